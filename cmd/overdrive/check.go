@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"maps"
+
+	"github.com/spf13/cobra"
+
+	"overdrive/config"
+	"overdrive/proxy/pgauth"
+	"overdrive/proxy/upstream"
+)
+
+func checkCommand() *cobra.Command {
+	var from source
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Report every problem of the configuration, then log in to each database once",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if (from.file == "") == (from.connectionString == "") {
+				return &usageError{errors.New("check needs either --config or --connection-string")}
+			}
+			cfg, err := from.load(cmd)
+			if err != nil {
+				return err
+			}
+			return checkLogins(cmd, cfg)
+		},
+	}
+	from.addTo(cmd)
+	return cmd
+}
+
+// checkLogins logs in to every database and says how it went.
+func checkLogins(cmd *cobra.Command, cfg *config.Config) error {
+	out := cmd.OutOrStdout()
+	failed := 0
+	for _, name := range slices.Sorted(maps.Keys(cfg.Databases)) {
+		db := cfg.Databases[name]
+		verdict, err := checkLogin(cmd.Context(), target(&db.Upstream))
+		if err != nil {
+			failed++
+			verdict = "FAILED: " + err.Error()
+		}
+		fmt.Fprintf(out, "%-20s %s\n", name, verdict)
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d databases could not be logged in to", failed, len(cfg.Databases))
+	}
+	fmt.Fprintln(out, "configuration is good")
+	return nil
+}
+
+func checkLogin(ctx context.Context, t upstream.Target) (string, error) {
+	if t.User == "" {
+		return "not tried: clients log in as themselves", nil
+	}
+	credential := pgauth.NewCredential(t.User, pgauth.Secret{})
+	if t.Password != "" {
+		var err error
+		if credential, err = t.Credential(); err != nil {
+			return "", err
+		}
+	}
+	conn, err := (&upstream.Dialer{Target: t}).Connect(ctx, credential)
+	if err != nil {
+		return "", err
+	}
+	defer conn.NC.Close()
+	version, _, _ := strings.Cut(conn.Params["server_version"], " ")
+	return "ok: PostgreSQL " + version, nil
+}

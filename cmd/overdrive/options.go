@@ -1,0 +1,42 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"overdrive/config"
+)
+
+// source is where a command takes its configuration from.
+type source struct {
+	file             string
+	connectionString string
+	listen           []string
+}
+
+// addTo defines the flags. Each key of the configuration with a fixed path has a flag of its own as well.
+func (s *source) addTo(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.file, "config", "", "configuration file (YAML, TOML or JSON)")
+	f.StringVar(&s.connectionString, "connection-string", "", "serve this one database, without a file")
+	config.AddFlags(f)
+	if f.Lookup("listen") == nil {
+		f.StringSliceVar(&s.listen, "listen", nil, "address to listen on")
+	}
+}
+
+// load reads the configuration. Its error lists every problem.
+func (s *source) load(cmd *cobra.Command) (*config.Config, error) {
+	cfg, problems := config.Load(config.Options{
+		File:             s.file,
+		ConnectionString: s.connectionString,
+		Listen:           s.listen,
+		Env:              os.LookupEnv,
+		Flags:            cmd.Flags(),
+	})
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return cfg, nil
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"overdrive/config"
+	"overdrive/pool"
+	"overdrive/proxy"
+	"overdrive/proxy/pgauth"
+	"overdrive/proxy/upstream"
+	"overdrive/querycache"
+)
+
+// This file turns a configuration into the parts that it describes.
+
+// newServer builds the proxy.
+func newServer(cfg *config.Config, log *slog.Logger) (*proxy.Server, error) {
+	users, err := newUsers(cfg)
+	if err != nil {
+		return nil, err
+	}
+	clientTLS, err := newClientTLS(cfg.TLS)
+	if err != nil {
+		return nil, err
+	}
+	method, err := pgauth.ParseMethod(string(cfg.Auth.Method))
+	if err != nil {
+		return nil, fmt.Errorf("auth.method: %w", err)
+	}
+	o := proxy.Options{
+		Logger:       log,
+		Loops:        loops(cfg),
+		Users:        func(user string) (pgauth.Secret, bool) { s, ok := users[user]; return s, ok },
+		AuthMethod:   method,
+		TLS:          clientTLS,
+		TLSMode:      tlsMode(cfg.TLS.Mode),
+		MaxClients:   cfg.Limits.MaxClients,
+		MaxMessage:   int(cfg.Limits.MaxMessage),
+		LoginTimeout: time.Duration(cfg.Limits.LoginTimeout),
+		Cache:        querycache.New(querycache.Options{MaxBytes: int64(cfg.Cache.Memory)}),
+	}
+	for name, db := range cfg.Databases {
+		o.Databases = append(o.Databases, database(name, &db))
+	}
+	slices.SortFunc(o.Databases, func(a, b proxy.Database) int { return strings.Compare(a.Name, b.Name) })
+	return proxy.New(o)
+}
+
+func loops(cfg *config.Config) int {
+	if cfg.Loops > 0 {
+		return cfg.Loops
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+func newUsers(cfg *config.Config) (map[string]pgauth.Secret, error) {
+	users := make(map[string]pgauth.Secret, len(cfg.Auth.Users))
+	for name, text := range cfg.Auth.Users {
+		secret, err := pgauth.ParseSecret(text.Reveal())
+		if err != nil {
+			return nil, fmt.Errorf("auth.users.%s: %w", name, err)
+		}
+		users[name] = secret
+	}
+	return users, nil
+}
+
+func newClientTLS(t config.TLS) (*tls.Config, error) {
+	if t.CertFile == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls.cert_file: %w", err)
+	}
+	c := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	if t.Mode != config.TLSVerifyCA && t.Mode != config.TLSVerifyFull {
+		return c, nil
+	}
+	pem, err := os.ReadFile(t.ClientCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls.client_ca_file: %w", err)
+	}
+	c.ClientCAs = x509.NewCertPool()
+	if !c.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("tls.client_ca_file: %s holds no certificate", t.ClientCAFile)
+	}
+	c.ClientAuth = tls.RequireAndVerifyClientCert
+	return c, nil
+}
+
+func tlsMode(m config.TLSMode) proxy.TLSMode {
+	switch m {
+	case config.TLSDisable:
+		return proxy.TLSDisable
+	case config.TLSAllow, config.TLSPrefer:
+		return proxy.TLSPrefer
+	case config.TLSRequire, config.TLSVerifyCA, config.TLSVerifyFull:
+		return proxy.TLSRequire
+	}
+	return proxy.TLSRequire
+}
+
+func database(name string, db *config.Database) proxy.Database {
+	return proxy.Database{
+		Name:   name,
+		Target: target(&db.Upstream),
+		Users:  db.Users,
+		Mode:   poolMode(db.Pool.Mode),
+		Pool: pool.Limits{
+			Size:        db.Pool.Size,
+			MinIdle:     db.Pool.MinIdle,
+			WaitTimeout: time.Duration(db.Pool.WaitTimeout),
+			IdleTimeout: time.Duration(db.Pool.IdleTimeout),
+			MaxLifetime: time.Duration(db.Pool.MaxLifetime),
+		},
+		Cache: &querycache.Policy{
+			Enabled:   db.Cache.Enabled,
+			MaxAge:    time.Duration(db.Cache.MaxAge),
+			MaxResult: int64(db.Cache.MaxResult),
+		},
+	}
+}
+
+func poolMode(m config.PoolMode) proxy.PoolMode {
+	switch m {
+	case config.PoolSession:
+		return proxy.SessionPooling
+	case config.PoolStatement:
+		return proxy.StatementPooling
+	case config.PoolTransaction:
+		return proxy.TransactionPooling
+	}
+	return proxy.TransactionPooling
+}
+
+// upstreamLoginLimit bounds one login at a server whose URL does not say, as Hyperdrive does.
+const upstreamLoginLimit = 15 * time.Second
+
+func target(up *config.Upstream) upstream.Target {
+	t := upstream.Target{
+		Host: up.Host, Database: up.Database, User: up.User, Password: up.Password.Reveal(),
+		SSLMode: upstream.SSLMode(up.SSLMode), SSLRootCert: up.SSLRootCert, SSLCert: up.SSLCert, SSLKey: up.SSLKey,
+		ConnectTimeout: time.Duration(up.ConnectTimeout), RuntimeParams: make(map[string]string),
+	}
+	port := ""
+	if up.Network == "unix" {
+		t.Host = filepath.Dir(up.Address)
+		port = strings.TrimPrefix(filepath.Base(up.Address), ".s.PGSQL.")
+	} else {
+		_, port, _ = net.SplitHostPort(up.Address)
+	}
+	t.Port, _ = strconv.Atoi(port)
+	if t.ConnectTimeout == 0 {
+		t.ConnectTimeout = upstreamLoginLimit
+	}
+	if up.ApplicationName != "" {
+		t.RuntimeParams["application_name"] = up.ApplicationName
+	}
+	if up.Options != "" {
+		t.RuntimeParams["options"] = up.Options
+	}
+	return t
+}

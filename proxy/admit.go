@@ -1,0 +1,238 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"overdrive/proxy/loop"
+	"overdrive/proxy/pgauth"
+	"overdrive/proxy/pgwire"
+)
+
+// This file is the start of a client connection, up to the moment it is known who it is: plain blocking code in a
+// goroutine of its own, under one deadline. Every read takes exactly one message from the socket, so nothing that was
+// sent in plain text can be taken for a part of what comes after a TLS handshake.
+//
+//	accept ─▶ [GSSENCRequest: N] ─▶ [SSLRequest: S, handshake | N] ─▶ StartupMessage ─▶ authentication ─▶ loop
+//	                                                            └───▶ CancelRequest
+
+// TLSMode says what clients may or must do about TLS, in libpq's words seen from the server.
+type TLSMode uint8
+
+const (
+	TLSDisable TLSMode = iota // TLS is not offered
+	TLSPrefer                 // offered; allow means the same on this side
+	TLSRequire                // plain text is refused. Checking client certificates is the tls.Config's business
+)
+
+// An admission is one client on its way in.
+type admission struct {
+	server  *Server
+	nc      net.Conn
+	startup pgwire.Startup
+	secure  bool
+	tried   int
+}
+
+// maxOpeners bounds the requests that a client may put before its StartupMessage.
+const maxOpeners = 4
+
+// refusalError ends an admission with words for the client.
+type refusalError struct{ code, message string }
+
+func (e *refusalError) Error() string { return e.message }
+
+func refuse(code, format string, args ...any) error {
+	return &refusalError{code, fmt.Sprintf(format, args...)}
+}
+
+// errCancelled ends an admission that was a cancel request.
+var errCancelled = errors.New("cancel request")
+
+// admit leads a client in. It owns nc until the session does.
+func (s *Server) admit(nc net.Conn) {
+	a := &admission{server: s, nc: nc}
+	defer s.leaving.Add(-1)
+	_ = nc.SetDeadline(time.Now().Add(s.options.LoginTimeout))
+	a.end(a.run())
+}
+
+// end closes the connection if its client was not let in, with words for it if there are any.
+func (a *admission) end(err error) {
+	if err == nil {
+		return
+	}
+	var refusal *refusalError
+	if errors.As(err, &refusal) {
+		report := pgwire.ErrorReport{Severity: "FATAL", Code: refusal.code, Message: refusal.message}
+		_, _ = a.nc.Write(pgwire.AppendError(nil, report))
+	}
+	a.nc.Close()
+	if !errors.Is(err, errCancelled) {
+		a.server.logRefusal(a, err)
+	}
+}
+
+func (a *admission) run() error {
+	if err := a.open(); err != nil {
+		return err
+	}
+	if a.server.options.TLSMode == TLSRequire && !a.secure && a.nc.LocalAddr().Network() != "unix" {
+		return refuse(codeInvalidAuthorization, "connection requires TLS")
+	}
+	if err := a.negotiate(); err != nil {
+		return err
+	}
+	user := a.startup.Get("user")
+	if user == "" {
+		return refuse(codeInvalidAuthorization, "no PostgreSQL user name specified in startup packet")
+	}
+	if err := a.authenticate(user); err != nil {
+		return err
+	}
+	origin, err := a.server.originFor(a.databaseName(), user)
+	if err != nil {
+		return err
+	}
+	raw, err := startupSettings(a.startup.Params)
+	if err != nil {
+		return refuse(codeInvalidParameter, "%v", err)
+	}
+	if len(raw) > maxReported {
+		return refuse(codeConfigurationLimit, "more than %d startup parameters", maxReported)
+	}
+	if a.server.stopping.Load() {
+		return refuse(codeAdminShutdown, "%v", errShutdown)
+	}
+	_ = a.nc.SetDeadline(time.Time{})
+	return a.server.moveIn(a.nc, origin, user, raw)
+}
+
+// open reads what comes before the StartupMessage, and that.
+func (a *admission) open() error {
+	for range maxOpeners {
+		code, rest, err := pgwire.ReadStartup(a.nc)
+		switch {
+		case errors.Is(err, pgwire.ErrLength):
+			return refuse(codeProtocolViolation, "invalid length of startup packet")
+		case err != nil:
+			return err
+		}
+		switch code {
+		case pgwire.SSLRequestCode:
+			err = a.secureUp(rest)
+		case pgwire.GSSENCRequestCode:
+			_, err = a.nc.Write([]byte{'N'})
+		case pgwire.CancelRequestCode:
+			a.server.cancelClient(rest)
+			return errCancelled
+		default:
+			return a.readStartup(code, rest)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return refuse(codeProtocolViolation, "too many requests before the startup packet")
+}
+
+// secureUp answers SSLRequest.
+func (a *admission) secureUp(rest []byte) error {
+	config := a.server.options.TLS
+	switch {
+	case a.secure || len(rest) != 0:
+		return refuse(codeProtocolViolation, "unexpected SSLRequest")
+	case config == nil || a.server.options.TLSMode == TLSDisable || a.nc.LocalAddr().Network() == "unix":
+		_, err := a.nc.Write([]byte{'N'})
+		return err
+	}
+	if _, err := a.nc.Write([]byte{'S'}); err != nil {
+		return err
+	}
+	conn := tls.Server(loop.Wrap(a.nc), config)
+	if err := conn.Handshake(); err != nil {
+		return fmt.Errorf("TLS handshake: %w", err)
+	}
+	a.nc, a.secure = conn, true
+	return nil
+}
+
+func (a *admission) readStartup(version uint32, rest []byte) (err error) {
+	if version>>16 != pgwire.Version30>>16 {
+		return refuse(codeFeatureNotSupported, "unsupported frontend protocol %d.%d: server supports 3.0 to 3.0",
+			version>>16, version&0xffff)
+	}
+	if a.startup, err = pgwire.ParseStartup(version, rest); err != nil {
+		return refuse(codeProtocolViolation, "%v", err)
+	}
+	switch a.startup.Get("replication") {
+	case "", "false", "off", "no", "0":
+		return nil
+	}
+	return refuse(codeFeatureNotSupported, "replication connections are not supported")
+}
+
+// negotiate tells a client of a newer minor version, or with options of the protocol, that neither is known here.
+func (a *admission) negotiate() error {
+	unknown := a.startup.Unknown()
+	if a.startup.Version == pgwire.Version30 && len(unknown) == 0 {
+		return nil
+	}
+	_, err := a.nc.Write(pgwire.AppendNegotiate(nil, unknown))
+	return err
+}
+
+// databaseName is the one asked for; the user's name if none is, as in PostgreSQL.
+func (a *admission) databaseName() string {
+	if db := a.startup.Get("database"); db != "" {
+		return db
+	}
+	return a.startup.Get("user")
+}
+
+// authenticate has the client prove that it is user. An unknown user goes through the same exchange and fails with the
+// same words as a wrong password.
+func (a *admission) authenticate(user string) error {
+	o := &a.server.options
+	secret, known := o.Users(user)
+	x := a.server.authenticator.NewExchange(o.AuthMethod, user, secret)
+	for ask := x.Start(); ask != nil || !x.Done(); {
+		if ask != nil {
+			if _, err := a.nc.Write(pgwire.AppendMessage(nil, pgwire.Authentication, ask)); err != nil {
+				return err
+			}
+			if x.Done() { // that was AuthenticationSASLFinal
+				break
+			}
+		}
+		typ, body, err := pgwire.ReadMessage(a.nc, pgauth.MaxResponseBytes)
+		switch {
+		case errors.Is(err, pgwire.ErrLength):
+			return refuse(codeProtocolViolation, "invalid length of password message")
+		case err != nil:
+			return err
+		case typ != pgwire.PasswordMessage:
+			return refuse(codeProtocolViolation, "expected password response, got message type %d", typ)
+		}
+		if ask, err = x.Next(body); err != nil {
+			return authRefusal(user, err)
+		}
+	}
+	if !known {
+		return authRefusal(user, pgauth.ErrPassword)
+	}
+	return nil
+}
+
+func authRefusal(user string, err error) error {
+	switch {
+	case errors.Is(err, pgauth.ErrProtocol):
+		return refuse(codeProtocolViolation, "%v", err)
+	case errors.Is(err, pgauth.ErrUnsupported):
+		return refuse(codeFeatureNotSupported, "%v", err)
+	}
+	return refuse(codeInvalidPassword, "password authentication failed for user %q", user)
+}

@@ -1,0 +1,226 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"overdrive/pool"
+	"overdrive/proxy/upstream"
+	"overdrive/querycache"
+)
+
+// loopBroker is the broker of the running program. A connection that is leased to a session of another loop is moved
+// there: its old loop lets go of the socket, the new one takes it up, and only then does the session hear of it. An
+// idle connection of the session's own loop, which the pool prefers, needs none of that.
+type loopBroker struct {
+	server *Server
+	worker *worker
+}
+
+// acquire is the broker's: see there.
+func (b *loopBroker) acquire(s *session) *serverConn {
+	if s.waiter.Grantee == nil {
+		s.waiter.Home, s.waiter.Grantee = b.worker.index, (*grantee)(s)
+	}
+	for {
+		lease := s.origin.pool.Acquire(&s.waiter)
+		switch {
+		case lease == nil:
+			return nil
+		case lease.Conn.worker != b.worker:
+			fetch(lease.Conn, s)
+			return nil
+		case !lease.Conn.gone:
+			return lease.Conn
+		}
+		s.origin.pool.Discard(lease, pool.CloseBroken)
+	}
+}
+
+// fetch brings a connection that was leased to s to the loop of s. The caller may be on any loop.
+func fetch(c *serverConn, s *session) {
+	from := c.worker.loop
+	from.Post(func() {
+		switch {
+		case c.gone:
+			c.origin.pool.Discard(c.lease.Load(), pool.CloseBroken)
+			s.worker.loop.Post(s.tryAgain)
+		case c.worker == s.worker:
+			s.granted(c)
+		default:
+			c.conn.Move(s.worker.loop, func() {
+				c.worker = s.worker
+				s.granted(c)
+			})
+		}
+	})
+}
+
+// grantee is a session as the pool sees it.
+type grantee session
+
+// Granted is the pool's call, from any goroutine.
+func (g *grantee) Granted(l *pool.Lease[*serverConn]) { fetch(l.Conn, (*session)(g)) }
+
+// Refused is the pool's call, from any goroutine.
+func (g *grantee) Refused(err error) {
+	s := (*session)(g)
+	s.worker.loop.Post(func() { s.refused(err) })
+}
+
+// abandon is the broker's.
+func (b *loopBroker) abandon(s *session) bool { return s.origin.pool.Cancel(&s.waiter) }
+
+// release is the broker's. A server that a cancel request is on its way to is kept back until the request has had its
+// effect: it must not hit the next client's query.
+func (b *loopBroker) release(c *serverConn) {
+	c.holder = nil
+	c.conn.ResumeRead()
+	whenUncancelled(c, func() { c.origin.pool.Release(c.lease.Load(), c.worker.index) })
+}
+
+// whenUncancelled runs f once no cancel request for c is under way.
+func whenUncancelled(c *serverConn, f func()) {
+	if c.cancels == 0 {
+		f()
+		return
+	}
+	c.afterward = f
+}
+
+// cancel is the broker's.
+func (b *loopBroker) cancel(c *serverConn, done func()) {
+	if c.cancels > 0 || c.pid == 0 {
+		done()
+		return
+	}
+	c.cancels++
+	w, pid, secret := c.worker, c.pid, c.secret
+	b.server.tasks.Go(func() {
+		defer done()
+		ctx, stop := context.WithTimeout(b.server.context, cancelTimeout)
+		defer stop()
+		err := c.origin.dialer.Cancel(ctx, pid, secret)
+		w.loop.Post(func() { cancelled(c, err) })
+	})
+}
+
+// cancelTimeout bounds one cancel request, from dial to the server's hanging up.
+const cancelTimeout = 10 * time.Second
+
+// cancelled notes that a cancel request for c is over. After one that failed half-way nobody knows whether it will still
+// take effect, so the connection is not used again.
+func cancelled(c *serverConn, err error) {
+	c.cancels--
+	if c.gone {
+		return
+	}
+	if err != nil {
+		c.doubtful = true
+	}
+	if f := c.afterward; f != nil {
+		c.afterward = nil
+		if err != nil {
+			c.fail(fmt.Errorf("cancel request: %w", err))
+			return
+		}
+		f()
+	}
+}
+
+// dropped takes a connection whose socket is gone out of the pool.
+func dropped(c *serverConn, held bool) {
+	c.gone = true
+	lease := c.lease.Load()
+	switch {
+	case lease == nil: // it broke before its pool had heard of it; whoever leases it will see
+	case held || c.afterward != nil:
+		c.afterward = nil
+		c.origin.pool.Discard(lease, pool.CloseBroken)
+	default:
+		// If it is not idle it was leased a moment ago, and fetch will find it gone.
+		c.origin.pool.DiscardIdle(lease, pool.CloseBroken)
+	}
+}
+
+// errNoCredential says that a client has no password that could be used at the server.
+var errNoCredential = errors.New("no password known for the upstream login")
+
+// open is the pool's way to a new connection: log in, then move in on a loop.
+func (o *origin) open(ctx context.Context, workers []*worker, home int) (*serverConn, error) {
+	if o.credential == nil {
+		return nil, fmt.Errorf("user %q: %w", o.user, errNoCredential)
+	}
+	up, err := o.dialer.Connect(ctx, o.credential)
+	if err != nil {
+		return nil, err
+	}
+	if home < 0 || home >= len(workers) {
+		home = 0
+	}
+	w := workers[home]
+	c := o.newServerConn(up)
+	result := make(chan error, 1)
+	posted := w.loop.Post(func() {
+		conn, err := w.loop.Adopt(up.NC, c)
+		c.worker, c.conn, c.peer = w, conn, conn
+		result <- err
+	})
+	if !posted {
+		up.NC.Close()
+		return nil, errShutdown
+	}
+	select {
+	case err := <-result:
+		return c, err
+	case <-ctx.Done(): // the loop is ending, and its sockets with it
+		return nil, ctx.Err()
+	}
+}
+
+// newServerConn describes a connection that has just logged in.
+func (o *origin) newServerConn(up *upstream.Conn) *serverConn {
+	return &serverConn{
+		origin:    o,
+		pid:       up.PID,
+		secret:    up.Secret,
+		status:    'I',
+		has:       o.introduce(up.Params),
+		residents: newResidents(),
+	}
+}
+
+// closeServer is the pool's call when a connection has left it.
+func closeServer(c *serverConn, _ pool.CloseReason) {
+	c.worker.loop.Post(func() {
+		c.gone = true
+		c.conn.Write([]byte{'X', 0, 0, 0, 4})
+		c.conn.CloseAfterFlush()
+	})
+}
+
+// ended is the broker's.
+func (b *loopBroker) ended(s *session, why reason, err error) {
+	b.worker.sessions.remove(s)
+	b.server.forget(s)
+	b.server.logEnd(s, why, err)
+}
+
+// Limits of the work that is done on a connection whose client has gone.
+const (
+	cleanLimit  = 10 * time.Second // for ROLLBACK and DISCARD ALL
+	finishLimit = 10 * time.Second // for a query that was told to stop
+)
+
+// clean is the broker's.
+func (b *loopBroker) clean(c *serverConn, write *querycache.Write, reset bool) {
+	c.origin.pool.BeginReset(c.lease.Load())
+	whenUncancelled(c, func() { startCleaning(b, c, write, reset) })
+}
+
+// finish is the broker's.
+func (b *loopBroker) finish(c *serverConn, write *querycache.Write, where amid) {
+	startFinishing(b, c, write, where)
+}

@@ -1,0 +1,127 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/binary"
+	"sync"
+
+	"overdrive/proxy/pgwire"
+)
+
+// A CancelKey is what BackendKeyData gave a client, and what its CancelRequest must bring. It is ours: no client ever
+// learns the key of a server connection, which serves others a moment later.
+type CancelKey struct {
+	PID    uint32
+	Secret uint32
+}
+
+func (k CancelKey) bytes() []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, k.PID), k.Secret)
+}
+
+// registry finds sessions by the key that their clients were given.
+type registry struct {
+	mu       sync.Mutex // guards the fields below
+	sessions map[uint32]*session
+	last     uint32
+}
+
+// admit gives a session its key.
+func (r *registry) admit(s *session) {
+	var secret [4]byte
+	_, _ = rand.Read(secret[:]) // never fails
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sessions == nil {
+		r.sessions = make(map[uint32]*session)
+	}
+	for {
+		r.last++
+		if _, taken := r.sessions[r.last]; r.last != 0 && !taken {
+			break
+		}
+	}
+	s.cancelKey = CancelKey{r.last, binary.BigEndian.Uint32(secret[:])}
+	r.sessions[r.last] = s
+}
+
+func (r *registry) forget(s *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sessions, s.cancelKey.PID)
+}
+
+// find returns the session that a CancelRequest means, or nil.
+func (r *registry) find(request []byte) *session {
+	if len(request) != 8 {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sessions[binary.BigEndian.Uint32(request)]
+	if s == nil || subtle.ConstantTimeCompare(request, s.cancelKey.bytes()) != 1 {
+		return nil
+	}
+	return s
+}
+
+func (r *registry) size() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.sessions)
+}
+
+// cancelClient carries out a CancelRequest. It returns when the server has acted on it, as the client's library waits for
+// its connection to be closed.
+func (s *Server) cancelClient(request []byte) {
+	target := s.registry.find(request)
+	if target == nil {
+		return
+	}
+	done := make(chan struct{})
+	if target.worker.loop.Post(func() { target.cancel(func() { close(done) }) }) {
+		select {
+		case <-done:
+		case <-s.context.Done():
+		}
+	}
+}
+
+// cancel stops what the client is doing now. done is called, on any goroutine, when that has had its effect. A request
+// that comes too late does nothing: what the server works for then is not this client's, or is ours.
+func (s *session) cancel(done func()) {
+	s.worker.scratch.reset()
+	switch {
+	case s.state == waiting:
+		s.cancelWait()
+		done()
+	case s.state == ready && s.busy():
+		s.broker.cancel(s.srv, done)
+	default:
+		done()
+	}
+}
+
+// cancelWait answers the statement that waits for a server as PostgreSQL answers a cancelled one.
+func (s *session) cancelWait() {
+	if !s.broker.abandon(s) {
+		return // a server is on its way
+	}
+	s.state = ready
+	report := pgwire.ErrorReport{Severity: "ERROR", Code: codeQueryCanceled, Message: errCanceled.Error()}
+	s.client.Write(pgwire.AppendError(nil, report))
+	b := s.in.Join(nil)
+	h, ok, err := pgwire.PeekHeader(b, s.origin.maxMessage)
+	switch {
+	case !ok || err != nil:
+	case h.Type == pgwire.Query || h.Type == pgwire.FunctionCall:
+		s.client.Write(s.worker.scratch.ready(pgwire.TxIdle))
+		n := min(len(b), h.Total())
+		s.left, s.leftDrop = h.Total()-n, true
+		s.in.Keep(b[n:])
+	default:
+		s.midBatch, s.skipToSync = true, true
+	}
+	s.advance(nil)
+}

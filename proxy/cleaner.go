@@ -1,0 +1,151 @@
+package proxy
+
+import (
+	"overdrive/pool"
+	"overdrive/proxy/pgwire"
+	"overdrive/querycache"
+)
+
+// This file is about server connections whose client has gone: one that is at rest is cleaned and used again, one that
+// still works is brought to rest and closed.
+
+// nobody is the part of a holder that has no client: it listens to nothing.
+type nobody struct{}
+
+func (nobody) toClient([]byte)                    {}
+func (nobody) undone(*owed)                       {}
+func (nobody) completed([]byte)                   {}
+func (nobody) parameter(_, _ string, _ bool) bool { return false }
+func (nobody) ready(*owed)                        {}
+func (nobody) drained()                           {}
+
+// A cleaner holds a connection while it is rolled back and reset.
+type cleaner struct {
+	nobody
+	broker *loopBroker
+	conn   *serverConn
+	write  *querycache.Write
+	limit  stopper
+	broken bool
+}
+
+func startCleaning(b *loopBroker, c *serverConn, write *querycache.Write, reset bool) {
+	k := &cleaner{broker: b, conn: c, write: write}
+	c.holder = k
+	c.conn.ResumeRead()
+	c.worker.scratch.reset()
+	if c.status != pgwire.TxIdle {
+		k.send("ROLLBACK")
+	}
+	if reset {
+		k.send("DISCARD ALL")
+		c.strays = nil
+	}
+	k.limit = c.worker.after(cleanLimit, k.giveUp)
+	k.walked()
+}
+
+func (k *cleaner) send(sql string) {
+	k.conn.unnamed = nil
+	k.conn.owed.push(owedQuery, skip)
+	k.conn.peer.Write(k.conn.worker.scratch.text(pgwire.Query, sql))
+}
+
+func (k *cleaner) failed(pgwire.ErrorReport, *owed) { k.broken = true }
+
+// walked returns the connection to the pool once all is answered.
+func (k *cleaner) walked() {
+	c := k.conn
+	if c.owed.len() > 0 || c.left > 0 {
+		return
+	}
+	k.write.End()
+	k.limit.Stop()
+	if k.broken || c.status != pgwire.TxIdle {
+		k.discard(pool.CloseDirty)
+		return
+	}
+	k.broker.release(c)
+}
+
+func (k *cleaner) giveUp() {
+	k.write.Abandon()
+	k.discard(pool.CloseDirty)
+}
+
+func (k *cleaner) discard(why pool.CloseReason) {
+	k.conn.holder = nil
+	k.conn.origin.pool.Discard(k.conn.lease.Load(), why)
+}
+
+func (k *cleaner) lost(error) {
+	k.limit.Stop()
+	k.write.Abandon()
+}
+
+// A finisher holds a connection that works for a client that is gone. It has the work cancelled and waits for its end, so
+// that it is known when the client's writes are decided; then the connection is closed.
+type finisher struct {
+	nobody
+	conn  *serverConn
+	write *querycache.Write
+	limit stopper
+}
+
+func startFinishing(b *loopBroker, c *serverConn, write *querycache.Write, where amid) {
+	k := &finisher{conn: c, write: write}
+	c.holder = k
+	c.conn.ResumeRead()
+	c.worker.scratch.reset()
+	switch where {
+	case amidMessage:
+		k.giveUp()
+		return
+	case amidCopy:
+		c.copyIn = false
+		c.peer.Write(c.worker.scratch.text(pgwire.CopyFail, "client is gone"))
+		k.sync()
+	case amidBatch:
+		k.sync()
+	case amidReplies:
+	}
+	k.limit = c.worker.after(finishLimit, k.giveUp)
+	if c.owed.len() > 0 {
+		b.cancel(c, func() {})
+	}
+	k.walked()
+}
+
+// sync ends the batch that the client left open.
+func (k *finisher) sync() {
+	c := k.conn
+	c.discarding = false
+	c.owed.push(owedSync, skip)
+	c.peer.Write(c.worker.scratch.empty(pgwire.Sync))
+}
+
+func (k *finisher) failed(pgwire.ErrorReport, *owed) {}
+
+// walked closes the connection once it is at rest. A transaction that is still open ends with it, without effect.
+func (k *finisher) walked() {
+	if c := k.conn; c.owed.len() == 0 && c.left == 0 {
+		k.limit.Stop()
+		k.write.End()
+		k.discard()
+	}
+}
+
+func (k *finisher) giveUp() {
+	k.write.Abandon()
+	k.discard()
+}
+
+func (k *finisher) discard() {
+	k.conn.holder = nil
+	k.conn.origin.pool.Discard(k.conn.lease.Load(), pool.CloseAborted)
+}
+
+func (k *finisher) lost(error) {
+	k.limit.Stop()
+	k.write.Abandon()
+}

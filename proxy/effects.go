@@ -1,0 +1,83 @@
+package proxy
+
+import (
+	"strings"
+
+	"overdrive/querycache/classify"
+)
+
+// This file keeps account of what a client's statements do: to the tables that the cache knows, and to the session state
+// that ties the client to its server.
+
+// unseen is the verdict on a text that was not looked into: it may do anything.
+var unseen = classify.Unreadable()
+
+// unseenRun is the verdict on running something that was judged when it was made, such as a cursor, or that leaves
+// nothing behind but may write.
+var unseenRun = &classify.Verdict{Status: classify.Uncacheable, Effect: classify.EffectEverything}
+
+// noteText is called when a statement is certain to be sent next: from here on its effects count.
+func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
+	if v.Status != classify.Cacheable {
+		s.onlyReads = false
+	}
+	s.pin(s.origin.pinsOf(v))
+	if len(v.Resets) > 0 {
+		s.noteResets(srv, v.Resets)
+	}
+	if v.Effect == classify.EffectNone || s.origin.cache == nil {
+		return
+	}
+	if s.write == nil {
+		s.write = s.origin.cache.BeginWrite(v)
+	} else {
+		s.write.Add(v)
+	}
+	s.ddl = s.ddl || v.DDL
+}
+
+// noteResets remembers which parameters must be brought back to the client's startup values. What a server does not
+// report is not known until then.
+func (s *session) noteResets(srv *serverConn, names []string) {
+	s.resets = append(s.resets, names...)
+	for _, name := range names {
+		srv.has = s.origin.doubt(srv.has, name)
+	}
+}
+
+// endWrite is called when the transaction has ended and its outcome can be seen by everybody, before the client reads
+// that it has.
+func (s *session) endWrite() {
+	if s.write == nil {
+		return
+	}
+	s.write.End()
+	s.write = nil
+	if s.ddl {
+		s.ddl = false
+		s.origin.catalogChanged()
+	}
+}
+
+// deallocates recognises DEALLOCATE of a statement that the client prepared by protocol: the server knows it by another
+// name, or not at all.
+func (s *session) deallocates(text []byte, v *classify.Verdict) (name string, ok bool) {
+	if len(s.names) == 0 || v.Status != classify.NotAQuery || s.busy() {
+		return "", false
+	}
+	words := strings.Fields(strings.TrimRight(string(text[:min(len(text), 200)]), "; \n\t"))
+	if len(words) == 3 && strings.EqualFold(words[1], "prepare") {
+		words = append(words[:1], words[2])
+	}
+	if len(words) != 2 || !strings.EqualFold(words[0], "deallocate") {
+		return "", false
+	}
+	name = words[1]
+	if unquoted := strings.Trim(name, `"`); len(unquoted) == len(name)-2 {
+		name = unquoted
+	} else {
+		name = strings.ToLower(name)
+	}
+	_, ok = s.names[name]
+	return name, ok
+}

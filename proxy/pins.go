@@ -1,0 +1,102 @@
+package proxy
+
+import (
+	"strings"
+
+	"overdrive/querycache/classify"
+)
+
+// A pinSet holds the reasons why a session keeps its server connection: session state that lives on the server and that
+// cannot follow the client to another one. A pinned session is right but costs a server of the pool; SHOW
+// overdrive.pinned says why.
+type pinSet uint16
+
+const (
+	pinListen pinSet = 1 << iota
+	pinTemporary
+	pinHoldCursor
+	pinAdvisoryLock
+	pinPrepare
+	pinSetting
+	pinLibrary
+	pinSeed
+	pinUnseen
+)
+
+var pinNames = [...]struct {
+	pin  pinSet
+	name string
+}{
+	{pinListen, "LISTEN"},
+	{pinTemporary, "temporary object"},
+	{pinHoldCursor, "cursor WITH HOLD"},
+	{pinAdvisoryLock, "session advisory lock"},
+	{pinPrepare, "SQL PREPARE"},
+	{pinSetting, "SET of a parameter that the server does not report"},
+	{pinLibrary, "LOAD"},
+	{pinSeed, "setseed"},
+	{pinUnseen, "statement that was not looked into"},
+}
+
+// String lists the reasons, separated by commas; it is empty for none.
+func (p pinSet) String() string {
+	var names []string
+	for _, n := range pinNames {
+		if p&n.pin != 0 {
+			names = append(names, n.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// pinsOf translates what a statement leaves behind in a session. Parameters that the server reports leave nothing: they
+// follow the client.
+func (o *origin) pinsOf(v *classify.Verdict) pinSet {
+	if v.Session == 0 && len(v.Sets) == 0 {
+		return 0
+	}
+	var pins pinSet
+	for _, effect := range [...]struct {
+		on  classify.Session
+		pin pinSet
+	}{
+		{classify.Listen, pinListen},
+		{classify.TempObject, pinTemporary},
+		{classify.HoldCursor, pinHoldCursor},
+		{classify.AdvisoryLock, pinAdvisoryLock},
+		{classify.SQLPrepare, pinPrepare},
+		{classify.SetsConfig, pinSetting},
+		{classify.Load, pinLibrary},
+		{classify.SetSeed, pinSeed},
+		{classify.SessionUnknown, pinUnseen},
+	} {
+		if v.Session&effect.on != 0 {
+			pins |= effect.pin
+		}
+	}
+	for _, name := range v.Sets {
+		if _, ok := o.base().get(name); !ok {
+			pins |= pinSetting
+		}
+	}
+	return pins
+}
+
+// pin ties the session to its server.
+func (s *session) pin(pins pinSet) {
+	if pins == 0 {
+		return
+	}
+	if s.pins == 0 {
+		s.origin.pinned.Add(1)
+	}
+	s.pins |= pins
+}
+
+// unpin frees the session: nothing of what it did is left on the server.
+func (s *session) unpin() {
+	if s.pins != 0 {
+		s.origin.pinned.Add(-1)
+	}
+	s.pins = 0
+}

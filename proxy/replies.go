@@ -1,0 +1,181 @@
+package proxy
+
+import (
+	"overdrive/proxy/pgwire"
+	"overdrive/querycache"
+)
+
+// replyKind names the message whose answer is owed. It decides which server message settles the debt:
+//
+//	owedParse      ParseComplete
+//	owedBind       BindComplete
+//	owedClose      CloseComplete
+//	owedDescribe   RowDescription or NoData (ParameterDescription before it settles nothing)
+//	owedExecute    CommandComplete, EmptyQueryResponse or PortalSuspended
+//	owedSync       ReadyForQuery
+//	owedQuery      ReadyForQuery; all before it belongs to the answer
+//	owedCall       ReadyForQuery (FunctionCall)
+//	owedCopyEnd    nothing: it marks where a CopyDone or CopyFail stands that was sent before the server was known to copy
+type replyKind uint8
+
+const (
+	owedParse replyKind = iota
+	owedBind
+	owedClose
+	owedDescribe
+	owedExecute
+	owedSync
+	owedQuery
+	owedCall
+	owedCopyEnd
+)
+
+// endsBatch says whether ReadyForQuery settles this kind.
+func (k replyKind) endsBatch() bool { return k == owedSync || k == owedQuery || k == owedCall }
+
+// action says what becomes of a reply.
+type action uint8
+
+const (
+	forward action = iota // the client asked, the server answers: pass it on
+	skip                  // we asked: the client must not see the answer
+	fake                  // the server was never asked: the answer is ours and waits its turn
+)
+
+// owed is one reply that is due on a server connection.
+type owed struct {
+	kind   replyKind
+	action action
+	// unnamed marks a Parse of the unnamed statement.
+	unnamed bool
+	// statement is what a Parse or Close is about, so that a failure can be undone.
+	statement *statement
+	// serial is the one under which statement is, or was, parsed on the server.
+	serial uint64
+	// before is the unnamed statement that a Parse of a new one replaced on the client's side.
+	before *statement
+	// name is the client's name for statement; empty for injected messages.
+	name string
+	// answer holds the bytes of a fake. They are never changed after they were queued.
+	answer []byte
+	// fill records the rows of this reply for the cache, if it asked for that.
+	fill *querycache.Fill
+}
+
+// maxOwed bounds the replies owed on one connection: above it the client is not read until some have arrived.
+const maxOwed = 4096
+
+// replyQueue is the first-in, first-out queue of the replies owed on one server connection, a ring that grows by doubling.
+// The zero value is empty. It belongs to the loop of its connection.
+type replyQueue struct {
+	ring  []owed // length is a power of two
+	first int
+	count int
+}
+
+func (q *replyQueue) len() int { return q.count }
+
+// push appends an entry and returns it for filling in. The pointer is valid until the next push.
+func (q *replyQueue) push(kind replyKind, act action) *owed {
+	if q.count == len(q.ring) {
+		q.grow()
+	}
+	e := &q.ring[(q.first+q.count)&(len(q.ring)-1)]
+	q.count++
+	*e = owed{kind: kind, action: act}
+	return e
+}
+
+func (q *replyQueue) grow() {
+	const initial = 16
+	bigger := make([]owed, max(initial, 2*len(q.ring)))
+	for i := range q.count {
+		bigger[i] = *q.at(i)
+	}
+	q.ring, q.first = bigger, 0
+}
+
+// front returns the oldest entry, or nil. The pointer is valid until the next push or pop.
+func (q *replyQueue) front() *owed {
+	if q.count == 0 {
+		return nil
+	}
+	return &q.ring[q.first]
+}
+
+// at returns the i-th oldest entry.
+func (q *replyQueue) at(i int) *owed { return &q.ring[(q.first+i)&(len(q.ring)-1)] }
+
+// pop removes the oldest entry and returns a copy.
+func (q *replyQueue) pop() owed {
+	e := q.ring[q.first]
+	q.ring[q.first] = owed{} // drops the pointers
+	q.first = (q.first + 1) & (len(q.ring) - 1)
+	q.count--
+	return e
+}
+
+// enterCopyIn drops the Syncs that stand behind the front entry, up to the mark of the CopyDone or CopyFail that ends the
+// copy: a server in copy mode ignores them (protocol chapter, "COPY Operations"). It returns how many it dropped and
+// whether it met the mark, which it removes.
+func (q *replyQueue) enterCopyIn() (dropped int, ended bool) {
+	kept := 1
+	for i := 1; i < q.count; i++ {
+		e := *q.at(i)
+		switch {
+		case !ended && e.kind == owedSync && e.action == forward:
+			dropped++
+			continue
+		case !ended && e.kind == owedCopyEnd:
+			ended = true
+			continue
+		}
+		*q.at(kept) = e
+		kept++
+	}
+	for i := kept; i < q.count; i++ {
+		*q.at(i) = owed{}
+	}
+	q.count = kept
+	return dropped, ended
+}
+
+// settles says whether a server message of type typ settles the debt of kind k.
+func settles(k replyKind, typ byte) bool {
+	switch k {
+	case owedParse:
+		return typ == pgwire.ParseComplete
+	case owedBind:
+		return typ == pgwire.BindComplete
+	case owedClose:
+		return typ == pgwire.CloseComplete
+	case owedDescribe:
+		return typ == pgwire.RowDescription || typ == pgwire.NoData
+	case owedExecute:
+		return typ == pgwire.CommandComplete || typ == pgwire.EmptyQueryResponse || typ == pgwire.PortalSuspended
+	case owedSync, owedQuery, owedCall:
+		return typ == pgwire.ReadyForQuery
+	case owedCopyEnd:
+		return false
+	}
+	return false
+}
+
+// belongs says whether a server message of type typ may stand in the reply of kind k at all. Anything else means that
+// server and proxy no longer agree on what is being answered, and the connection is lost.
+func belongs(k replyKind, typ byte) bool {
+	if settles(k, typ) {
+		return true
+	}
+	switch typ {
+	case pgwire.RowDescription, pgwire.PortalSuspended, pgwire.EmptyQueryResponse, pgwire.CommandComplete:
+		return k == owedQuery
+	case pgwire.DataRow, pgwire.CopyInResponse, pgwire.CopyOutResponse, pgwire.CopyData, pgwire.CopyDone:
+		return k == owedQuery || k == owedExecute
+	case pgwire.ParameterDescription:
+		return k == owedDescribe
+	case pgwire.FunctionCallResponse:
+		return k == owedCall
+	}
+	return false
+}

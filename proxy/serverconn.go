@@ -1,0 +1,454 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"overdrive/pool"
+	"overdrive/proxy/loop"
+	"overdrive/proxy/pgwire"
+	"overdrive/querycache"
+)
+
+// peer is one side's socket as the session machine sees it: *loop.Conn in the program, a recorder in tests. Write borrows
+// b until the event that is being handled ends; WriteShared keeps b, which must never change.
+type peer interface {
+	Write(b []byte)
+	WriteShared(b []byte)
+	Pending() int
+	Congested() bool
+	PauseRead()
+	ResumeRead()
+	Close()
+	CloseAfterFlush()
+}
+
+// A holder has a server connection to itself: a session that leased it, or a cleaner that resets it. All calls come while
+// bytes of the server are being walked.
+type holder interface {
+	// toClient passes on replies; b is borrowed.
+	toClient(b []byte)
+	// undone tells that a reply will never come, since an error made the server skip the message.
+	undone(e *owed)
+	// completed gives the command tag of a CommandComplete before it is passed on.
+	completed(tag []byte)
+	// failed gives an error of the server before it is passed on, and the reply it came into, nil if none was owed.
+	failed(r pgwire.ErrorReport, e *owed)
+	// parameter tells of a ParameterStatus and decides whether the client sees it.
+	parameter(name, value string, injected bool) (pass bool)
+	// ready tells that e, the end of a batch, was answered, before the answer is passed on.
+	ready(e *owed)
+	// drained tells that the server has read what was congested.
+	drained()
+	// walked tells that the bytes at hand are dealt with: the time to release, refill or give up.
+	walked()
+	// lost tells that the connection is gone. It is no longer the holder's.
+	lost(err error)
+}
+
+// A serverConn is the state of one connection to PostgreSQL: what is owed on it, what lives on it, and who holds it. It
+// belongs to the loop of its socket, and changes hands only there.
+//
+//	                 lease                      clean
+//	 pooled ───────────────────▶ held by a ───────────────▶ held by a
+//	   ▲  ▲                       session                    cleaner
+//	   │  └── release: idle, nothing owed ──┘                   │
+//	   └──────────────────── idle, nothing owed ───────────────┘
+//
+//	every state ──▶ lost (the server closed, or broke the protocol)
+//
+// Invariant: a pooled serverConn owes no reply, is in no transaction, and has is what its server has.
+type serverConn struct {
+	origin *origin
+	worker *worker // of the loop that owns the socket
+	peer   peer
+	conn   *loop.Conn // peer, in the running program
+	lease  atomic.Pointer[pool.Lease[*serverConn]]
+	holder holder // nil while pooled
+	gone   bool   // the socket is closed
+
+	pid    uint32 // BackendKeyData: what a cancel request must name
+	secret []byte
+
+	owed    replyQueue
+	in      pgwire.Inbox
+	left    int              // bytes still to come of the message being passed
+	hide    bool             // what is left is not for the client
+	filling *querycache.Fill // keeps the message being passed, nil if the cache has no use for it
+	status  pgwire.TxStatus
+
+	has       *settings
+	residents *residents
+	unnamed   *statement // what the unnamed statement is here, if it is known
+
+	copyIn     bool // the server reads CopyData until CopyDone or CopyFail
+	earlySyncs int  // Syncs sent in copy mode, which the server ignores unless it failed before it read them
+	discarding bool // after an error: the server skips everything up to a Sync that the client has not sent yet
+	doubtful   bool // the replies owed cannot be known for certain; the connection must not be reused
+	dying      bool // the server said FATAL
+
+	strays []string // statements prepared under a client's name to provoke an error
+
+	lastError pgwire.ErrorReport
+	cancels   int    // cancel requests on their way to this server
+	afterward func() // what waits for the last of them
+}
+
+// maxHeldReply bounds the server messages that are kept until they are whole. CommandComplete and ParameterStatus above
+// it break the protocol; an ErrorResponse above it is passed on unread.
+const maxHeldReply = 256 << 10
+
+// errDesync says that a server sent what nobody asked for. Its connection cannot be used any further.
+var errDesync = errors.New("unexpected message from server")
+
+// OnData is the loop's call: bytes from the server.
+func (c *serverConn) OnData(b []byte) {
+	c.worker.scratch.reset()
+	b = c.in.Join(b)
+	rest, err := c.walk(b)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.in.Keep(rest)
+	switch {
+	case c.dying:
+		c.fail(fmt.Errorf("server ended the session: %s", c.lastError.Message))
+	case c.holder != nil:
+		c.holder.walked()
+	}
+}
+
+// amidReply says whether the client has been given only a part of a message.
+func (c *serverConn) amidReply() bool { return c.left > 0 && !c.hide }
+
+// walk deals with all whole messages in b, and with those that may pass piece by piece, and returns the tail that must
+// be kept until more arrives. Neighbouring replies for the client are passed on as one slice.
+func (c *serverConn) walk(b []byte) (rest []byte, err error) {
+	run, i := 0, 0 // b[run:i] is for the client and not yet passed on
+	pass := func() {
+		if run < i && c.holder != nil {
+			c.holder.toClient(b[run:i])
+		}
+		run = i
+	}
+	take := func(n int) { // moves on by n bytes of the present message
+		if c.filling != nil {
+			c.filling.Append(b[i : i+n])
+		}
+		if c.hide {
+			pass()
+			run += n
+		}
+		i += n
+	}
+	for i < len(b) {
+		if c.left > 0 {
+			n := min(c.left, len(b)-i)
+			take(n)
+			c.left -= n
+			continue
+		}
+		if c.fakeIsDue() {
+			pass()
+			c.payFakes()
+		}
+		h, ok, err := pgwire.PeekHeader(b[i:], c.origin.maxMessage)
+		if err != nil {
+			pass()
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		size := pgwire.HeaderLen
+		if mustBeWhole(h) {
+			if size = h.Total(); len(b)-i < size {
+				break
+			}
+		}
+		act, err := c.message(h, b[i+pgwire.HeaderLen:i+size])
+		if err != nil {
+			pass()
+			return nil, err
+		}
+		c.hide = act == skip
+		take(size)
+		c.left = h.Total() - size
+	}
+	pass()
+	if c.left == 0 {
+		c.payFakes()
+	}
+	return b[i:], nil
+}
+
+// mustBeWhole says whether a message is looked into and so kept until all of it is there.
+func mustBeWhole(h pgwire.Header) bool {
+	switch h.Type {
+	case pgwire.CommandComplete, pgwire.ParameterStatus, pgwire.ReadyForQuery:
+		return true
+	case pgwire.ErrorResponse:
+		return h.Body <= maxHeldReply
+	}
+	return false
+}
+
+// message notes what one server message means and says whether the client gets it. body is whole where mustBeWhole says
+// so and empty otherwise.
+func (c *serverConn) message(h pgwire.Header, body []byte) (action, error) {
+	e := c.owed.front()
+	c.filling = nil
+	switch h.Type {
+	case pgwire.ParameterStatus:
+		return c.parameterStatus(h, body, e)
+	case pgwire.ErrorResponse:
+		return c.errorResponse(body, e)
+	case pgwire.NoticeResponse:
+		c.spoilFill(e)
+		return frontAction(e), nil
+	case pgwire.NotificationResponse:
+		c.spoilFill(e)
+		return forward, nil
+	case pgwire.ReadyForQuery:
+		return c.readyForQuery(body)
+	}
+	for e != nil && e.kind == owedCopyEnd { // the server ignored it: it was not in copy mode
+		c.owed.pop()
+		e = c.owed.front()
+	}
+	if e == nil || e.action == fake || !belongs(e.kind, h.Type) {
+		return 0, fmt.Errorf("%w: type %q", errDesync, h.Type)
+	}
+	act := e.action
+	switch h.Type {
+	case pgwire.CommandComplete:
+		if h.Body > maxHeldReply {
+			return 0, pgwire.ErrLength
+		}
+		if tag, _, ok := pgwire.CutString(body); ok {
+			c.completed(tag)
+		}
+	case pgwire.CopyInResponse:
+		c.enterCopyIn()
+	}
+	if e.fill != nil {
+		c.chooseFill(e, h.Type)
+	}
+	if settles(e.kind, h.Type) {
+		c.owed.pop()
+	}
+	return act, nil
+}
+
+// frontAction is what becomes of a message that settles nothing: it shares the fate of the reply it stands in.
+func frontAction(e *owed) action {
+	if e != nil && e.action == skip {
+		return skip
+	}
+	return forward
+}
+
+func (c *serverConn) parameterStatus(h pgwire.Header, body []byte, e *owed) (action, error) {
+	if h.Body > maxHeldReply {
+		return 0, pgwire.ErrLength
+	}
+	name, value, err := pgwire.SplitParameterStatus(body)
+	if err != nil {
+		return 0, fmt.Errorf("ParameterStatus: %w", err)
+	}
+	c.spoilFill(e)
+	if err := c.note(string(name), string(value)); err != nil {
+		return 0, err
+	}
+	if c.holder != nil && c.holder.parameter(string(name), string(value), frontAction(e) == skip) {
+		return forward, nil
+	}
+	return skip, nil
+}
+
+// maxReported bounds the parameters that a server may report.
+const maxReported = 500
+
+// note keeps what the server reported about one of its parameters.
+func (c *serverConn) note(name, value string) error {
+	if !settable(name) {
+		return nil
+	}
+	c.has = c.origin.interner.with(c.has, name, value)
+	if len(c.has.items) > maxReported {
+		return fmt.Errorf("%w: more than %d parameters reported", errDesync, maxReported)
+	}
+	return nil
+}
+
+func (c *serverConn) readyForQuery(body []byte) (action, error) {
+	if len(body) != 1 {
+		return 0, fmt.Errorf("ReadyForQuery: %w", pgwire.ErrBody)
+	}
+	status := pgwire.TxStatus(body[0])
+	if status != pgwire.TxIdle && status != pgwire.TxOpen && status != pgwire.TxFailed {
+		return 0, fmt.Errorf("ReadyForQuery: unknown transaction status %q: %w", status, pgwire.ErrBody)
+	}
+	for e := c.owed.front(); e != nil && e.kind == owedCopyEnd; e = c.owed.front() {
+		c.owed.pop()
+	}
+	e := c.owed.front()
+	switch {
+	case e == nil && c.doubtful: // an early Sync was answered after all
+		c.status = status
+		return forward, nil
+	case e == nil || e.action == fake || !e.kind.endsBatch():
+		return 0, fmt.Errorf("%w: ReadyForQuery", errDesync)
+	}
+	c.status = status
+	c.copyIn = false
+	done := c.owed.pop()
+	c.holder.ready(&done)
+	return done.action, nil
+}
+
+// completed keeps what a command tag tells about the state of the server.
+func (c *serverConn) completed(tag []byte) {
+	switch string(tag) {
+	case "DISCARD ALL":
+		c.residents.clear()
+		c.unnamed = nil
+		c.has = c.origin.reported(c.has)
+	case "DEALLOCATE ALL":
+		c.residents.clear()
+	}
+	c.holder.completed(tag)
+}
+
+// errorResponse follows the server through an error. In the extended protocol it skips all messages up to the next Sync,
+// a simple Query among them included (protocol chapter, "Extended Query"); in the simple protocol the batch goes on to
+// its ReadyForQuery.
+func (c *serverConn) errorResponse(body []byte, e *owed) (action, error) {
+	c.lastError = pgwire.ReadError(body)
+	if c.lastError.Fatal() {
+		c.dying = true
+	}
+	if c.copyIn || c.earlySyncs > 0 {
+		c.doubtful = c.doubtful || c.earlySyncs > 0
+		c.copyIn, c.earlySyncs = false, 0
+	}
+	for e != nil && e.kind == owedCopyEnd {
+		c.owed.pop()
+		e = c.owed.front()
+	}
+	if c.holder == nil {
+		return skip, nil
+	}
+	c.holder.failed(c.lastError, e)
+	switch {
+	case e == nil:
+	case e.kind.endsBatch():
+		c.spoilFill(e)
+	default:
+		c.skipToSync()
+	}
+	if e != nil && e.action == skip && e.kind.endsBatch() {
+		return skip, nil
+	}
+	return forward, nil // of an injected Parse too: it is the error of the message that needed it
+}
+
+// skipToSync takes back all that the server will not answer after an error.
+func (c *serverConn) skipToSync() {
+	for e := c.owed.front(); e != nil; e = c.owed.front() {
+		if e.kind == owedSync && e.action != fake {
+			return
+		}
+		undone := c.owed.pop()
+		c.undo(&undone)
+	}
+	c.discarding = true
+}
+
+// undo restores what was noted when the message behind e was sent.
+func (c *serverConn) undo(e *owed) {
+	c.spoilFill(e)
+	switch {
+	case e.kind == owedParse && e.unnamed:
+		c.unnamed = nil
+	case e.kind == owedParse && e.action != fake:
+		c.residents.remove(e.statement)
+	case e.kind == owedClose && e.action == skip && e.statement != nil:
+		c.residents.add(e.statement, e.serial)
+	}
+	c.holder.undone(e)
+}
+
+func (c *serverConn) enterCopyIn() {
+	dropped, ended := c.owed.enterCopyIn()
+	c.earlySyncs = dropped
+	c.copyIn = !ended
+}
+
+// fakeIsDue says whether the next reply for the client is one of ours.
+func (c *serverConn) fakeIsDue() bool {
+	e := c.owed.front()
+	return e != nil && e.action == fake
+}
+
+// payFakes hands out all fakes that have nothing owed ahead of them.
+//
+// Invariant: no byte of a fake is written before every reply owed ahead of it.
+func (c *serverConn) payFakes() {
+	for c.fakeIsDue() {
+		e := c.owed.pop()
+		c.holder.toClient(e.answer)
+		if e.kind == owedQuery {
+			c.holder.toClient(c.worker.scratch.ready(c.status))
+		}
+	}
+}
+
+// chooseFill decides whether the cache keeps a message of a reply that it asked for: rows, their description and their
+// end. Anything but these and the plain acknowledgements makes an answer that is not kept.
+func (c *serverConn) chooseFill(e *owed, typ byte) {
+	switch typ {
+	case pgwire.RowDescription, pgwire.DataRow, pgwire.CommandComplete:
+		c.filling = e.fill
+	case pgwire.ParseComplete, pgwire.BindComplete:
+	default:
+		e.fill.Abort()
+	}
+}
+
+// spoilFill gives up keeping the reply that a notice, an error or a changed parameter came into.
+func (c *serverConn) spoilFill(e *owed) {
+	if e != nil && e.fill != nil {
+		e.fill.Abort()
+	}
+}
+
+// fail ends the connection: the socket is closed, the pool forgets it, and its holder is told.
+func (c *serverConn) fail(err error) {
+	c.peer.Close()
+	c.OnError(err)
+}
+
+// OnError is the loop's call: the socket is gone.
+func (c *serverConn) OnError(err error) {
+	c.worker.scratch.reset()
+	h := c.holder
+	c.holder = nil
+	if h != nil {
+		h.lost(err)
+	}
+	c.origin.dropped(c, h != nil)
+}
+
+// OnEOF is the loop's call: the server will send no more.
+func (c *serverConn) OnEOF() { c.fail(errServerClosed) }
+
+// OnDrained is the loop's call.
+func (c *serverConn) OnDrained() {
+	if c.holder != nil {
+		c.worker.scratch.reset()
+		c.holder.drained()
+	}
+}

@@ -1,0 +1,265 @@
+package proxy
+
+import (
+	"fmt"
+	"time"
+
+	"overdrive/pool"
+	"overdrive/proxy/pgwire"
+	"overdrive/querycache"
+)
+
+// sessionState is where a session stands between two bytes of its client.
+//
+//	greeting ──▶ ready ◀──▶ waiting ──▶ settling ──▶ ready
+//	    │          │           │            │
+//	    └──────────┴───────────┴────────────┴──▶ leaving ──▶ gone
+//
+// Only in ready are messages of the client taken up; in the others they are kept, in bounds, or left in the socket.
+type sessionState uint8
+
+const (
+	// greeting: authenticated, but the client's startup settings are not known to be valid yet.
+	greeting sessionState = iota
+	// ready: the next message of the client is taken up at once.
+	ready
+	// waiting: a message needs a server, and the session stands in the pool's queue.
+	waiting
+	// settling: the server leased is being given the client's settings.
+	settling
+	// leaving: the client has said goodbye or closed its side, and what it asked for before is still being answered.
+	leaving
+	// gone: terminal. Every event is ignored.
+	gone
+)
+
+// A session is one logged-in client, as a machine without I/O: events come in by the methods that are called On… or
+// belong to the holder interface, and everything it does goes out through peer, broker and serverConn. It takes no locks,
+// starts no goroutines and reads no clock. It belongs to one loop.
+//
+// It is kept small: ten thousand idle ones are the normal case.
+type session struct {
+	id     SessionID
+	client peer
+	origin *origin
+	broker broker
+	worker *worker
+	user   string   // as the client logged in
+	next   *session // in the worker's list
+	prev   *session
+	waiter pool.Waiter[*serverConn]
+
+	srv     *serverConn // held now, nil between transactions
+	startup *settings   // what RESET returns to
+	want    *settings   // what the client has set
+
+	in         pgwire.Inbox
+	left       int // bytes still to come of the client's message being passed on or dropped
+	state      sessionState
+	leftDrop   bool // what is left is not for the server
+	midBatch   bool // extended messages since the last Sync
+	skipToSync bool // after an error of ours: drop everything up to a Sync
+	cacheOff   bool // SET overdrive.cache = off
+	onlyReads  bool // nothing but plain reads is owed
+	draining   bool // the server is stopping: end at rest
+	ddl        bool // the open transaction changes the catalog
+	paused     bool // the client is not read, because somebody else must catch up first
+	// refusedSettings: the server refused the settings that the client wants.
+	refusedSettings bool
+	last            querycache.Status
+	pins            pinSet
+
+	cancelKey  CancelKey
+	names      map[string]*statement // prepared by the client, by its names
+	unnamed    *statement
+	portal     *statement            // bound to the unnamed portal
+	portals    map[string]*statement // bound to named portals, until the transaction ends
+	fill       *querycache.Fill      // of the batch that is being sent
+	write      *querycache.Write     // of the transaction that is open
+	rawStartup []setting             // until they are known to be valid
+	resets     []string              // parameters to bring back to startup once the statement is through
+	endTimer   stopper
+}
+
+// Bounds of what a session keeps of its client's bytes.
+const (
+	// maxHeld is the largest message that is looked into as a whole. Larger ones pass piece by piece; a text that is
+	// not looked into counts as one that may do anything.
+	maxHeld = 256 << 10
+	// maxAhead is how much is read ahead while the session waits; reading on lets it notice that its client left.
+	maxAhead = 64 << 10
+	// maxNames bounds the statements that one client may have prepared.
+	maxNames = 10000
+)
+
+// halfCloseGrace is how long a client that closed its sending side may take to read the answers it is still owed. A
+// client that is simply gone looks the same, so this is also how long its query may hold a server.
+const halfCloseGrace = 10 * time.Second
+
+// OnData is the loop's call: bytes from the client.
+func (s *session) OnData(b []byte) {
+	s.worker.scratch.reset()
+	if s.state >= leaving {
+		return
+	}
+	s.advance(b)
+}
+
+// advance takes up what was kept and b behind it, as far as the state allows.
+func (s *session) advance(b []byte) {
+	b = s.in.Join(b)
+	for len(b) > 0 && s.state == ready {
+		n := s.takeUp(b)
+		if n == 0 {
+			break
+		}
+		b = b[n:]
+	}
+	if s.state >= leaving {
+		b = nil
+	}
+	s.in.Keep(b)
+	s.balance()
+}
+
+// takeUp deals with the message at the front of b, or with more of the one that is passing, and returns how many bytes
+// it used: none if it needs more of them or a server first.
+func (s *session) takeUp(b []byte) int {
+	if s.left > 0 {
+		n := min(s.left, len(b))
+		s.left -= n
+		if !s.leftDrop && s.srv != nil {
+			s.srv.peer.Write(b[:n])
+		}
+		return n
+	}
+	h, ok, err := pgwire.PeekHeader(b, s.origin.maxMessage)
+	if err != nil {
+		s.violation(err.Error())
+		return 0
+	}
+	if !ok {
+		return 0
+	}
+	return s.message(h, b)
+}
+
+// balance keeps memory bounded: a side is not read while what it says cannot be passed on or kept.
+func (s *session) balance() {
+	if s.state == gone {
+		return
+	}
+	full := s.client.Congested() || s.in.Len() > maxAhead && s.state != ready
+	if s.srv != nil {
+		full = full || s.srv.peer.Congested() || s.srv.owed.len() > maxOwed
+		if s.client.Congested() {
+			s.srv.peer.PauseRead()
+		} else {
+			s.srv.peer.ResumeRead()
+		}
+	}
+	if full == s.paused {
+		return
+	}
+	s.paused = full
+	if full {
+		s.client.PauseRead()
+	} else {
+		s.client.ResumeRead()
+	}
+}
+
+// OnDrained is the loop's call: the client has read what was congested.
+func (s *session) OnDrained() { s.balance() }
+
+// drained is the server connection's call.
+func (s *session) drained() {
+	if s.state != gone {
+		s.settle()
+	}
+}
+
+// OnEOF is the loop's call: the client will send no more. Answers that it is owed are still delivered, for a while.
+func (s *session) OnEOF() {
+	s.worker.scratch.reset()
+	switch {
+	case s.state == gone || s.state == leaving:
+	case s.busy() && s.in.Len() == 0:
+		s.leave(halfCloseGrace)
+	default:
+		s.end(reasonClientClosed, nil)
+	}
+}
+
+// OnError is the loop's call: the client's socket is gone.
+func (s *session) OnError(err error) {
+	s.worker.scratch.reset()
+	s.end(endReason(err), err)
+}
+
+// busy says whether the server still works for this client.
+func (s *session) busy() bool { return s.srv != nil && (s.srv.owed.len() > 0 || s.srv.left > 0) }
+
+// leave lets the server finish what it was asked, then ends the session. A grace of zero sets no limit.
+func (s *session) leave(grace time.Duration) {
+	s.state = leaving
+	if grace > 0 {
+		s.endTimer = s.worker.after(grace, func() { s.end(reasonClientClosed, nil) })
+	}
+	s.settle()
+}
+
+// settle follows every event: it releases the server if the session is done with it, takes up what was kept, and
+// balances the two sides.
+func (s *session) settle() {
+	s.maybeRelease()
+	if s.state == leaving && !s.busy() {
+		s.end(reasonClientClosed, nil)
+		return
+	}
+	if s.state == ready && s.in.Len() > 0 {
+		s.advance(nil)
+	} else {
+		s.balance()
+	}
+	if s.draining && s.restful() {
+		s.reject(reasonShutdown, codeAdminShutdown, "terminating connection due to administrator command")
+	}
+}
+
+// reject ends the session with an error that the client gets to read.
+func (s *session) reject(why reason, code, message string) {
+	if s.state == gone {
+		return
+	}
+	if s.srv == nil || !s.srv.amidReply() { // else the client could not tell it from the rest of a row
+		report := pgwire.ErrorReport{Severity: "FATAL", Code: code, Message: message}
+		s.client.Write(pgwire.AppendError(nil, report))
+	}
+	s.end(why, fmt.Errorf("%s", message))
+}
+
+// violation ends the session because its client broke the protocol.
+func (s *session) violation(message string) {
+	s.reject(reasonClientProtocol, codeProtocolViolation, message)
+}
+
+// end is the one way out. The server connection is released, cleaned or given up, whatever state it is in.
+func (s *session) end(why reason, err error) {
+	if s.state == gone {
+		return
+	}
+	if s.state == waiting || s.state == greeting && s.srv == nil {
+		s.broker.abandon(s)
+	}
+	s.state = gone
+	if s.endTimer != nil {
+		s.endTimer.Stop()
+	}
+	s.in.Keep(nil)
+	if s.srv != nil {
+		s.handBack()
+	}
+	s.client.CloseAfterFlush()
+	s.broker.ended(s, why, err)
+}

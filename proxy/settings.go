@@ -1,0 +1,144 @@
+package proxy
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A setting is one run-time parameter and its value. key is the name in lower case: PostgreSQL compares names that way.
+type setting struct{ key, name, value string }
+
+// settings is an immutable set of run-time parameters, sorted by key and interned: two sets with equal content are the
+// same pointer, so the usual question "does this server already have what this client wants" is one comparison.
+//
+// A set holds every parameter that the server reports and that can be set, and every other parameter that a client named
+// in its startup packet.
+type settings struct {
+	id    uint64 // unique in the process, never reused; part of cache keys
+	items []setting
+}
+
+// interner makes sets of settings unique. Safe for concurrent use; it is asked only when something changed.
+type interner struct {
+	mu   sync.Mutex // guards the fields below
+	sets map[string]*settings
+	next uint64
+}
+
+// maxSets bounds the distinct sets that are kept apart. Beyond it the table starts anew: older sets stay valid, equal
+// ones are merely no longer the same pointer, which costs a comparison by content.
+const maxSets = 10000
+
+// intern returns the set with these items, which it sorts and keeps.
+func (in *interner) intern(items []setting) *settings {
+	slices.SortFunc(items, func(a, b setting) int { return cmp.Compare(a.key, b.key) })
+	var content strings.Builder
+	for _, it := range items {
+		content.WriteString(it.key)
+		content.WriteByte(0)
+		content.WriteString(it.value)
+		content.WriteByte(0)
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if s, ok := in.sets[content.String()]; ok {
+		return s
+	}
+	if in.sets == nil || len(in.sets) >= maxSets {
+		in.sets = make(map[string]*settings)
+	}
+	in.next++
+	s := &settings{id: in.next, items: items}
+	in.sets[content.String()] = s
+	return s
+}
+
+// with returns the set in which name has the given value.
+func (in *interner) with(s *settings, name, value string) *settings {
+	if old, ok := s.get(name); ok && old == value {
+		return s
+	}
+	key := strings.ToLower(name)
+	items := make([]setting, 0, len(s.items)+1)
+	for _, it := range s.items {
+		if it.key != key {
+			items = append(items, it)
+		}
+	}
+	return in.intern(append(items, setting{key, name, value}))
+}
+
+// without returns the set that lacks name.
+func (in *interner) without(s *settings, name string) *settings {
+	if _, ok := s.get(name); !ok {
+		return s
+	}
+	key := strings.ToLower(name)
+	items := slices.DeleteFunc(slices.Clone(s.items), func(it setting) bool { return it.key == key })
+	return in.intern(items)
+}
+
+// get looks a parameter up; the case of its name does not matter.
+func (s *settings) get(name string) (value string, ok bool) {
+	key := strings.ToLower(name)
+	i, ok := slices.BinarySearchFunc(s.items, key, func(it setting, k string) int { return cmp.Compare(it.key, k) })
+	if !ok {
+		return "", false
+	}
+	return s.items[i].value, true
+}
+
+// change returns the SQL that turns a server that has s into one that has want, or "" if they are equal. Values are
+// compared exactly.
+//
+// set_config takes each value as a configuration file would, so that lists such as search_path need no quoting of
+// their elements here; the text itself is an escape string, which reads the same under any
+// standard_conforming_strings.
+func (s *settings) change(want *settings) string {
+	var sql strings.Builder
+	for _, it := range s.items {
+		if _, ok := want.get(it.key); !ok {
+			sql.WriteString("RESET " + quoteName(it.name) + ";")
+		}
+	}
+	first := true
+	for _, it := range want.items {
+		if has, ok := s.get(it.key); ok && has == it.value {
+			continue
+		}
+		if first {
+			sql.WriteString("SELECT ")
+		} else {
+			sql.WriteString(", ")
+		}
+		first = false
+		sql.WriteString("pg_catalog.set_config(" + quoteLiteral(it.name) + ", " + quoteLiteral(it.value) + ", false)")
+	}
+	return sql.String()
+}
+
+// quoteLiteral writes an escape string constant.
+func quoteLiteral(s string) string {
+	s = strings.ReplaceAll(s, `\`, `\\`)
+	return `E'` + strings.ReplaceAll(s, `'`, `\'`) + `'`
+}
+
+// quoteName writes a parameter's name, which may have a dot, as identifiers.
+func quoteName(name string) string {
+	parts := strings.Split(name, ".")
+	for i, p := range parts {
+		parts[i] = `"` + strings.ReplaceAll(p, `"`, `""`) + `"`
+	}
+	return strings.Join(parts, ".")
+}
+
+// settable says whether a parameter that the server reports can be set by a client. The others describe the server.
+func settable(name string) bool {
+	switch strings.ToLower(name) {
+	case "server_version", "server_encoding", "integer_datetimes", "is_superuser", "session_authorization", "in_hot_standby":
+		return false
+	}
+	return true
+}

@@ -1,0 +1,132 @@
+package proxy
+
+import (
+	"hash/maphash"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"overdrive/proxy/pgwire"
+	"overdrive/querycache/classify"
+)
+
+// A statement is one prepared statement as any number of clients share it: equal text, parameter types and parse
+// scope are the same *statement. On a server it goes by a name of our own, so that clients may name theirs as they like.
+type statement struct {
+	// body is the tail of the Parse message: text, zero byte, parameter types. It is never changed.
+	body []byte
+	// scope holds the settings that change how the text is parsed.
+	scope string
+	// serial makes the name on the server. It moves on when a plan went stale, so that every server parses anew.
+	serial atomic.Uint64
+	// seen is the verdict on the text, renewed when the catalog changes.
+	seen atomic.Pointer[classify.Verdict]
+}
+
+// text is the statement's SQL.
+func (st *statement) text() []byte {
+	text, _, _ := pgwire.CutString(st.body)
+	return text
+}
+
+// serverPrefix starts the name of every statement that the proxy prepares on a server.
+const serverPrefix = "_overdrive_"
+
+func serverName(serial uint64) string { return serverPrefix + strconv.FormatUint(serial, 16) }
+
+// statementTable makes statements unique within an origin. Safe for concurrent use; asked once per Parse.
+type statementTable struct {
+	seed   maphash.Seed
+	serial atomic.Uint64 // of the last name given out; names are never reused
+	mu     sync.Mutex    // guards the fields below
+	known  *simplelru.LRU[uint64, *statement]
+	bytes  int
+}
+
+// Bounds of the table. A statement that falls out lives on in the sessions that use it; only sharing with later
+// clients is lost.
+const (
+	maxStatements     = 20000
+	maxStatementBytes = 64 << 20
+)
+
+func newStatementTable() *statementTable {
+	t := &statementTable{seed: maphash.MakeSeed()}
+	t.known, _ = simplelru.NewLRU(maxStatements, func(_ uint64, st *statement) { t.bytes -= len(st.body) })
+	return t
+}
+
+// intern returns the statement with this body, copying it if it is new.
+func (t *statementTable) intern(body []byte, scope string) *statement {
+	h := maphash.Bytes(t.seed, body) ^ maphash.String(t.seed, scope)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if st, ok := t.known.Get(h); ok && string(st.body) == string(body) && st.scope == scope {
+		return st
+	}
+	st := &statement{body: append([]byte(nil), body...), scope: scope}
+	st.serial.Store(t.serial.Add(1))
+	t.known.Remove(h)
+	t.known.Add(h, st)
+	t.bytes += len(st.body)
+	for t.bytes > maxStatementBytes && t.known.Len() > 1 {
+		t.known.RemoveOldest()
+	}
+	return st
+}
+
+// renew gives the statement a new name, because its plan on the servers is stale.
+func (t *statementTable) renew(st *statement) { st.serial.Store(t.serial.Add(1)) }
+
+// residents are the statements that live on one server connection, bounded by count and bytes. They follow the order of
+// what was sent, not of what was answered; a message that the server skipped is undone. They belong to the
+// connection's loop.
+type residents struct {
+	live  *simplelru.LRU[*statement, uint64] // the serial under which it was parsed
+	bytes int
+}
+
+// Bounds per server connection. Count as PgBouncer's max_prepared_statements has it by default.
+const (
+	maxResidents     = 200
+	maxResidentBytes = 4 << 20
+)
+
+func newResidents() *residents {
+	r := &residents{}
+	r.live, _ = simplelru.NewLRU(2*maxResidents, func(st *statement, _ uint64) { r.bytes -= len(st.body) })
+	return r
+}
+
+// has says whether st is there under its present name, and marks it as used.
+func (r *residents) has(st *statement) bool {
+	serial, ok := r.live.Get(st)
+	return ok && serial == st.serial.Load()
+}
+
+// stale returns the old serial of a statement that is there under a name it no longer goes by.
+func (r *residents) stale(st *statement) (serial uint64, ok bool) {
+	serial, ok = r.live.Peek(st)
+	return serial, ok && serial != st.serial.Load()
+}
+
+// add notes that st was parsed under serial.
+func (r *residents) add(st *statement, serial uint64) {
+	r.remove(st)
+	r.live.Add(st, serial)
+	r.bytes += len(st.body)
+}
+
+func (r *residents) remove(st *statement) { r.live.Remove(st) }
+
+// surplus takes out the least recently used statement if there is no room for one more of the given size.
+func (r *residents) surplus(size int) (st *statement, serial uint64, ok bool) {
+	if r.live.Len() < maxResidents && r.bytes+size <= maxResidentBytes {
+		return nil, 0, false
+	}
+	return r.live.RemoveOldest()
+}
+
+func (r *residents) clear() { r.live.Purge() }

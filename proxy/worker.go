@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"time"
+
+	"overdrive/proxy/loop"
+)
+
+// A worker is one event loop with what the sessions on it share. It belongs to that loop.
+type worker struct {
+	index   int // its place among the workers; the pool calls it home
+	loop    *loop.Loop
+	broker  broker
+	scratch scratch
+	key     []byte // of the cache look-up at hand
+	alarm   func(d time.Duration, f func()) stopper
+
+	sessions list // everybody who lives here
+}
+
+// A stopper is a timer that has been set.
+type stopper interface{ Stop() bool }
+
+// after has f run on the loop once d has passed.
+func (w *worker) after(d time.Duration, f func()) stopper { return w.alarm(d, f) }
+
+// list links sessions without memory of its own.
+type list struct {
+	first *session
+	size  int
+}
+
+func (l *list) add(s *session) {
+	s.next, s.prev = l.first, nil
+	if l.first != nil {
+		l.first.prev = s
+	}
+	l.first = s
+	l.size++
+}
+
+func (l *list) remove(s *session) {
+	if s.prev == nil && l.first != s {
+		return
+	}
+	if s.prev != nil {
+		s.prev.next = s.next
+	} else {
+		l.first = s.next
+	}
+	if s.next != nil {
+		s.next.prev = s.prev
+	}
+	s.next, s.prev = nil, nil
+	l.size--
+}
