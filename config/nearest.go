@@ -1,0 +1,67 @@
+package config
+
+import "strings"
+
+// suggest returns a hint for the unknown key path: the nearest key beside it, or a key of that name elsewhere when
+// nothing beside it is near. It returns "" only when there are no keys to choose from.
+func suggest(parent, name string, beside []string) string {
+	best, dist := nearest(name, beside)
+	if best == "" {
+		return ""
+	}
+	if dist > nearEnough {
+		for _, key := range Keys() {
+			leaf := key[strings.LastIndexByte(key, '.')+1:]
+			if d := distance(strings.ToLower(name), leaf); d <= nearEnough && d < dist {
+				best, dist, parent = key, d, ""
+			}
+		}
+	}
+	if parent == "" {
+		return best
+	}
+	return join(parent, best)
+}
+
+// nearEnough is the distance up to which a name is taken for a misspelling.
+const nearEnough = 2
+
+func nearest(name string, known []string) (best string, dist int) {
+	for _, k := range known {
+		if d := distance(strings.ToLower(name), k); best == "" || d < dist {
+			best, dist = k, d
+		}
+	}
+	return best, dist
+}
+
+// longestCompared bounds the work that a hostile key can cause.
+const longestCompared = 64
+
+// distance is the number of insertions, deletions, substitutions and swaps of neighbours that turn a into b.
+func distance(a, b string) int {
+	if len(a) > longestCompared || len(b) > longestCompared {
+		return max(len(a), len(b))
+	}
+	before := make([]int, len(b)+1) // the row before the last, for swaps
+	last := make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row := make([]int, len(b)+1)
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := last[j]
+			if a[i] != b[j] {
+				substitute++
+			}
+			row[j+1] = min(substitute, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}
