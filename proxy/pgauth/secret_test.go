@@ -1,0 +1,148 @@
+package pgauth
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestParseSecret_TellsTheKindsApart(t *testing.T) {
+	hash := md5Hex("x")
+	for _, c := range []struct {
+		text string
+		want Kind
+	}{
+		{"", KindNone},
+		{"secret", KindPlain},
+		{"md5", KindPlain},
+		{"md5" + hash, KindMD5},
+		{"md5" + hash[1:], KindPlain},
+		{"md5" + strings.ToUpper("abcdef"+hash[6:]), KindPlain}, // as in PostgreSQL
+		{"MD5" + hash, KindPlain},
+		{"SCRAM-SHA-256", KindPlain},
+		{verifierText("x", "salt", 1), KindSCRAM},
+	} {
+		s, err := ParseSecret(c.text)
+		if got := s.Kind(); got != c.want || err != nil {
+			t.Errorf("ParseSecret(%q): got %v, %v, want %v", c.text, got, err, c.want)
+		}
+	}
+}
+
+func TestParseSecret_RefusesABrokenVerifierWithoutRepeatingIt(t *testing.T) {
+	good := verifierText("x", "salt", 4096)
+	fields := strings.FieldsFunc(good, func(r rune) bool { return r == '$' || r == ':' })
+	salt, stored, server := fields[2], fields[3], fields[4]
+	for _, text := range []string{
+		"SCRAM-SHA-256$",
+		"SCRAM-SHA-256$" + salt,
+		"SCRAM-SHA-256$4096$" + stored + ":" + server,
+		"SCRAM-SHA-256$0:" + salt + "$" + stored + ":" + server,
+		"SCRAM-SHA-256$-1:" + salt + "$" + stored + ":" + server,
+		"SCRAM-SHA-256$10000001:" + salt + "$" + stored + ":" + server,
+		"SCRAM-SHA-256$x:" + salt + "$" + stored + ":" + server,
+		"SCRAM-SHA-256$4096:$" + stored + ":" + server,
+		"SCRAM-SHA-256$4096:!$" + stored + ":" + server,
+		"SCRAM-SHA-256$4096:" + salt + "$" + stored,
+		"SCRAM-SHA-256$4096:" + salt + "$" + stored[4:] + ":" + server,
+		"SCRAM-SHA-256$4096:" + salt + "$" + stored + ":" + server[4:],
+		"SCRAM-SHA-256$4096:" + salt + "$" + stored + ":" + server + "$",
+		strings.Replace(good, salt, salt[:4]+"\n"+salt[4:], 1),
+		good + "x",
+		good + "\n",
+	} {
+		s, err := ParseSecret(text)
+		if err == nil || s.Kind() != KindNone {
+			t.Errorf("ParseSecret(%q): got %v, want an error", text, s)
+		} else if strings.Contains(err.Error(), stored) {
+			t.Errorf("ParseSecret(%q): the error repeats the secret: %v", text, err)
+		}
+	}
+}
+
+func TestPlainSecret_TakesAnythingThatCanTravel(t *testing.T) {
+	for _, password := range []string{"md5" + md5Hex("x"), verifierText("x", "salt", 1)} {
+		if s := mustPlain(t, password); s.Kind() != KindPlain {
+			t.Errorf("PlainSecret(%q): got %v", password, s.Kind())
+		}
+	}
+	for _, password := range []string{"zero\x00byte", strings.Repeat("x", MaxResponseBytes)} {
+		if s, err := PlainSecret(password); err == nil {
+			t.Errorf("PlainSecret(%.20q): got %v, want an error", password, s)
+		}
+	}
+}
+
+func TestSecret_NeverPrintsItself(t *testing.T) {
+	s := mustPlain(t, "hunter2")
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+		for _, value := range []any{s, &s, map[string]Secret{"app": s}} {
+			if got := fmt.Sprintf(verb, value); strings.Contains(got, "hunter2") || strings.Contains(got, "68756e746572") ||
+				!strings.Contains(got, "Secret(plain)") {
+				t.Errorf("%s of %T: got %s", verb, value, got)
+			}
+		}
+	}
+}
+
+func TestReadUserList_ReadsPgBouncersForm(t *testing.T) {
+	hash := "md5" + md5Hex("x")
+	users, err := ReadUserList(strings.NewReader(strings.Join([]string{
+		`; a comment`,
+		``,
+		`"app" "secret"`,
+		"\t\"with \"\"quotes\"\"\"   \"p\"\"w\" and the rest; is \"ignored\r",
+		`"hash" "` + hash + `"`,
+		`"verifier""s" "` + verifierText("x", "salt", 1) + `" ""`,
+		`"nobody" ""`,
+		`"spaced" " x "`,
+	}, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]string)
+	for name, s := range users {
+		got[name] = s.kind.String() + " " + s.text
+	}
+	want := map[string]string{"app": "plain secret", `with "quotes"`: `plain p"w`, "hash": "md5 " + hash[3:],
+		`verifier"s`: "scram-sha-256 ", "nobody": "none ", "spaced": "plain  x "}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+func TestReadUserList_NamesEveryFaultyLineAndNoSecret(t *testing.T) {
+	users, err := ReadUserList(strings.NewReader(strings.Join([]string{
+		`"app" "hunter2"`,
+		`app "hunter2"`,
+		`"app2" hunter2`,
+		`"app3" "hunter2`,
+		`"" "hunter2"`,
+		`"app" "hunter2"`,
+		`"app4" "SCRAM-SHA-256$hunter2"`,
+		`"app5`,
+		"\"app6\" \"hunter2\x00\"",
+		"\"app7\" \"hunter2\xff\"",
+	}, "\n")))
+	if users != nil || err == nil {
+		t.Fatalf("got %v, %v, want an error", users, err)
+	}
+	for line := 2; line <= 10; line++ {
+		if !strings.Contains(err.Error(), fmt.Sprintf("line %d: ", line)) {
+			t.Errorf("line %d is not named in: %v", line, err)
+		}
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error shows a secret: %v", err)
+	}
+}
+
+func TestReadUserList_IsNotFloodedByAWrongFile(t *testing.T) {
+	_, err := ReadUserList(strings.NewReader(strings.Repeat("nonsense\n", 1000)))
+	if got := strings.Count(err.Error(), "line "); got != maxListErrors {
+		t.Errorf("got %d errors, want %d", got, maxListErrors)
+	}
+	if _, err := ReadUserList(strings.NewReader(strings.Repeat("x", 1<<20))); err == nil || !strings.Contains(err.Error(), "line 1") {
+		t.Errorf("endless line: got %v", err)
+	}
+}
