@@ -1,0 +1,170 @@
+package classify
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"overdrive/querycache/sqlscan"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+const (
+	// MaxText is the length in bytes of the longest text that is looked at.
+	MaxText = 64 << 10
+
+	// maxShapes and maxShapeBytes bound what a Classifier remembers.
+	maxShapes     = 8192
+	maxShapeBytes = 8 << 20
+
+	// shapeOverhead is what a remembered shape costs besides its text: two verdicts, the list and map entries.
+	shapeOverhead = 768
+)
+
+// Classifier judges the texts of one database, role and search_path. It remembers the verdict on each shape. All
+// methods may be called at any time from any goroutine.
+//
+// There is no look-up by exact text before that by shape: it would save the lexer's time on repeated texts, but
+// fill up with texts that come once, as those of clients that write values into their statements do. A client that repeats a text
+// exactly mostly prepares it, and then the verdict is kept with the prepared statement.
+type Classifier struct {
+	state atomic.Pointer[state] // changed under mu
+	seed  maphash.Seed
+
+	mu     sync.Mutex // guards the fields below
+	shapes *simplelru.LRU[uint64, *known]
+	bytes  int // of shapes, with shapeOverhead
+}
+
+// state is what verdicts are based on.
+type state struct {
+	catalog    *Catalog // nil: unsettled
+	generation uint64
+}
+
+// known is a remembered shape.
+type known struct {
+	shape      string
+	generation uint64
+	plain      *Verdict
+	dated      *Verdict // for texts with a string that means the present
+}
+
+// New returns a Classifier without a catalog.
+func New() *Classifier {
+	c := &Classifier{seed: maphash.MakeSeed()}
+	c.state.Store(&state{generation: 1})
+	c.shapes, _ = simplelru.NewLRU(maxShapes, func(_ uint64, k *known) { c.bytes -= len(k.shape) + shapeOverhead }) // fails on size 0 only
+	return c
+}
+
+// Generation returns a number that changes with every Stale and SetCatalog. Take it before the catalog queries are sent.
+func (c *Classifier) Generation() uint64 { return c.state.Load().generation }
+
+// Current reports whether v is still what Judge would return.
+func (c *Classifier) Current(v *Verdict) bool {
+	return v.generation == 0 || v.generation == c.Generation()
+}
+
+// Stale forgets catalog and verdicts, because the catalog has changed or is about to. Call it before a statement whose
+// verdict says DDL is sent, and again when its transaction has ended. Until SetCatalog nothing is cacheable.
+func (c *Classifier) Stale() { c.replace(nil, 0) }
+
+// SetCatalog makes catalog the basis of all verdicts from now on. generation is that of before the catalog was loaded;
+// if it has changed since, the catalog may be out of date already, and SetCatalog does nothing and returns false: load
+// it again.
+func (c *Classifier) SetCatalog(catalog *Catalog, generation uint64) bool {
+	return c.replace(catalog, generation)
+}
+
+// replace changes the state, if it still has the generation from, or in any case if from is 0.
+func (c *Classifier) replace(catalog *Catalog, from uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.state.Load()
+	if from != 0 && from != old.generation {
+		return false
+	}
+	c.state.Store(&state{catalog: catalog, generation: old.generation + 1})
+	c.shapes.Purge()
+	return true
+}
+
+// Catalog returns the catalog in use, or nil.
+func (c *Classifier) Catalog() *Catalog { return c.state.Load().catalog }
+
+// scratch holds buffers for shapes.
+var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
+// Judge returns the verdict on text. It keeps no reference to text. For a shape it knows it does not allocate, unless
+// the text is a DO block or for the proxy itself; otherwise it parses, which takes tens of microseconds.
+//
+// The text must come from a session with standard_conforming_strings on.
+func (c *Classifier) Judge(text []byte) *Verdict {
+	if len(text) > MaxText {
+		return &oversized
+	}
+	buf := scratch.Get().(*[]byte)
+	defer scratch.Put(buf)
+	shape, flags := sqlscan.AppendShape((*buf)[:0], text)
+	*buf = shape[:0]
+	switch {
+	case flags.Has(sqlscan.Unterminated):
+		return &unterminated
+	case flags.Has(sqlscan.Empty):
+		return &empty
+	}
+	state := c.state.Load()
+	hash := maphash.Bytes(c.seed, shape)
+	k := c.recall(hash, shape, state.generation)
+	if k == nil {
+		k = &known{shape: string(shape), generation: state.generation}
+		k.plain = judge(shape, flags, state.catalog, state.generation)
+		k.dated = k.plain.withSpecialDate()
+		c.remember(hash, k)
+	}
+	v := k.plain
+	if flags.Has(sqlscan.SpecialDate) {
+		v = k.dated
+	}
+	if v.perText {
+		v = v.finish(text)
+	}
+	return v
+}
+
+func (c *Classifier) recall(hash uint64, shape []byte, generation uint64) *known {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k, ok := c.shapes.Get(hash); ok && k.generation == generation && k.shape == string(shape) {
+		return k
+	}
+	return nil
+}
+
+func (c *Classifier) remember(hash uint64, k *known) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k.generation != c.state.Load().generation {
+		return
+	}
+	c.shapes.Remove(hash) // another shape of the same hash, or the same one judged twice at a time
+	c.shapes.Add(hash, k)
+	c.bytes += len(k.shape) + shapeOverhead
+	for c.bytes > maxShapeBytes {
+		c.shapes.RemoveOldest()
+	}
+}
+
+// withSpecialDate returns the verdict on a text of the same shape with a string that may mean the present.
+func (v *Verdict) withSpecialDate() *Verdict {
+	if v.Status != Cacheable {
+		return v
+	}
+	dated := *v
+	dated.Status = Volatile
+	dated.Reason = "a string holds a word such as today, which a date type reads as the present"
+	dated.Reads = nil
+	return &dated
+}

@@ -1,0 +1,452 @@
+package classify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"overdrive/querycache/sqlscan"
+)
+
+// summary writes a verdict as status, reads or reason aside, and effect.
+func summary(v *Verdict) string {
+	s := string(v.Status)
+	if v.Status == Cacheable {
+		s = fmt.Sprint("reads ", v.Reads)
+	}
+	switch v.Effect {
+	case EffectEverything:
+		s += " writes everything"
+	case EffectRelations:
+		s += fmt.Sprint(" writes ", v.Writes)
+	}
+	if v.DDL {
+		s += " ddl"
+	}
+	if v.Defers {
+		s += " defers"
+	}
+	return s
+}
+
+func TestJudge_StatusAndEffect(t *testing.T) {
+	c := settled(t)
+	for _, tt := range []struct{ sql, want string }{
+		// Queries.
+		{"select * from t", "reads [1]"},
+		{"SELECT * FROM public.T;", "reads [1]"},
+		{"select * from other.t", "reads [16]"},
+		{`select * from "T"`, "uncacheable"},
+		{"(((select * from t)))", "reads [1]"},
+		{"/* now() */ select 1 -- random()", "reads []"},
+		{"/* /* delete from t */ */ select 1", "reads []"},
+		{`select 'now_', "now" from (select 1 as "now") s`, "volatile"},
+		{`select 1 as "now"`, "reads []"},
+		{"select $$delete from t$$", "reads []"},
+		{"select 'x; delete from t'", "reads []"},
+		{"select a from t union select b from u except table other.t order by 1 limit 3 offset $1", "reads [1 2 16]"},
+		{"select exists(select 1 from u where u.id = t.id), (select max(1) from t) from t", "uncacheable writes everything"},
+		{"select exists(select 1 from u where u.id = t.id) from t", "reads [1 2]"},
+		{"select a[1], a[1:2], (t).a, t.a, t.*, public.t.a from t", "reads [1]"},
+		{"select case a when 1 then 'x' else 'y' end, nullif(a, b), greatest(a, b), a between 1 and 2, a in (1, 2) from t", "reads [1]"},
+		{"select a is distinct from b, a is null, a is not true, not a, a and b, -a, a || b, row(1, 2) = row(a, b) from t", "reads [1]"},
+		{"select distinct on (a) a from t group by grouping sets ((a), rollup(b), ()) having count(*) > 1", "reads [1]"},
+		{"select * from t fetch first 3 rows with ties", "reads [1]"},
+		{"select count(distinct a) filter (where b) over (partition by a order by b rows between 1 preceding and current row) from t", "reads [1]"},
+		{"values (1, 'a'), ($1, $2)", "reads []"},
+		{"table t", "reads [1]"},
+		{"select from t", "reads [1]"},
+		{"select * from parent", "reads [6 7]"},
+		{"select * from only parent", "reads [6 7]"},
+		{"select * from with_foreign", "uncacheable"},
+		{"select * from guarded", "uncacheable"},
+		{"select * from temp_seen", "uncacheable"},
+		{"select * from v", "uncacheable"},
+		{"select * from view_over_it", "uncacheable writes everything"},
+		{"select * from pg_class", "uncacheable"},
+		{"select * from missing", "uncacheable"},
+		{"select lower(a) from t", "reads [1]"},
+		{"select other.lower(a) from t", "volatile writes everything"},
+		{"select lower(a, b) from t", "uncacheable writes everything"},
+		{"select g()", "uncacheable writes everything"},
+		{"select f()", "volatile writes everything"},
+		{"select 1 where false and f() = 1", "volatile writes everything"},
+		{"select concat(a, b) from t", "volatile"},
+		{"select Now()", "volatile"},
+		{`select "now"()`, "volatile"},
+		{"select now /* x */ ()", "volatile"},
+		{"select current_timestamp(3)", "volatile"},
+		{"select user", "volatile"},
+		{"select 'today'::date", "volatile"},
+		{"select '{yesterday}'::date[]", "volatile"},
+		{"select * from t where day = 'now'", "volatile"},
+		{"select day::date from t", "reads [1]"},
+		{"select day::date from u", "uncacheable"},
+		{"select day::date from t, u", "uncacheable"},
+		{"select x.day::date from (select a as day from t) x", "uncacheable"},
+		{"select x.day::date from (select a from t) x(day)", "uncacheable"},
+		{"with x(day) as (select a from t) select day::date from x, t", "uncacheable"},
+		{"select (a || b)::date from t", "uncacheable"},
+		{"select '2020-01-01'::date, $1::date, date '2020-01-01'", "reads []"},
+		{"select 1::int, 'x'::text, a::int4[] from t", "reads [1]"},
+		{"select 1::thing", "uncacheable"},
+		{"select 1::public.int4", "uncacheable"},
+		{"select 'x'::t.a%type", "uncacheable"},
+		{"select a ### b from t", "uncacheable writes everything"},
+		{"select a operator(other.<+>) b from t", "uncacheable"},
+		{"select * from t order by a using <+>", "uncacheable"},
+		{"select a <+> any (select 1) from t", "uncacheable"},
+		{"select t.cost from t", "uncacheable writes everything"},
+		{"select t.row_to_json from t", "uncacheable"},
+		{"select (select t).cost from t", "uncacheable writes everything"},
+		{"select xmin from t", "uncacheable"},
+		{"select t.ctid from t", "uncacheable"},
+		{`select "ctid" from t`, "uncacheable"},
+		{"select * from t for update", "uncacheable"},
+		{"select * from t for no key update of t nowait", "uncacheable"},
+		{"select * from t where id in (select id from u for share)", "uncacheable"},
+		{"select * from t tablesample bernoulli (1) repeatable (1)", "uncacheable"},
+		{"select xmlelement(name a)", "uncacheable"},
+		{"select a is json from t", "uncacheable"},
+		{"with recursive x as (select 1 union all select * from x) select * from x", "reads []"},
+		{"with t as (select * from t) select * from t", "reads [1]"},
+		{"with t as (select 1) select * from t, public.t", "reads [1]"},
+		{"with t as (select 1), x as (select * from t) select * from x", "reads []"},
+		{"select * from (with t as (select 1) select * from t) x, t", "reads [1]"},
+		{"with x as (select 1) search depth first by a set b select * from x", "uncacheable"},
+		{"select 1 1", "parseerror writes everything"},
+		{"select 'a' 'b'", "parseerror writes everything"},
+		{"select 'a'\n'b'", "volatile"},
+		{"select 'a", "parseerror writes everything ddl"},
+		{`select U&"t"`, "uncacheable writes everything ddl"},
+		{"", "notaquery"},
+		{";", "notaquery"},
+		{"select 1; select 2", "multiplestatements"},
+		{"select 1;", "reads []"},
+
+		// Writes.
+		{"with x as (delete from t returning *) select * from x", "uncacheable writes [1]"},
+		{"with x as (insert into t values (1) returning *), y as (update u set a = 1) select 1", "uncacheable writes [1 2]"},
+		{"insert into t default values", "notaquery writes [1]"},
+		{"insert into t select * from u", "notaquery writes [1]"},
+		{"insert into t values (now(), random())", "notaquery writes [1]"},
+		{"insert into t values (f())", "notaquery writes everything"},
+		{"insert into t select * from view_over_it", "notaquery writes everything"},
+		{"with t as (select 1) insert into t select * from t", "notaquery writes [1]"},
+		{"insert into referenced values (1)", "notaquery writes [12]"},
+		{"insert into referenced values (1) on conflict do nothing", "notaquery writes [12 13]"},
+		{"delete from referenced", "notaquery writes [12 13]"},
+		{"update referenced set a = 1", "notaquery writes [12 13]"},
+		{"update child set a = 1", "notaquery writes [2 7]"},
+		{"insert into parent values (1)", "notaquery writes [6 7]"},
+		{"delete from feeds", "notaquery writes everything"},
+		{"insert into triggered values (1)", "notaquery writes everything"},
+		{"insert into v values (1)", "notaquery writes everything"},
+		{"insert into missing values (1)", "notaquery writes everything"},
+		{"insert into a.public.t values (1)", "notaquery writes everything"},
+		{"delete from t where current of c", "notaquery writes [1]"},
+		{"merge into t using u on t.id = u.id when matched then update set a = u.a when not matched then insert values (1)", "notaquery writes [1]"},
+		{"truncate t, u", "notaquery writes [1 2]"},
+		{"truncate t cascade", "notaquery writes everything"},
+		{"copy t from stdin", "notaquery writes [1]"},
+		{"copy t (a, b) from '/tmp/x' with (format csv) where a > f()", "notaquery writes everything"},
+		{"copy t to stdout", "notaquery"},
+		{"copy (select f()) to stdout", "notaquery writes everything"},
+		{"explain delete from t", "notaquery"},
+		{"explain analyze delete from t", "notaquery writes [1]"},
+		{"explain (analyze, buffers) delete from t", "notaquery writes [1]"},
+		{"explain (analyze false) delete from t", "notaquery"},
+		{"explain (analyze 'false') delete from t", "notaquery writes [1]"},
+		{"explain (analyze 0) delete from t", "notaquery writes [1]"},
+		{"explain (costs off) delete from t", "notaquery"},
+		{"explain analyze select 1", "notaquery"},
+		{"declare c cursor for select 1", "notaquery"},
+		{"declare c cursor for select f()", "notaquery writes everything"},
+		{"execute p(1)", "notaquery writes everything"},
+		{"call p()", "notaquery writes everything"},
+		{"do $$begin end$$", "notaquery writes everything"},
+		{"do $$begin create table x(); end$$", "notaquery writes everything ddl"},
+		{"commit prepared 'x'", "notaquery writes everything"},
+		{"prepare transaction 'x'", "notaquery defers"},
+		{"refresh materialized view m", "notaquery writes everything ddl"},
+		{"select * into x from t", "uncacheable writes everything ddl"},
+		{"create table x as select 1", "notaquery writes everything ddl"},
+		{"create table x (a int)", "notaquery writes everything ddl"},
+		{"create temp table x (a int)", "notaquery writes everything ddl"},
+		{"alter table t add column b int", "notaquery writes everything ddl"},
+		{"drop table t", "notaquery writes everything ddl"},
+		{"grant select on t to public", "notaquery writes everything ddl"},
+		{"revoke select on t from public", "notaquery writes everything ddl"},
+		{"alter role x set timezone = 'utc'", "notaquery writes everything ddl"},
+		{"comment on table t is 'x'", "notaquery writes everything ddl"},
+		{"create function q() returns int language sql begin atomic select 1; select 2; end", "multiplestatements writes everything ddl"},
+		{"vacuum t", "notaquery ddl"},
+		{"analyze", "notaquery ddl"},
+		{"frobnicate", "parseerror writes everything ddl"},
+		{"select 1; drop table t; insert into t values (1)", "multiplestatements writes everything ddl"},
+		{"insert into t values (1); select 1", "multiplestatements writes [1]"},
+
+		// Neither.
+		{"begin", "notaquery"},
+		{"start transaction isolation level serializable", "notaquery"},
+		{"commit", "notaquery"},
+		{"rollback to savepoint x", "notaquery"},
+		{"savepoint x", "notaquery"},
+		{"release x", "notaquery"},
+		{"set timezone = 'utc'", "notaquery"},
+		{"show timezone", "notaquery"},
+		{"reset all", "notaquery"},
+		{"discard all", "notaquery"},
+		{"listen x", "notaquery"},
+		{"unlisten *", "notaquery"},
+		{"notify x, 'y'", "notaquery"},
+		{"deallocate all", "notaquery"},
+		{"close c", "notaquery"},
+		{"fetch 5 from c", "notaquery"},
+		{"move next in c", "notaquery"},
+		{"lock table t", "notaquery"},
+		{"set constraints all immediate", "notaquery"},
+		{"prepare p as delete from t", "notaquery"},
+		{"checkpoint", "notaquery"},
+	} {
+		if got := summary(c.Judge([]byte(tt.sql))); got != tt.want {
+			t.Errorf("%s: got %s (%s), want %s", tt.sql, got, c.Judge([]byte(tt.sql)).Reason, tt.want)
+		}
+	}
+}
+
+func TestJudge_ReasonNamesTheCulprit(t *testing.T) {
+	c := settled(t)
+	for sql, want := range map[string]string{
+		"select now()":                  `function "now" is stable`,
+		"select f()":                    `function "f" is user-defined and volatile`,
+		"select * from v":               `relation "v" is a view`,
+		"select a <+> b from t":         `operator <+> has a user-defined variant`,
+		"select 1::thing":               `type "thing" is not known to be safe`,
+		"select xmlelement(name a)":     `syntax not known to be safe: XmlExpr`,
+		"update t set a = 1":            `UPDATE is not a query`,
+		"select now() from v":           `function "now" is stable`,
+		"select * from v where a=now()": `function "now" is stable`,
+	} {
+		if got := c.Judge([]byte(sql)).Reason; got != want {
+			t.Errorf("%s: got %q, want %q", sql, got, want)
+		}
+	}
+}
+
+func TestJudge_DateWordsCountPerTextAndNotPerShape(t *testing.T) {
+	c := settled(t)
+	plain, dated := []byte("select * from t where day > '2020-01-01'"), []byte("select * from t where day > 'today'")
+	for range 2 {
+		if v := c.Judge(plain); v.Status != Cacheable {
+			t.Errorf("plain: got %s", v.Status)
+		}
+		if v := c.Judge(dated); v.Status != Volatile {
+			t.Errorf("dated: got %s", v.Status)
+		}
+	}
+	if a, b := c.Judge(plain), c.Judge([]byte("SELECT * FROM t WHERE day > '1999-12-31'")); a != b {
+		t.Error("two texts of one shape have different verdicts")
+	}
+}
+
+func TestJudge_WithoutCatalogFearsTheWorst(t *testing.T) {
+	c := New()
+	for sql, want := range map[string]string{
+		"select 1":                     "unsettled",
+		"select * from t":              "unsettled writes everything",
+		"select lower('x')":            "unsettled writes everything",
+		"insert into t values (1)":     "notaquery writes everything",
+		"begin":                        "notaquery",
+		"set timezone = 'utc'":         "notaquery",
+		"copy t from stdin":            "notaquery writes everything",
+		"select 1; select * from only": "parseerror writes everything",
+	} {
+		if got := summary(c.Judge([]byte(sql))); got != want {
+			t.Errorf("%s: got %s, want %s", sql, got, want)
+		}
+	}
+}
+
+func TestJudge_DoesNotLookAtLongTexts(t *testing.T) {
+	c := settled(t)
+	text := []byte("select 1" + strings.Repeat(" ", MaxText))
+	v := c.Judge(text)
+	if v.Status != OversizedQuery || v.Effect != EffectEverything || !v.Session.Has(SessionUnknown) {
+		t.Errorf("got %+v", v)
+	}
+	if v := c.Judge(text[:MaxText]); v.Status != Cacheable {
+		t.Errorf("at the limit: got %s", v.Status)
+	}
+}
+
+func TestJudge_SurvivesDeepNesting(t *testing.T) {
+	c := settled(t)
+	for _, sql := range []string{
+		"select " + strings.Repeat("(", 30000) + "1" + strings.Repeat(")", 30000),
+		"select 1" + strings.Repeat("+1", 30000),
+		"select " + strings.Repeat("-", 1) + strings.Repeat(" - ", 20000) + "1",
+		"insert into t values (1" + strings.Repeat("+1", 30000) + ")",
+	} {
+		if v := c.Judge([]byte(sql)); v.Status == Cacheable || v.Effect != EffectEverything {
+			t.Errorf("%.20s…: got %s", sql, summary(v))
+		}
+	}
+}
+
+func TestClassifier_StaleForgetsVerdictsAndRefusesTheLoadUnderWay(t *testing.T) {
+	c := settled(t)
+	sql := []byte("select * from t")
+	before := c.Judge(sql)
+	if !c.Current(before) {
+		t.Error("a fresh verdict is not current")
+	}
+	generation := c.Generation()
+	c.Stale()
+	if c.Current(before) {
+		t.Error("a verdict survived Stale")
+	}
+	if v := c.Judge(sql); v.Status != Unsettled {
+		t.Errorf("after Stale: got %s", v.Status)
+	}
+	catalog, _ := NewCatalog(handBuilt())
+	if c.SetCatalog(catalog, generation) {
+		t.Error("a catalog loaded before Stale was taken")
+	}
+	if !c.SetCatalog(catalog, c.Generation()) {
+		t.Error("a fresh catalog was refused")
+	}
+	if v := c.Judge(sql); v.Status != Cacheable {
+		t.Errorf("after SetCatalog: got %s", v.Status)
+	}
+	if !c.Current(c.Judge([]byte(""))) || !c.Current(Unreadable()) {
+		t.Error("a verdict for ever is not current")
+	}
+}
+
+func TestClassifier_RemembersWithinItsBounds(t *testing.T) {
+	c := settled(t)
+	remember := func(hash int, shape string) {
+		c.remember(uint64(hash), &known{shape: shape, generation: c.Generation(), plain: &empty, dated: &empty})
+	}
+	for i := range 2 * maxShapes {
+		remember(i%(maxShapes+5), "select 1")
+	}
+	if got := c.shapes.Len(); got != maxShapes {
+		t.Errorf("got %d shapes, want %d", got, maxShapes)
+	}
+	for i := range 300 {
+		remember(i, strings.Repeat("x", MaxText))
+	}
+	sum := 0
+	for _, k := range c.shapes.Values() {
+		sum += len(k.shape) + shapeOverhead
+	}
+	if c.bytes != sum || sum > maxShapeBytes {
+		t.Errorf("counted %d bytes, there are %d", c.bytes, sum)
+	}
+}
+
+func TestClassifier_TellsShapesOfOneHashApart(t *testing.T) {
+	c := settled(t)
+	c.Judge([]byte("select * from t"))
+	shape, _ := sqlscan.AppendShape(nil, []byte("select * from t"))
+	for _, hash := range c.shapes.Keys() {
+		if c.recall(hash, []byte("select * from u"), c.Generation()) != nil {
+			t.Error("found under another shape")
+		}
+		if c.recall(hash, shape, c.Generation()) == nil {
+			t.Error("not found")
+		}
+	}
+}
+
+func TestClassifier_IsSafeForConcurrentUse(t *testing.T) {
+	c := settled(t)
+	catalog := c.Catalog()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range 300 {
+				switch i % 50 {
+				case 10:
+					c.Stale()
+				case 11:
+					c.SetCatalog(catalog, c.Generation())
+				}
+				v := c.Judge(fmt.Appendf(nil, "select c%d from t", i%7))
+				if v.Status == Cacheable && !slices.Equal(v.Reads, []RelationID{1}) {
+					t.Errorf("got %v", v.Reads)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func FuzzJudge(f *testing.F) {
+	for _, seed := range []string{"select * from t where a = 'x' and b = $1", "with x as (delete from t returning *) select * from x",
+		"do $$begin perform pg_advisory_lock(1); end$$", "set overdrive.max_age = '30s'", "select 'a", "select 1; listen x",
+		"set session characteristics as transaction read only", "explain analyze select f()", "reset", "set", "set local",
+		"select set_config('a', 'b', true)", "show overdrive.", "create temp table x()"} {
+		f.Add(seed)
+	}
+	c := settled(f)
+	f.Fuzz(func(t *testing.T, sql string) {
+		v := c.Judge([]byte(sql))
+		_, flags := sqlscan.AppendShape(nil, []byte(sql))
+		if v.Status == Cacheable && (v.Effect != EffectNone || v.DDL || flags != 0 || v.Reason != "") {
+			t.Fatalf("%q: cacheable with flags %b: %+v", sql, flags, v)
+		}
+		if v.Status != Cacheable && (v.Reason == "" || v.Reads != nil) {
+			t.Fatalf("%q: refused without a reason: %+v", sql, v)
+		}
+		if (v.Effect == EffectRelations) != (len(v.Writes) > 0) {
+			t.Fatalf("%q: effect and relations disagree: %+v", sql, v)
+		}
+		if again := c.Judge([]byte(sql)); summary(again) != summary(v) || again.Session != v.Session {
+			t.Fatalf("%q: judged twice: %s, %s", sql, summary(v), summary(again))
+		}
+	})
+}
+
+func BenchmarkJudge(b *testing.B) {
+	c := settled(b)
+	pgbench := []byte("SELECT a FROM t WHERE id = 48291;")
+	join := []byte("SELECT t.id, t.name, u.total FROM t AS c JOIN u AS o ON o.customer_id = c.id " +
+		"WHERE c.region = 'north' AND o.total > 100 ORDER BY o.total DESC LIMIT 20")
+	b.Run("known/pgbench", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			c.Judge(pgbench)
+		}
+	})
+	b.Run("known/join", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			c.Judge(join)
+		}
+	})
+	catalog := c.Catalog()
+	b.Run("unknown/join", func(b *testing.B) {
+		b.ReportAllocs()
+		shape, flags := sqlscan.AppendShape(nil, join)
+		for b.Loop() {
+			judge(shape, flags, catalog, 1)
+		}
+	})
+	// What a look-up by exact text would cost instead, if it always hit.
+	b.Run("exact/join", func(b *testing.B) {
+		texts := map[string]*Verdict{string(join): c.Judge(join)}
+		var mu sync.Mutex
+		for b.Loop() {
+			mu.Lock()
+			if texts[string(join)] == nil {
+				b.Fatal("not found")
+			}
+			mu.Unlock()
+		}
+	})
+}

@@ -1,0 +1,40 @@
+// Package classify says, for one SQL text, whether its answer may be kept, which relations the answer depends on, which
+// relations the text writes, and what it leaves behind in the session.
+//
+// # From text to verdict
+//
+//	text ──sqlscan──▶ shape ──look-up──▶ *Verdict            known shape: no allocation, no parser
+//	                    │ unknown
+//	                    ├──tokens──▶ session effects         needs no grammar, works on what does not parse
+//	                    └──parser──▶ tree ──walk+Catalog──▶ status, reads, effect
+//
+// A verdict is worked out from the shape and never from the text, so it cannot depend on a constant. The few
+// things that do are added per text: a string that means the present ('today') makes the answer volatile, the body of
+// a DO block is searched for session effects, and our own SET carries its value.
+//
+// # What is refused
+//
+// Everything not known to be safe. A tree node, function, operator, type or relation must be on the list of harmless
+// ones; the list of functions and types is the server's own catalog. The reason names the culprit. Functions that
+// the server calls STABLE are refused with the volatile ones. Operators and casts of PostgreSQL itself that are STABLE
+// depend only on settings (TimeZone, DateStyle, lc_monetary, default_text_search_config …); those belong into the key
+// of the cache.
+//
+// # For whom a verdict holds
+//
+// Names are resolved as the server did when the Catalog was loaded: for one database, one role, and one search_path. A
+// session that changed its role or search_path needs a Classifier of its own or must be judged by Unreadable. A
+// session with temporary tables must not be answered from a cache at all, for they hide others of the same name.
+//
+// Bound parameters are not seen here: the caller must refuse an answer if sqlscan.HasSpecialDate is true of a value
+// bound in text format.
+//
+// # Generations
+//
+//	           Stale()                    SetCatalog(c, g), g == Generation()
+//	settled ───────────▶ unsettled ─────────────────────────────────────────▶ settled
+//	   ▲  catalog known     │  ▲   every read is refused, every write
+//	   └────────────────────┘  └── is taken to write everything       Stale() again: a load under way is refused
+//
+// Whoever keeps a *Verdict longer than one statement (a prepared statement does) asks Current before using it again.
+package classify

@@ -1,0 +1,109 @@
+package classify
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/multigres/multigres/go/common/parser/ast"
+)
+
+// statement notes what a whole statement reads and may write. Everything that is not listed may write anything and
+// change the catalog.
+func (w *walker) statement(n ast.Node) {
+	switch n := n.(type) {
+	case *ast.SelectStmt, *ast.InsertStmt, *ast.UpdateStmt, *ast.DeleteStmt, *ast.MergeStmt:
+		w.visit(n)
+		w.everything = w.everything || w.catalog != nil && w.catalog.castWrites
+
+	case *ast.VariableSetStmt, *ast.VariableShowStmt, *ast.DiscardStmt, *ast.ListenStmt, *ast.UnlistenStmt, *ast.NotifyStmt,
+		*ast.DeallocateStmt, *ast.ClosePortalStmt, *ast.FetchStmt, *ast.LockStmt, *ast.CheckPointStmt, *ast.ConstraintsSetStmt,
+		*ast.LoadStmt, *ast.PrepareStmt:
+
+	case *ast.TransactionStmt:
+		w.everything = w.everything || n.Kind == ast.TRANS_STMT_COMMIT_PREPARED
+		w.defers = w.defers || n.Kind == ast.TRANS_STMT_PREPARE
+
+	case *ast.DeclareCursorStmt:
+		w.statement(n.Query)
+	case *ast.ExplainStmt:
+		if explainRuns(n) {
+			w.statement(n.Query)
+		}
+	case *ast.CopyStmt:
+		w.copyStmt(n)
+	case *ast.TruncateStmt:
+		w.truncate(n)
+
+	case *ast.ExecuteStmt, *ast.CallStmt, *ast.DoStmt:
+		w.everything = true
+	case *ast.VacuumStmt, *ast.ClusterStmt:
+		w.ddl = true
+	default:
+		w.everything, w.ddl = true, true
+	}
+}
+
+// explainRuns reports whether an EXPLAIN executes its statement: ANALYZE is given and not plainly switched off.
+func explainRuns(n *ast.ExplainStmt) bool {
+	if n.Options == nil {
+		return false
+	}
+	for _, item := range n.Options.Items {
+		option, ok := item.(*ast.DefElem)
+		if !ok {
+			return true
+		}
+		if !strings.EqualFold(option.Defname, "analyze") {
+			continue
+		}
+		value, ok := option.Arg.(*ast.String)
+		if ok && (strings.EqualFold(value.SVal, "false") || strings.EqualFold(value.SVal, "off")) {
+			continue
+		}
+		return true
+	}
+	return false
+}
+
+func (w *walker) copyStmt(n *ast.CopyStmt) {
+	switch {
+	case n.IsProgram:
+		w.everything = true
+	case n.IsFrom:
+		w.write(n.Relation, false)
+		w.visit(n.WhereClause)
+	case !isNil(n.Query):
+		w.statement(n.Query)
+	}
+}
+
+func (w *walker) truncate(n *ast.TruncateStmt) {
+	if n.Behavior == ast.DropCascade || n.Relations == nil {
+		w.everything = true // it goes to all tables with a foreign key to these, of any kind
+		return
+	}
+	for _, item := range n.Relations.Items {
+		rv, _ := item.(*ast.RangeVar)
+		w.write(rv, true)
+	}
+}
+
+// effect returns what the statements visited so far may change.
+func (w *walker) effect() (Effect, []RelationID) {
+	switch {
+	case w.everything:
+		return EffectEverything, nil
+	case len(w.writes) > 0:
+		return EffectRelations, ids(w.writes)
+	}
+	return EffectNone, nil
+}
+
+func ids(set map[*relation]bool) []RelationID {
+	out := make([]RelationID, 0, len(set))
+	for r := range set {
+		out = append(out, r.id)
+	}
+	slices.Sort(out)
+	return out
+}

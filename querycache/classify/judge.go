@@ -1,0 +1,116 @@
+package classify
+
+import (
+	"fmt"
+
+	"overdrive/querycache/sqlscan"
+
+	"github.com/multigres/multigres/go/common/parser/ast"
+)
+
+// judge works out the verdict on every text of a shape.
+func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Verdict {
+	if flags.Has(sqlscan.Encoded) {
+		return &encoded
+	}
+	v := &Verdict{generation: generation}
+	all := statements(shape)
+	if len(all) == 1 {
+		if v.Own = ownStatement(all[0]); v.Own != nil {
+			v.Status, v.Reason, v.perText = NotAQuery, "the statement is for Overdrive itself", true
+			return v
+		}
+	}
+	sessionEffects(v, all)
+	v.perText = hasBlock(all)
+
+	stmts, err := parse(string(shape))
+	if err == nil && !tally(stmts, all) {
+		err = fmt.Errorf("parse: got %d statements, want %d", len(stmts), len(all))
+	}
+	if err != nil {
+		v.Status, v.Reason = ParseError, err.Error()
+		v.Effect, v.DDL = EffectEverything, mayBeDDL(all)
+		return v
+	}
+	w := newWalker(c)
+	for _, s := range stmts {
+		w.statement(s)
+	}
+	if len(w.writes) > 0 || len(w.reads) > 0 || w.status == Cacheable {
+		if name := lostName(stmts, all); name != "" {
+			w.refuse(Uncacheable, "%q is not found in the parsed statement", name)
+			w.everything = true
+		}
+	}
+	v.Effect, v.Writes = w.effect()
+	v.DDL, v.Defers = w.ddl, w.defers
+	v.Status, v.Reason = verdictOf(w, stmts, all)
+	if v.Status == Cacheable {
+		v.Reads = ids(w.reads)
+	}
+	return v
+}
+
+// verdictOf tells whether the answer may be kept. The order of the checks is that of usefulness of the reason.
+func verdictOf(w *walker, stmts []ast.Stmt, all []statement) (Status, string) {
+	if len(all) > 1 {
+		return MultipleStatements, fmt.Sprintf("the text has %d statements", len(all))
+	}
+	if _, ok := stmts[0].(*ast.SelectStmt); !ok {
+		return NotAQuery, fmt.Sprintf("%s is not a query", stmts[0].StatementType())
+	}
+	if w.catalog == nil {
+		return Unsettled, "the catalog of the database is not known at the moment"
+	}
+	w.settleCasts()
+	if w.catalog.cast != "" {
+		w.refuse(Uncacheable, "the database has a user-defined implicit cast %s", w.catalog.cast)
+	}
+	if len(w.writes) > 0 || w.everything || w.ddl {
+		w.refuse(Uncacheable, "the statement may write")
+	}
+	return w.status, w.reason
+}
+
+// tally reports whether parser and tokens agree on the number of statements. Only the body of an SQL function has
+// semicolons of its own.
+func tally(stmts []ast.Stmt, all []statement) bool {
+	if len(stmts) == len(all) {
+		return true
+	}
+	for _, s := range stmts {
+		if _, ok := s.(*ast.CreateFunctionStmt); ok {
+			return len(stmts) < len(all)
+		}
+	}
+	return false
+}
+
+// mayBeDDL tells of statements that could not be parsed whether one may change the catalog.
+func mayBeDDL(all []statement) bool {
+	for _, s := range all {
+		switch {
+		case s.at(0).is("insert", "update", "delete", "merge", "values", "table", "copy"):
+		case s.at(0).is("select", "with") || s.at(0).text == "(":
+			for _, t := range s {
+				if t.is("into") {
+					return true
+				}
+			}
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// hasBlock reports whether any statement is a DO block.
+func hasBlock(all []statement) bool {
+	for _, s := range all {
+		if s.at(0).is("do") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,374 @@
+package classify
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// startPostgres runs a fresh server for the test and returns a connection string for its superuser.
+func startPostgres(t *testing.T) string {
+	t.Helper()
+	bin := postgresBin(t)
+	dir, err := os.MkdirTemp("", "classify")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	attr := unprivileged(t, dir)
+	run := func(name string, args ...string) {
+		cmd := exec.Command(filepath.Join(bin, name), args...)
+		cmd.SysProcAttr = attr
+		cmd.Dir = dir
+		log, err := os.Create(filepath.Join(dir, name+".out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		cmd.Stdout, cmd.Stderr = log, log // a file: the server inherits it and would hold a pipe open
+		if err := cmd.Run(); err != nil {
+			out, _ := os.ReadFile(log.Name())
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+	}
+	data := filepath.Join(dir, "data")
+	run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+	run("pg_ctl", "-D", data, "-w", "-o", "-c listen_addresses='' -c fsync=off -c unix_socket_directories='"+dir+"'", "start")
+	t.Cleanup(func() { run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop") })
+	return "host=" + dir + " user=postgres dbname=postgres sslmode=disable"
+}
+
+// postgresBin returns the folder of the server's programs.
+func postgresBin(t *testing.T) string {
+	t.Helper()
+	if path, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(path)
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if brew, _ := filepath.Glob("/opt/homebrew/opt/postgresql@*/bin/initdb"); len(brew) > 0 {
+		found = append(found, brew...)
+	}
+	if len(found) == 0 {
+		t.Fatal("no PostgreSQL found: install its server package (Debian: apt-get install postgresql)")
+	}
+	slices.Sort(found)
+	return filepath.Dir(found[len(found)-1])
+}
+
+// unprivileged returns how to start the server, which refuses to run as root, and gives it dir.
+func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, _ := strconv.Atoi(u.Uid)
+		gid, _ := strconv.Atoi(u.Gid)
+		if err := os.Chown(dir, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+		return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	}
+	t.Fatal("running as root and found no user postgres or nobody to run PostgreSQL as")
+	return nil
+}
+
+func connect(t *testing.T, dsn string) *pgconn.PgConn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgconn.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func execSQL(t *testing.T, conn *pgconn.PgConn, sql string) []*pgconn.Result {
+	t.Helper()
+	results, err := conn.Exec(context.Background(), sql).ReadAll()
+	if err != nil {
+		t.Fatalf("%v\nin %s", err, sql)
+	}
+	return results
+}
+
+// loadCatalog asks the server behind conn for its catalog.
+func loadCatalog(t *testing.T, conn *pgconn.PgConn) *Catalog {
+	t.Helper()
+	var sets [][][]string
+	for _, q := range CatalogQueries() {
+		var rows [][]string
+		for _, row := range execSQL(t, conn, q)[0].Rows {
+			var cells []string
+			for _, cell := range row {
+				cells = append(cells, string(cell))
+			}
+			rows = append(rows, cells)
+		}
+		sets = append(sets, rows)
+	}
+	c, err := NewCatalog(sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+const schema = `
+CREATE TABLE plain (id int PRIMARY KEY, name text, at timestamptz, note text, price numeric);
+CREATE TABLE other (id int, plain_id int, at text);
+CREATE UNLOGGED TABLE unlogged (id int);
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE child (id int, parent_id int REFERENCES parent ON DELETE CASCADE, CONSTRAINT child_pk PRIMARY KEY (id));
+CREATE TABLE grandchild (child_id int REFERENCES child ON DELETE SET NULL);
+CREATE TABLE restricted (parent_id int REFERENCES parent);
+CREATE TABLE parted (id int, day date) PARTITION BY RANGE (id);
+CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (100);
+CREATE TABLE parted_high PARTITION OF parted FOR VALUES FROM (100) TO (200);
+CREATE TABLE base (id int); CREATE TABLE derived (more int) INHERITS (base);
+CREATE VIEW seen AS SELECT id FROM plain;
+CREATE MATERIALIZED VIEW matted AS SELECT id FROM plain;
+CREATE TABLE secured (id int); ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
+CREATE SEQUENCE counter;
+CREATE TABLE audit (id int);
+CREATE FUNCTION writes() RETURNS int LANGUAGE sql VOLATILE AS 'INSERT INTO audit VALUES (1) RETURNING 1';
+CREATE FUNCTION pure(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE FUNCTION cost(plain) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1';
+CREATE FUNCTION lower(int) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT ''x''';
+CREATE VIEW writing AS SELECT writes() AS n;
+CREATE VIEW over_writing AS SELECT n FROM writing;
+CREATE FUNCTION on_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO audit VALUES (1); RETURN NEW; END';
+CREATE TABLE triggered (id int); CREATE TRIGGER tr AFTER INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION on_change();
+CREATE TABLE ruled (id int); CREATE RULE ru AS ON INSERT TO ruled DO ALSO INSERT INTO audit VALUES (1);
+CREATE TABLE defaulted (id int DEFAULT writes(), n int);
+CREATE TABLE feeds_trigger (id int PRIMARY KEY);
+CREATE TABLE fed (id int REFERENCES feeds_trigger ON UPDATE CASCADE); CREATE TRIGGER tr AFTER UPDATE ON fed FOR EACH ROW EXECUTE FUNCTION on_change();
+CREATE FUNCTION opf(int, int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1';
+CREATE OPERATOR ### (LEFTARG = int, RIGHTARG = int, FUNCTION = opf);
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE TYPE mood AS ENUM ('happy', 'sad');
+CREATE TABLE moody (m mood);
+CREATE TABLE regs (r regclass);
+CREATE SCHEMA hidden; CREATE TABLE hidden.plain (id int); CREATE TABLE hidden.only_there (id int);
+CREATE FUNCTION hidden.upper(int) RETURNS text LANGUAGE sql VOLATILE AS 'SELECT ''x''';
+CREATE PROCEDURE proc() LANGUAGE sql AS 'INSERT INTO audit VALUES (1)';
+`
+
+func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
+	conn := connect(t, startPostgres(t))
+	execSQL(t, conn, schema)
+	catalog := loadCatalog(t, conn)
+	c := New()
+	if !c.SetCatalog(catalog, c.Generation()) {
+		t.Fatal("catalog refused")
+	}
+	if got := catalog.SearchPath(); got != `"$user", public` {
+		t.Errorf("search_path: got %q", got)
+	}
+	short := func(ids []RelationID) string {
+		var names []string
+		for _, id := range ids {
+			names = append(names, strings.TrimPrefix(catalog.RelationName(id), "public."))
+		}
+		slices.Sort(names)
+		return strings.Join(names, " ")
+	}
+	// The answer is "reads …", or the status and a part of the reason; behind -> stands the effect.
+	for _, tt := range []struct{ sql, want string }{
+		{"SELECT * FROM plain WHERE id = 7", "reads plain"},
+		{"SELECT count(*), sum(price), max(name) FROM plain GROUP BY name HAVING count(*) > 1 ORDER BY 1 LIMIT 5", "reads plain"},
+		{"SELECT p.name, o.id FROM plain p JOIN other o ON o.plain_id = p.id WHERE p.name LIKE 'x%' AND o.id = ANY($1::int[])", "reads other plain"},
+		{"SELECT * FROM plain NATURAL JOIN other", "reads other plain"},
+		{"SELECT upper(name), coalesce(note, ''), length(name), abs(id), round(price, 2) FROM plain", "reads plain"},
+		{"SELECT row_number() OVER (ORDER BY id), rank() OVER w FROM plain WINDOW w AS (PARTITION BY name)", "reads plain"},
+		{"SELECT at::date FROM plain", "reads plain"},
+		{"SELECT at::date FROM other", `uncacheable cast of "at"`},
+		{"SELECT plain.at::date FROM plain, other", `uncacheable cast of "at"`},
+		{"SELECT note::date FROM plain", `uncacheable cast of "note"`},
+		{"SELECT s.at::date FROM (SELECT note AS at FROM plain) s", `uncacheable cast of "at"`},
+		{"SELECT (note || '')::timestamp FROM plain", "uncacheable the cast to timestamp"},
+		{"SELECT $1::text::date FROM plain", "uncacheable the cast to date"},
+		{"SELECT '2020-01-01'::date, $1::timestamptz FROM plain WHERE at > DATE '2020-01-01'", "reads plain"},
+		{"SELECT 'today'::date", "volatile a string"},
+		{"SELECT * FROM plain WHERE at > 'Yesterday'", "volatile a string"},
+		{"SELECT at + interval '1 day', at AT TIME ZONE 'utc' FROM plain", `volatile function "timezone"`},
+		{"SELECT at + interval '1 day' FROM plain", "reads plain"},
+		{"SELECT * FROM unlogged", "reads unlogged"},
+		{"SELECT * FROM parted", "reads parted parted_high parted_low"},
+		{"SELECT * FROM parted_low", "reads parted_low"},
+		{"SELECT * FROM ONLY base", "reads base derived"},
+		{"SELECT * FROM moody WHERE m = 'happy'", "reads moody"},
+		{"SELECT * FROM public.plain", "reads plain"},
+		{"SELECT * FROM hidden.plain", "reads hidden.plain"},
+		{"SELECT * FROM postgres.public.plain", `uncacheable relation "postgres" is not known`},
+		{"INSERT INTO postgres.public.plain VALUES (1)", "notaquery -> everything"},
+		{"SELECT length(note, 'utf8') FROM plain", `volatile function "length" is stable`},
+		{"SELECT generate_series(at, at, '1 day') FROM plain", "volatile"},
+		{"SELECT concat(name, note) FROM plain", `volatile function "concat" is stable`},
+		{"SELECT lower(VARIADIC ARRAY[1])", `uncacheable function "lower"`},
+		{"SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY id) FROM plain", "reads plain"},
+		{"SELECT make_interval(days => 10)", "reads "},
+		{"SELECT * FROM only_there", `uncacheable relation "only_there" is not known`},
+		{"SELECT generate_series(1, 10)", "reads "},
+		{"SELECT * FROM unnest(ARRAY[1,2]) AS u(x), generate_series(1, 3) g", "reads "},
+		{"SELECT 1", "reads "},
+		{"VALUES (1), (2)", "reads "},
+		{"TABLE plain", "reads plain"},
+		{"SELECT seen.id FROM seen", `uncacheable relation "seen" is a view`},
+		{"SELECT * FROM matted", "uncacheable is a materialized view"},
+		{"SELECT * FROM secured", "uncacheable has row level security"},
+		{"SELECT last_value FROM counter", "uncacheable is a sequence"},
+		{"SELECT * FROM regs", "uncacheable column whose type"},
+		{"SELECT * FROM pg_class", "uncacheable is a system catalog"},
+		{"SELECT * FROM pg_catalog.pg_class", "uncacheable is a system catalog"},
+		{"SELECT * FROM information_schema.tables", "uncacheable is a system catalog"},
+		{"SELECT now()", `volatile function "now" is stable`},
+		{"SELECT PG_CATALOG.now()", `volatile function "now" is stable`},
+		{"SELECT to_char(at, 'YYYY') FROM plain", `volatile function "to_char" is stable`},
+		{"SELECT random()", `volatile function "random" is volatile`},
+		{"SELECT nextval('counter')", "volatile"},
+		{"SELECT pg_sleep(1)", "volatile"},
+		{"SELECT current_date", "volatile a keyword"},
+		{"SELECT current_user FROM plain", "volatile a keyword"},
+		{"SELECT LOCALTIMESTAMP", "volatile a keyword"},
+		{"SELECT count(*) FILTER (WHERE random() > 0.5) FROM plain", "volatile"},
+		{"SELECT CASE WHEN false THEN writes() END FROM plain", "volatile user-defined and volatile -> everything"},
+		{"SELECT 1 FROM plain ORDER BY writes()", "volatile user-defined -> everything"},
+		{"SELECT * FROM plain, LATERAL writes() w", "volatile user-defined -> everything"},
+		{"SELECT * FROM writes()", "volatile user-defined -> everything"},
+		{"SELECT pure(1)", `uncacheable function "pure" is user-defined and immutable`},
+		{"SELECT lower(name) FROM plain", `uncacheable function "lower" is user-defined`},
+		{"SELECT pg_catalog.lower(name) FROM plain", "reads plain"},
+		{"SELECT upper(name) FROM plain", "reads plain"},
+		{"SELECT hidden.upper(1)", "volatile user-defined -> everything"},
+		{"SELECT no_such(1)", "uncacheable not known -> everything"},
+		{"SELECT e.cost FROM plain e", `uncacheable "cost" behind a point -> everything`},
+		{"SELECT (e).cost FROM plain e", `uncacheable "cost" behind a point -> everything`},
+		{"SELECT e.row_to_json FROM plain e", `uncacheable "row_to_json" behind a point`},
+		{"SELECT cost FROM plain e", "reads plain"},
+		{"SELECT 1 ### 2", "uncacheable operator ### -> everything"},
+		{"SELECT 1 OPERATOR(public.###) 2", "uncacheable operator ### -> everything"},
+		{"SELECT 1::positive", `uncacheable type "positive"`},
+		{"SELECT 'happy'::mood", `uncacheable type "mood"`},
+		{"SELECT 'plain'::regclass", `uncacheable type "regclass"`},
+		{"SELECT '10:00'::timetz", `uncacheable type "timetz"`},
+		{"SELECT plain.ctid, xmin FROM plain", "uncacheable system column"},
+		{"SELECT tableoid FROM parted", "uncacheable system column"},
+		{"SELECT * FROM plain FOR UPDATE", "uncacheable locks rows"},
+		{"SELECT * FROM (SELECT * FROM plain FOR KEY SHARE SKIP LOCKED) s", "uncacheable locks rows"},
+		{"SELECT * FROM plain TABLESAMPLE SYSTEM (10)", "uncacheable TABLESAMPLE"},
+		{"SELECT xmlelement(name a)", "uncacheable syntax not known to be safe: XmlExpr"},
+		{"SELECT json_object('a': 1)", "uncacheable syntax not known to be safe: Json"},
+		{"WITH plain AS (SELECT 1) SELECT * FROM plain", "reads "},
+		{"WITH plain AS (SELECT * FROM plain) SELECT * FROM plain", "reads plain"},
+		{"WITH RECURSIVE plain AS (SELECT 1 UNION ALL SELECT * FROM plain) SELECT * FROM plain", "reads "},
+		{"WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a", `uncacheable relation "b" is not known`},
+		{"WITH other AS (SELECT 1) SELECT * FROM public.other", "reads other"},
+		{"SELECT * FROM (WITH other AS (SELECT 1) SELECT * FROM other) s, other", "reads other"},
+		{"WITH x AS (INSERT INTO plain VALUES (1) RETURNING id) SELECT * FROM x", "uncacheable writes -> plain"},
+		{"SELECT * INTO fresh FROM plain", "uncacheable creates a table -> everything ddl"},
+		{"SELECT n FROM writing", "uncacheable is a view -> everything"},
+		{"SELECT n FROM over_writing", "uncacheable is a view -> everything"},
+
+		{"INSERT INTO plain VALUES (1)", "notaquery -> plain"},
+		{"INSERT INTO plain SELECT * FROM other RETURNING *", "notaquery -> plain"},
+		{"INSERT INTO hidden.plain VALUES (1)", "notaquery -> hidden.plain"},
+		{"UPDATE plain SET name = 'x' FROM other WHERE other.id = plain.id", "notaquery -> plain"},
+		{"DELETE FROM plain USING other", "notaquery -> plain"},
+		{"WITH d AS (DELETE FROM other RETURNING *) INSERT INTO plain SELECT id FROM d", "notaquery -> other plain"},
+		{"MERGE INTO plain USING other ON plain.id = other.id WHEN MATCHED THEN DELETE", "notaquery -> plain"},
+		{"UPDATE plain SET id = writes()", "notaquery -> everything"},
+		{"INSERT INTO plain VALUES (now())", "notaquery -> plain"},
+		{"INSERT INTO parent VALUES (1)", "notaquery -> parent"},
+		{"INSERT INTO parent VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 2", "notaquery -> child grandchild parent"},
+		{"DELETE FROM parent", "notaquery -> child grandchild parent"},
+		{"UPDATE child SET id = 1", "notaquery -> child grandchild"},
+		{"DELETE FROM feeds_trigger", "notaquery -> everything"},
+		{"INSERT INTO parted VALUES (1)", "notaquery -> parted parted_high parted_low"},
+		{"INSERT INTO parted_low VALUES (1)", "notaquery -> parted_low"},
+		{"UPDATE base SET id = 1", "notaquery -> base derived"},
+		{"INSERT INTO seen VALUES (1)", "notaquery -> everything"},
+		{"INSERT INTO triggered VALUES (1)", "notaquery -> everything"},
+		{"INSERT INTO ruled VALUES (1)", "notaquery -> everything"},
+		{"INSERT INTO defaulted (n) VALUES (1)", "notaquery -> everything"},
+		{"INSERT INTO unknown_table VALUES (1)", "notaquery -> everything"},
+		{"DELETE FROM pg_class", "notaquery -> everything ddl"},
+		{"COPY plain FROM STDIN", "notaquery -> plain"},
+		{"COPY plain TO STDOUT", "notaquery"},
+		{"COPY (DELETE FROM plain RETURNING *) TO STDOUT", "notaquery -> plain"},
+		{"COPY plain FROM PROGRAM 'x'", "notaquery -> everything"},
+		{"TRUNCATE plain, other", "notaquery -> other plain"},
+		{"TRUNCATE plain CASCADE", "notaquery -> everything"},
+		{"CALL proc()", "notaquery -> everything"},
+		{"SELECT 1; DELETE FROM plain", "multiplestatements -> plain"},
+	} {
+		v := c.Judge([]byte(tt.sql))
+		got := string(v.Status)
+		if v.Status == Cacheable {
+			got = "reads " + short(v.Reads)
+		}
+		effect := ""
+		switch v.Effect {
+		case EffectEverything:
+			effect = " -> everything"
+		case EffectRelations:
+			effect = " -> " + short(v.Writes)
+		}
+		if v.DDL {
+			effect += " ddl"
+		}
+		want, wantEffect, _ := strings.Cut(tt.want, " ->")
+		if wantEffect != "" {
+			wantEffect = " ->" + wantEffect
+		}
+		word, part, _ := strings.Cut(want, " ")
+		ok := effect == wantEffect
+		if word == "reads" {
+			ok = ok && got == want
+		} else {
+			ok = ok && got == word && strings.Contains(v.Reason, part)
+		}
+		if !ok {
+			t.Errorf("%s:\n got %s (%s)%s\nwant %s%s", tt.sql, got, v.Reason, effect, want, wantEffect)
+		}
+	}
+	checkFunctions(t, conn, c)
+}
+
+// checkFunctions calls every function that PostgreSQL calls stable or volatile.
+func checkFunctions(t *testing.T, conn *pgconn.PgConn, c *Classifier) {
+	t.Helper()
+	rows := execSQL(t, conn, `SELECT DISTINCT quote_ident(proname), pronargs FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+		AND provolatile <> 'i' AND prokind IN ('f', 'a', 'w')`)[0].Rows
+	if len(rows) < 500 {
+		t.Fatalf("got %d functions that are not immutable", len(rows))
+	}
+	for _, row := range rows {
+		sql := fmt.Sprintf("SELECT pg_catalog.%s(%s) FROM plain", row[0], strings.TrimPrefix(strings.Repeat(",id", number(row[1])), ","))
+		if v := c.Judge([]byte(sql)); v.Status == Cacheable {
+			t.Errorf("%s: cacheable", sql)
+		}
+	}
+}
+
+func number(b []byte) int {
+	n, _ := strconv.Atoi(string(b))
+	return n
+}

@@ -1,0 +1,261 @@
+package classify
+
+import (
+	"slices"
+	"strings"
+
+	"overdrive/querycache/sqlscan"
+)
+
+// sessionEffects adds to v what the statements leave behind in the session. It looks at tokens only, so that it also
+// serves texts the parser refuses, and errs on the side of finding too much.
+func sessionEffects(v *Verdict, all []statement) {
+	for _, s := range all {
+		v.Session |= controlBits(s)
+		v.Session |= headBits(s)
+		for i := range s {
+			v.Session |= s.anywhere(i)
+		}
+		setParameters(v, s)
+	}
+}
+
+// controlBits tells transaction control.
+func controlBits(s statement) Session {
+	var bits Session
+	switch first, second := s.at(0), s.at(1); {
+	case first.is("begin"), first.is("start") && second.is("transaction"):
+		return Begin
+	case first.is("prepare") && second.is("transaction"):
+		return PrepareTransaction
+	case second.is("prepared"):
+		return 0
+	case first.is("commit", "end"):
+		bits = Commit
+	case first.is("rollback", "abort"):
+		for _, t := range s {
+			if t.is("to") {
+				return 0 // to a savepoint
+			}
+		}
+		bits = Rollback
+	default:
+		return 0
+	}
+	for i := range s {
+		if s[i].is("and") && s.at(i+1).is("chain") {
+			bits |= Begin
+		}
+	}
+	return bits
+}
+
+// headBits tells what the first words of a statement say.
+func headBits(s statement) Session {
+	switch first := s.at(0); {
+	case first.is("listen"):
+		return Listen
+	case first.is("load"):
+		return Load
+	case first.is("do", "call"):
+		return OpaqueBlock
+	case first.is("prepare") && !s.at(1).is("transaction"):
+		return SQLPrepare
+	case first.is("discard") && s.at(1).is("all"):
+		return DiscardAll
+	case first.is("deallocate") && (s.at(1).is("all") || s.at(1).is("prepare") && s.at(2).is("all")):
+		return DeallocateAll
+	case first.is("declare"):
+		for i := range s {
+			if s[i].is("with") && s.at(i+1).is("hold") {
+				return HoldCursor
+			}
+		}
+	}
+	return 0
+}
+
+// anywhere tells what the token i means wherever it stands.
+func (s statement) anywhere(i int) Session {
+	t := s[i]
+	switch {
+	case t.name == "":
+		return 0
+	case t.name == "pg_temp":
+		return TempObject
+	case t.is("temp", "temporary"):
+		j := i - 1
+		if s.at(j).is("local", "global") {
+			j--
+		}
+		// CREATE [OR REPLACE] TEMP, or SELECT … INTO TEMP; a table may be called temp, too: INSERT INTO temp.
+		switch before := s.at(j); {
+		case before.is("create", "replace"):
+			return TempObject
+		case before.is("into") && !s.at(j-1).is("insert", "merge"):
+			return TempObject
+		}
+		return 0
+	case s.at(i+1).text != "(":
+		return 0
+	}
+	bit := callBit(t.name)
+	if bit == SetsConfig && s.localConfig(i+1) {
+		return 0
+	}
+	return bit
+}
+
+// callBit tells what a call of the function leaves behind.
+func callBit(function string) Session {
+	switch function {
+	case "pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared":
+		return AdvisoryLock
+	case "set_config":
+		return SetsConfig
+	case "setseed":
+		return SetSeed
+	}
+	return 0
+}
+
+// localConfig reports whether the third argument of the call whose parenthesis is at i is the word true.
+func (s statement) localConfig(i int) bool {
+	depth, commas := 0, 0
+	for ; i < len(s); i++ {
+		switch s[i].text {
+		case "(", "[":
+			depth++
+		case ")", "]":
+			depth--
+			if depth == 0 {
+				return false
+			}
+		case ",":
+			if depth == 1 {
+				commas++
+			}
+			if commas == 2 {
+				return s.at(i+1).is("true") && s.at(i+2).text == ")"
+			}
+		}
+	}
+	return false
+}
+
+// setParameters adds the parameters changed by SET and RESET for the session.
+func setParameters(v *Verdict, s statement) {
+	switch {
+	case s.at(0).is("reset"):
+		names, _ := parameterNames(s[1:])
+		v.Resets = append(v.Resets, names...)
+	case s.at(0).is("set"):
+		rest := s[1:]
+		switch {
+		case rest.at(0).is("local", "transaction", "constraints"):
+			return
+		case rest.at(0).is("session") && !rest.at(1).is("authorization"):
+			rest = rest[1:] // SET SESSION x: the word means nothing
+		}
+		names, value := parameterNames(rest)
+		if value.at(0).is("to") || value.at(0).text == "=" {
+			value = value[1:]
+		}
+		if value.at(0).is("default") || names[0] == "timezone" && value.at(0).is("local") {
+			v.Resets = append(v.Resets, names...)
+		} else {
+			v.Sets = append(v.Sets, names...)
+		}
+	}
+}
+
+// parameterNames reads the name behind SET or RESET, in its SQL spellings too, and returns what stands behind it. There
+// is always at least one name.
+func parameterNames(s statement) (names []string, rest statement) {
+	skip := func(n int) statement { return s[min(n, len(s)):] }
+	switch first, second := s.at(0), s.at(1); {
+	case first.is("characteristics"):
+		return []string{"default_transaction_isolation", "default_transaction_read_only", "default_transaction_deferrable"}, nil
+	case first.is("session") && second.is("authorization"):
+		return []string{"session_authorization"}, skip(2)
+	case first.is("time") && second.is("zone"):
+		return []string{"timezone"}, skip(2)
+	case first.is("transaction"):
+		return []string{"transaction_isolation"}, nil
+	case first.is("names"):
+		return []string{"client_encoding"}, skip(1)
+	case first.is("schema"):
+		return []string{"search_path"}, skip(1)
+	case first.is("xml") && second.is("option"):
+		return []string{"xmloption"}, skip(2)
+	}
+	name, n := s.at(0).name, 1
+	for s.at(n).text == "." {
+		name += "." + s.at(n+1).name
+		n += 2
+	}
+	return []string{strings.ToLower(name)}, skip(n)
+}
+
+// blockBits searches the body of a DO block for words that leave something behind. The language is unknown and
+// statements may stand in strings, so every run of letters counts as a word. What is built at run time stays hidden.
+func blockBits(body string) (bits Session, ddl bool) {
+	words := strings.FieldsFunc(strings.ReplaceAll(strings.ToLower(body), ";", " ; "), func(r rune) bool {
+		return r != '_' && r != ';' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && r < 0x80
+	})
+	before := ";"
+	for i, w := range words {
+		bits |= callBit(w)
+		switch w {
+		case "listen":
+			bits |= Listen
+		case "load":
+			bits |= Load
+		case "prepare":
+			bits |= SQLPrepare
+		case "temp", "temporary", "pg_temp":
+			bits |= TempObject
+		case "hold":
+			bits |= HoldCursor
+		case "create", "alter", "drop", "grant", "revoke":
+			ddl = true
+		case "set", "reset":
+			local := i+1 < len(words) && words[i+1] == "local"
+			if slices.Contains(blockOpeners, before) && !local { // else the SET of an UPDATE
+				bits |= SetsConfig
+			}
+		}
+		before = w
+	}
+	return bits, ddl
+}
+
+// blockOpeners are the words behind which a statement begins. EXECUTE is one, for a string with a statement follows it.
+var blockOpeners = []string{";", "begin", "then", "else", "loop", "execute", "format", "perform"}
+
+// finish returns the verdict on a text whose shape has the verdict v, adding what depends on its constants.
+func (v *Verdict) finish(text []byte) *Verdict {
+	finished := *v
+	all := statements(text)
+	if v.Own != nil && len(all) == 1 {
+		finished.Own = ownStatement(all[0])
+		return &finished
+	}
+	for _, s := range all {
+		if !s.at(0).is("do") {
+			continue
+		}
+		for _, t := range s {
+			switch t.kind {
+			case sqlscan.String, sqlscan.Dollar:
+				bits, ddl := blockBits(t.text)
+				finished.Session |= bits
+				finished.DDL = finished.DDL || ddl
+			case sqlscan.EString, sqlscan.UString:
+				finished.Session |= SessionUnknown // escapes may hide anything
+				finished.DDL = true
+			}
+		}
+	}
+	return &finished
+}

@@ -1,0 +1,165 @@
+package classify
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+var bitNames = []string{"Listen", "TempObject", "HoldCursor", "AdvisoryLock", "SQLPrepare", "SetsConfig", "Load", "SetSeed",
+	"OpaqueBlock", "DiscardAll", "DeallocateAll", "Begin", "Commit", "Rollback", "PrepareTransaction", "SessionUnknown"}
+
+func sessionSummary(v *Verdict) string {
+	var out []string
+	for i, name := range bitNames {
+		if v.Session.Has(1 << i) {
+			out = append(out, name)
+		}
+	}
+	if v.Sets != nil {
+		out = append(out, "sets:"+strings.Join(v.Sets, ","))
+	}
+	if v.Resets != nil {
+		out = append(out, "resets:"+strings.Join(v.Resets, ","))
+	}
+	if v.Own != nil {
+		out = append(out, fmt.Sprintf("own:%s %s=%s", v.Own.Verb, v.Own.Name, v.Own.Value))
+	}
+	return strings.Join(out, " ")
+}
+
+func TestJudge_SessionEffects(t *testing.T) {
+	c := settled(t)
+	for _, tt := range []struct{ sql, want string }{
+		{"select 1", ""},
+		{"listen x", "Listen"},
+		{"LISTEN x; unlisten x", "Listen"},
+		{"select 'listen x'", ""},
+		{"create temp table x (a int)", "TempObject"},
+		{"create local temporary table x (a int)", "TempObject"},
+		{"create or replace global temp view x as select 1", "TempObject"},
+		{"create temp sequence x", "TempObject"},
+		{"create temporary recursive view x (a) as select 1", "TempObject"},
+		{"create unlogged table x (a int)", ""},
+		{"create table pg_temp.x (a int)", "TempObject"},
+		{`create function "pg_temp".x() returns int language sql as 'select 1'`, "TempObject"},
+		{"select * into temp x from t", "TempObject"},
+		{"select * into local temporary table x from t", "TempObject"},
+		{"select * into x from t", ""},
+		{"insert into temp values (1)", ""},
+		{"select temp from temp", ""},
+		{"explain analyze create temp table x as select 1", "TempObject"},
+		{"declare c cursor with hold for select 1", "HoldCursor"},
+		{"declare c cursor without hold for select 1", ""},
+		{"declare c no scroll cursor with hold for select 1", "HoldCursor"},
+		{"select pg_advisory_lock(1)", "AdvisoryLock"},
+		{"select PG_CATALOG.pg_Try_advisory_lock_shared (1, 2)", "AdvisoryLock"},
+		{`select "pg_try_advisory_lock"(1)`, "AdvisoryLock"},
+		{"select pg_advisory_lock_shared(1) from t where", "AdvisoryLock"},
+		{"select pg_advisory_xact_lock(1), pg_advisory_unlock(1)", ""},
+		{"select 'pg_advisory_lock(1)', 1 as pg_advisory_lock", ""},
+		{"prepare p as select 1", "SQLPrepare"},
+		{"prepare p (int) as select $1", "SQLPrepare"},
+		{"prepare transaction 'x'", "PrepareTransaction"},
+		{"select set_config('a', 'b', false)", "SetsConfig"},
+		{"select set_config('a', 'b', true)", ""},
+		{"select set_config('a', 'b', $1)", "SetsConfig"},
+		{"select set_config('a', 'b', true and false)", "SetsConfig"},
+		{"select set_config('a', lower('x,y'), true)", ""},
+		{"select set_config('a', lower('x', (1)), is_local => true)", "SetsConfig"},
+		{"select set_config('a', 'b', true), set_config('a', 'b', false)", "SetsConfig"},
+		{"select setseed(0.5)", "SetSeed"},
+		{"load 'auto_explain'", "Load"},
+		{"call p()", "OpaqueBlock"},
+		{"do $$begin perform 1; end$$", "OpaqueBlock"},
+		{"do $$begin perform pg_advisory_lock(1); end$$", "AdvisoryLock OpaqueBlock"},
+		{"do 'begin create temp table x (a int); end'", "TempObject OpaqueBlock"},
+		{"do language plpgsql $x$begin execute 'LISTEN y'; end$x$", "Listen OpaqueBlock"},
+		{"do $$begin update t set a = 1; end$$", "OpaqueBlock"},
+		{"do $$begin set timezone = 'utc'; end$$", "SetsConfig OpaqueBlock"},
+		{"do $$begin set local timezone = 'utc'; end$$", "OpaqueBlock"},
+		{"do $$begin perform 1;set timezone = 'utc'; end$$", "SetsConfig OpaqueBlock"},
+		{"do $$begin execute 'set timezone = ''utc'''; end$$", "SetsConfig OpaqueBlock"},
+		{`do E'begin \x6cisten x; end'`, "OpaqueBlock SessionUnknown"},
+		{"discard all", "DiscardAll"},
+		{"discard plans", ""},
+		{"deallocate all", "DeallocateAll"},
+		{"deallocate prepare all", "DeallocateAll"},
+		{"deallocate p", ""},
+		{"begin", "Begin"},
+		{"BEGIN ISOLATION LEVEL SERIALIZABLE", "Begin"},
+		{"start transaction read only", "Begin"},
+		{"commit", "Commit"},
+		{"end", "Commit"},
+		{"commit and chain", "Begin Commit"},
+		{"commit and no chain", "Commit"},
+		{"rollback", "Rollback"},
+		{"abort", "Rollback"},
+		{"rollback and chain", "Begin Rollback"},
+		{"rollback to x", ""},
+		{"rollback work to savepoint x", ""},
+		{"rollback prepared 'x'", ""},
+		{"commit prepared 'x'", ""},
+		{"begin; listen x; commit", "Listen Begin Commit"},
+
+		{"set timezone = 'utc'", "sets:timezone"},
+		{"SET TimeZone TO 'utc'", "sets:timezone"},
+		{`set "TimeZone" to utc`, "sets:timezone"},
+		{"set session timezone to 'utc'", "sets:timezone"},
+		{"set time zone 'utc'", "sets:timezone"},
+		{"set time zone local", "resets:timezone"},
+		{"set time zone default", "resets:timezone"},
+		{"set local timezone = 'utc'", ""},
+		{"set app.tenant = 7", "sets:app.tenant"},
+		{"set search_path = a, b", "sets:search_path"},
+		{"set schema 'a'", "sets:search_path"},
+		{"set names 'latin1'", "sets:client_encoding"},
+		{"set role r", "sets:role"},
+		{"set session authorization r", "sets:session_authorization"},
+		{"set session session authorization r", "sets:session_authorization"},
+		{"set session authorization default", "resets:session_authorization"},
+		{"set xml option document", "sets:xmloption"},
+		{"set transaction isolation level serializable", ""},
+		{"set constraints all deferred", ""},
+		{"set session characteristics as transaction read only", "sets:default_transaction_isolation,default_transaction_read_only,default_transaction_deferrable"},
+		{"set a = 1; set b = 2; reset c", "sets:a,b resets:c"},
+		{"set a to default", "resets:a"},
+		{"reset a", "resets:a"},
+		{"reset all", "resets:all"},
+		{"reset time zone", "resets:timezone"},
+		{"reset session authorization", "resets:session_authorization"},
+		{"set frob frob frob", "sets:frob"},
+		{"set", "sets:"},
+		{"reset", "resets:"},
+		{"select 'a", "SessionUnknown"},
+		{`select U&"pg\005fadvisory_lock"(1)`, "SessionUnknown"},
+
+		{"show overdrive.status", "own:show status="},
+		{"SHOW Overdrive.Pinned;", "own:show pinned="},
+		{"show timezone", ""},
+		{"set overdrive.cache = off", "own:set cache=off"},
+		{"set session overdrive.cache to 'o''ff'", "own:set cache=o'ff"},
+		{"set local overdrive.max_age = '30s'", "own:set local max_age=30s"},
+		{"set overdrive.max_age = 15", "own:set max_age=15"},
+		{"set overdrive.max_age = -1", "own:set max_age=-1"},
+		{"set overdrive.cache to default", "own:set cache="},
+		{"reset overdrive.cache", "own:reset cache="},
+		{"set overdrive.cache = a, b", "sets:overdrive.cache"},
+		{"select 1; set overdrive.cache = off", "sets:overdrive.cache"},
+	} {
+		for range 2 { // the second time the shape is known
+			if got := sessionSummary(c.Judge([]byte(tt.sql))); got != tt.want {
+				t.Errorf("%s: got %q, want %q", tt.sql, got, tt.want)
+			}
+		}
+	}
+}
+
+func TestJudge_ValuesOfOurOwnSettingsAreThoseOfTheText(t *testing.T) {
+	c := settled(t)
+	for _, value := range []string{"30s", "1m", "0"} {
+		if got := c.Judge([]byte("set overdrive.max_age = '" + value + "'")).Own.Value; got != value {
+			t.Errorf("got %q, want %q", got, value)
+		}
+	}
+}

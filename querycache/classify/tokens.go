@@ -1,0 +1,70 @@
+package classify
+
+import (
+	"bytes"
+	"strings"
+
+	"overdrive/querycache/sqlscan"
+)
+
+// token is a token of a shape. Names, quoted or not, are told by name.
+type token struct {
+	kind sqlscan.Kind
+	text string // as in the shape
+	name string // of a Word or Quoted: the identifier; else empty
+}
+
+// is reports whether t is the unquoted word w.
+func (t token) is(words ...string) bool {
+	if t.kind != sqlscan.Word {
+		return false
+	}
+	for _, w := range words {
+		if t.text == w {
+			return true
+		}
+	}
+	return false
+}
+
+// statement is the tokens of one statement without its semicolon.
+type statement []token
+
+// at returns the token i, or an end token outside of the statement.
+func (s statement) at(i int) token {
+	if i < 0 || i >= len(s) {
+		return token{}
+	}
+	return s[i]
+}
+
+// statements cuts text at its semicolons.
+func statements(text []byte) []statement {
+	var all []statement
+	var one statement
+	for scan := sqlscan.Scan(text); ; {
+		t := scan.Next()
+		if t.Kind == sqlscan.End {
+			break
+		}
+		tok := token{kind: t.Kind, text: string(text[t.Start:t.End])}
+		switch {
+		case t.Kind == sqlscan.Punct && tok.text == ";":
+			if one != nil {
+				all = append(all, one)
+				one = nil
+			}
+			continue
+		case t.Kind == sqlscan.Word:
+			tok.text = string(bytes.ToLower(text[t.Start:t.End]))
+			tok.name = tok.text
+		case t.Kind == sqlscan.Quoted && !t.Broken:
+			tok.name = strings.ReplaceAll(tok.text[1:len(tok.text)-1], `""`, `"`)
+		}
+		one = append(one, tok)
+	}
+	if one != nil {
+		all = append(all, one)
+	}
+	return all
+}

@@ -1,0 +1,290 @@
+package classify
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/multigres/multigres/go/common/parser/ast"
+)
+
+// maxDepth bounds the recursion into a tree, which a hostile text could make as deep as it is long.
+const maxDepth = 2000
+
+// walker goes through the tree of one statement and notes what it reads, what it may write and the first thing in it
+// that is not known to be safe to cache.
+type walker struct {
+	catalog *Catalog // nil: nothing is known
+	depth   int
+	ctes    []string // names of WITH queries in scope, innermost last
+
+	status Status // of the first refusal; Cacheable: none so far
+	reason string
+
+	reads      map[*relation]bool
+	writes     map[*relation]bool
+	everything bool // may write anything
+	ddl        bool
+	defers     bool
+
+	renamed map[string]bool // names given to columns by the statement
+	recast  []string        // columns cast to a date type, to be settled at the end
+}
+
+func newWalker(c *Catalog) *walker {
+	return &walker{
+		catalog: c, status: Cacheable,
+		reads: map[*relation]bool{}, writes: map[*relation]bool{},
+		renamed: map[string]bool{},
+	}
+}
+
+// refuse notes why the answer may not be kept. Only the first reason is told, but Volatile outranks: it is what to
+// change in the statement.
+func (w *walker) refuse(s Status, format string, args ...any) {
+	if w.status == Cacheable || w.status == Uncacheable && s == Volatile {
+		w.status, w.reason = s, fmt.Sprintf(format, args...)
+	}
+}
+
+// visit looks at n and all below it.
+func (w *walker) visit(n ast.Node) {
+	if isNil(n) {
+		return
+	}
+	if w.depth++; w.depth > maxDepth {
+		w.refuse(Uncacheable, "the statement is nested more than %d levels deep", maxDepth)
+		w.everything = true
+		w.depth--
+		return
+	}
+	defer func() { w.depth-- }()
+
+	switch n := n.(type) {
+	case *ast.SelectStmt:
+		w.selectStmt(n)
+		return
+	case *ast.InsertStmt, *ast.UpdateStmt, *ast.DeleteStmt, *ast.MergeStmt:
+		w.refuse(Uncacheable, "the statement writes")
+		w.dataStmt(n)
+		return
+	case *ast.RangeVar:
+		w.relation(n)
+	case *ast.FuncCall:
+		w.function(names(n.Funcname), arguments(n))
+	case *ast.A_Expr:
+		w.expression(n)
+	case *ast.TypeCast:
+		w.cast(n)
+	case *ast.TypeName:
+		w.typeName(n)
+	case *ast.ColumnRef:
+		w.column(n)
+	case *ast.A_Indirection:
+		for _, field := range names(n.Indirection) {
+			w.notation(field)
+		}
+	case *ast.SQLValueFunction:
+		w.refuse(Volatile, "a keyword such as CURRENT_DATE or CURRENT_USER depends on the clock or the session")
+	case *ast.SortBy:
+		if n.UseOp != nil {
+			w.operator(names(n.UseOp))
+		}
+	case *ast.SubLink:
+		if n.OperName != nil {
+			w.operator(names(n.OperName))
+		}
+		w.operator([]string{"="}) // x IN (SELECT …) names none
+	case *ast.CaseExpr:
+		if n.Arg != nil {
+			w.operator([]string{"="})
+		}
+	case *ast.JoinExpr:
+		if n.IsNatural || n.UsingClause != nil {
+			w.operator([]string{"="})
+		}
+	case *ast.ResTarget:
+		w.renamed[n.Name] = true
+	case *ast.Alias:
+		w.rename(n.ColNames)
+	case *ast.LockingClause:
+		w.refuse(Uncacheable, "the statement locks rows")
+		return
+	case *ast.RangeTableSample:
+		w.refuse(Uncacheable, "TABLESAMPLE picks rows at random")
+	case *ast.IntoClause:
+		w.refuse(Uncacheable, "the statement creates a table")
+		w.everything, w.ddl = true, true
+		return
+
+	// Harmless by themselves.
+	case *ast.NodeList, *ast.A_Const, *ast.A_Star, *ast.A_Indices, *ast.A_ArrayExpr, *ast.ArrayExpr, *ast.ParamRef,
+		*ast.ParenExpr, *ast.BoolExpr, *ast.NullTest, *ast.BooleanTest, *ast.CoalesceExpr, *ast.MinMaxExpr,
+		*ast.CaseWhen, *ast.RowExpr, *ast.CollateClause, *ast.NamedArgExpr, *ast.GroupingFunc, *ast.GroupingSet,
+		*ast.WindowDef, *ast.RangeSubselect, *ast.RangeFunction, *ast.ColumnDef,
+		*ast.String, *ast.Integer, *ast.Float, *ast.Boolean, *ast.BitString, *ast.Null:
+
+	default:
+		w.refuse(Uncacheable, "syntax not known to be safe: %s", strings.TrimPrefix(reflect.TypeOf(n).String(), "*ast."))
+	}
+	w.children(n)
+}
+
+// children visits every node that n holds. It goes by reflection, so that no field can be forgotten.
+func (w *walker) children(n ast.Node) {
+	if v := reflect.Indirect(reflect.ValueOf(n)); v.Kind() == reflect.Struct {
+		w.fields(v)
+	}
+}
+
+func (w *walker) fields(v reflect.Value) {
+	for i := range v.NumField() {
+		if v.Type().Field(i).IsExported() {
+			w.value(v.Field(i))
+		}
+	}
+}
+
+// value visits the nodes in a field.
+func (w *walker) value(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if v.IsNil() {
+			return
+		}
+		if n, ok := v.Interface().(ast.Node); ok {
+			w.visit(n)
+		} else {
+			w.value(v.Elem())
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			w.value(v.Index(i))
+		}
+	case reflect.Struct:
+		if t := v.Type(); t == baseNode || t == baseExpr {
+			return
+		}
+		if n, ok := v.Addr().Interface().(ast.Node); ok {
+			w.visit(n)
+		} else {
+			w.fields(v)
+		}
+	case reflect.Map:
+		w.refuse(Uncacheable, "syntax not known to be safe: a map in the tree")
+	}
+}
+
+var (
+	baseNode = reflect.TypeFor[ast.BaseNode]()
+	baseExpr = reflect.TypeFor[ast.BaseExpr]()
+)
+
+// isNil reports whether n holds no node, be it as a nil interface or as a nil pointer in one.
+func isNil(n ast.Node) bool {
+	if n == nil {
+		return true
+	}
+	v := reflect.ValueOf(n)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// selectStmt visits a SELECT, VALUES or TABLE, or one side of a UNION, with its WITH queries in scope.
+func (w *walker) selectStmt(n *ast.SelectStmt) {
+	defer w.with(n.WithClause)()
+	rest := *n
+	rest.WithClause = nil
+	w.children(&rest)
+}
+
+// dataStmt visits a statement that changes rows.
+func (w *walker) dataStmt(n ast.Node) {
+	switch n := n.(type) {
+	case *ast.InsertStmt:
+		defer w.with(n.WithClause)()
+		rest := *n
+		rest.WithClause, rest.Relation = nil, nil
+		w.write(n.Relation, n.OnConflictClause != nil)
+		w.children(&rest)
+	case *ast.UpdateStmt:
+		defer w.with(n.WithClause)()
+		rest := *n
+		rest.WithClause, rest.Relation = nil, nil
+		w.write(n.Relation, true)
+		w.children(&rest)
+	case *ast.DeleteStmt:
+		defer w.with(n.WithClause)()
+		rest := *n
+		rest.WithClause, rest.Relation = nil, nil
+		w.write(n.Relation, true)
+		w.children(&rest)
+	case *ast.MergeStmt:
+		defer w.with(n.WithClause)()
+		rest := *n
+		rest.WithClause, rest.Relation = nil, nil
+		w.write(n.Relation, true)
+		w.children(&rest)
+	}
+}
+
+// with visits the queries of a WITH clause and puts their names in scope; the function it returns takes them out. In
+// WITH RECURSIVE each query sees all names, otherwise only those before its own.
+func (w *walker) with(n *ast.WithClause) (leave func()) {
+	outer := len(w.ctes)
+	leave = func() { w.ctes = w.ctes[:outer] }
+	if n == nil || n.Ctes == nil {
+		return leave
+	}
+	var ctes []*ast.CommonTableExpr
+	for _, item := range n.Ctes.Items {
+		cte, ok := item.(*ast.CommonTableExpr)
+		if !ok {
+			w.refuse(Uncacheable, "syntax not known to be safe: %T in WITH", item)
+			w.everything = true
+			return leave
+		}
+		ctes = append(ctes, cte)
+	}
+	if n.Recursive {
+		for _, cte := range ctes {
+			w.ctes = append(w.ctes, cte.Ctename)
+		}
+	}
+	for _, cte := range ctes {
+		w.rename(cte.Aliascolnames)
+		if cte.SearchClause != nil || cte.CycleClause != nil {
+			w.refuse(Uncacheable, "syntax not known to be safe: SEARCH or CYCLE of a WITH query")
+		}
+		w.visit(cte.Ctequery)
+		if !n.Recursive {
+			w.ctes = append(w.ctes, cte.Ctename)
+		}
+	}
+	return leave
+}
+
+// inScope reports whether an unqualified name means a WITH query.
+func (w *walker) inScope(n *ast.RangeVar) bool {
+	return n.SchemaName == "" && n.CatalogName == "" && slices.Contains(w.ctes, n.RelName)
+}
+
+func (w *walker) rename(columns *ast.NodeList) {
+	for _, name := range names(columns) {
+		w.renamed[name] = true
+	}
+}
+
+// names returns the strings in a list.
+func names(l *ast.NodeList) []string {
+	if l == nil {
+		return nil
+	}
+	var out []string
+	for _, item := range l.Items {
+		if s, ok := item.(*ast.String); ok {
+			out = append(out, s.SVal)
+		}
+	}
+	return out
+}

@@ -1,0 +1,168 @@
+package sqlscan
+
+import "math/bits"
+
+// Flags tell what a shape cannot: facts about one text.
+type Flags uint8
+
+const (
+	// SpecialDate: a string holds a word such as 'today' that a date type reads as the present, or might hold one
+	// behind escapes.
+	SpecialDate Flags = 1 << iota
+	// Multi: a semicolon has a token behind it and another before it.
+	Multi
+	// Empty: no token but semicolons.
+	Empty
+	// Unterminated: the text ends inside a string, a quoted identifier or a comment. The shape means nothing.
+	Unterminated
+	// Encoded: an identifier is written U&"…", so that names cannot be compared as they stand.
+	Encoded
+)
+
+// Has reports whether any flag of mask is set.
+func (f Flags) Has(mask Flags) bool { return f&mask != 0 }
+
+// AppendShape appends the shape of text to dst and returns it with the flags of text. Two texts have the same shape if
+// and only if the appended bytes are equal.
+func AppendShape(dst, text []byte) ([]byte, Flags) {
+	r := reducer{scan: Scan(text)}
+	for r.next() {
+		dst = append(dst, r.lead...)
+		switch {
+		case r.constant != "":
+			dst = append(dst, r.constant...)
+		case r.token.Kind == Word:
+			word := text[r.token.Start:r.token.End]
+			n := len(dst)
+			dst = append(dst, word...)
+			for i, c := range dst[n:] {
+				dst[n+i] = lower[c]
+			}
+		default:
+			dst = append(dst, text[r.token.Start:r.token.End]...)
+		}
+	}
+	return dst, r.flags
+}
+
+// Shape returns a 64-bit hash of the shape of text, the same in every process, and the flags of text. Different shapes
+// may share a hash: what must be certain compares AppendShape. It does not allocate.
+func Shape(text []byte) (uint64, Flags) {
+	var h hash
+	r := reducer{scan: Scan(text)}
+	for r.next() {
+		for i := range len(r.lead) {
+			h.byte(r.lead[i])
+		}
+		switch {
+		case r.constant != "":
+			for i := range len(r.constant) {
+				h.byte(r.constant[i])
+			}
+		case r.token.Kind == Word:
+			for _, c := range text[r.token.Start:r.token.End] {
+				h.byte(lower[c])
+			}
+		default:
+			for _, c := range text[r.token.Start:r.token.End] {
+				h.byte(c)
+			}
+		}
+	}
+	return h.sum(), r.flags
+}
+
+// reducer walks over a text and decides what its shape holds.
+type reducer struct {
+	scan  Scanner
+	flags Flags // of the text so far
+
+	// Set by next: the shape goes on with lead and then constant, or token as it stands where constant is empty.
+	lead     string
+	constant string
+	token    Token
+
+	begun     bool // some token was kept
+	semicolon bool // a semicolon waits for a token behind it
+}
+
+// next goes to the next token that is kept and reports whether there is one.
+func (r *reducer) next() bool {
+	t := r.scan.Next()
+	for t.Kind == Punct && r.scan.text[t.Start] == ';' {
+		r.semicolon = r.begun
+		t = r.scan.Next()
+	}
+	if t.Broken {
+		r.flags |= Unterminated
+	}
+	if t.Kind == End {
+		if !r.begun {
+			r.flags |= Empty
+		}
+		return false
+	}
+	switch {
+	case r.semicolon:
+		r.flags |= Multi
+		r.lead = " ; "
+	case r.begun:
+		r.lead = " "
+	}
+	r.begun, r.semicolon = true, false
+	r.token, r.constant = t, ""
+	switch t.Kind {
+	case String, EString, Dollar:
+		r.constant = "'s'"
+		r.dates()
+	case UString:
+		r.constant = "u&'s'" // told apart, because UESCAPE may stand behind this kind only
+		r.dates()
+	case Bits:
+		r.constant = "b'0'"
+	case Number:
+		r.constant = "1"
+	case UQuoted:
+		r.flags |= Encoded
+	}
+	return true
+}
+
+// dates sets SpecialDate if the string at hand may hold such a word.
+func (r *reducer) dates() {
+	if r.flags&SpecialDate == 0 && mayHoldSpecialDate(r.scan.text[r.token.Start:r.token.End], r.token) {
+		r.flags |= SpecialDate
+	}
+}
+
+// hash folds bytes eight at a time, in the manner of wyhash.
+type hash struct {
+	state, word uint64
+	n           uint64
+}
+
+const (
+	hashA = 0xa0761d6478bd642f
+	hashB = 0xe7037ed1a0b428db
+)
+
+func (h *hash) byte(c byte) {
+	h.word = h.word<<8 | uint64(c)
+	h.n++
+	if h.n&7 == 0 {
+		h.fold()
+	}
+}
+
+func (h *hash) fold() {
+	hi, lo := bits.Mul64(h.word^hashA, h.state^hashB)
+	h.state = hi ^ lo
+	h.word = 0
+}
+
+func (h *hash) sum() uint64 {
+	h.fold()
+	h.word = h.n
+	h.fold()
+	return h.state
+}
