@@ -195,7 +195,7 @@ func (s *session) match(b []byte) (bt batch, m matching) {
 	}
 	if typ == pgwire.Parse {
 		name, rest, err := pgwire.SplitParse(body)
-		if err != nil || s.names[string(name)] != nil {
+		if err != nil || s.names[string(name)].statement != nil {
 			return bt, matchNone
 		}
 		bt.parses, bt.name, bt.statement = true, name, s.internStatement(rest)
@@ -212,7 +212,7 @@ func (s *session) match(b []byte) (bt batch, m matching) {
 		return bt, matchNone
 	}
 	if !bt.parses {
-		bt.statement = s.lookup(name)
+		_, bt.statement = s.lookup(name)
 	}
 	if bt.statement == nil {
 		return bt, matchNone

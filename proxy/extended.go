@@ -19,6 +19,10 @@ func (s *session) parse(msg, body []byte) bool {
 	if st.judge(s.origin).Own != nil {
 		return s.parseOwn(string(name), st)
 	}
+	known := len(name) > 0 && s.names[string(name)].statement != nil
+	if known && s.busy() {
+		return s.stall() // the name may yet turn out to be free
+	}
 	srv := s.link()
 	if srv == nil {
 		return false
@@ -30,7 +34,7 @@ func (s *session) parse(msg, body []byte) bool {
 		e.unnamed, e.statement, e.before = true, st, s.unnamed
 		srv.unnamed, s.unnamed = st, st
 		srv.peer.Write(msg)
-	case s.names[string(name)] != nil:
+	case known:
 		s.provokeDuplicate(name, msg)
 	case len(s.names) >= maxNames:
 		s.reject(reasonClientProtocol, codeConfigurationLimit, fmt.Sprintf("more than %d prepared statements", maxNames))
@@ -80,9 +84,24 @@ func (s *session) prepare(name string, st *statement) {
 // remember notes the client's name for a statement.
 func (s *session) remember(name string, st *statement) {
 	if s.names == nil {
-		s.names = make(map[string]*statement)
+		s.names = make(map[string]prepared)
 	}
-	s.names[name] = st
+	s.names[name] = prepared{name, st}
+}
+
+// prepared is a statement under a client's name. The name is kept beside its key in the map so that it can be passed on
+// without a copy.
+type prepared struct {
+	name      string
+	statement *statement
+}
+
+// stall puts off the message at hand until all that is owed has come: an error among it may change what the message
+// means. The server is told to hold nothing back.
+func (s *session) stall() bool {
+	s.srv.peer.Write(s.worker.scratch.empty(pgwire.Flush))
+	s.state = stalled
+	return false
 }
 
 // sendParse prepares st on the server, under a name of ours, and returns what is owed for it.
@@ -167,7 +186,10 @@ func (s *session) bind(h pgwire.Header, msg, body []byte) bool {
 		s.violation("invalid Bind message")
 		return false
 	}
-	st := s.lookup(name)
+	own, st := s.lookup(name)
+	if st == nil && s.busy() {
+		return s.stall()
+	}
 	if st != nil && st.judge(s.origin).Own != nil {
 		s.bindPortal(portal, st)
 		s.midBatch = true
@@ -182,7 +204,8 @@ func (s *session) bind(h pgwire.Header, msg, body []byte) bool {
 	s.bindPortal(portal, st)
 	if st != nil && len(name) > 0 {
 		s.makeResident(st)
-		s.owe(owedBind, forward).statement = st
+		e := s.owe(owedBind, forward)
+		e.statement, e.name = st, own
 		tail := h.Body - (len(body) - len(rest))
 		srv.peer.Write(s.worker.scratch.bindHead(portal, serverName(st.serial.Load()), tail))
 		srv.peer.Write(rest)
@@ -197,12 +220,13 @@ func (s *session) bind(h pgwire.Header, msg, body []byte) bool {
 	return true
 }
 
-// lookup finds what the client means by a statement name, nil if it means nothing.
-func (s *session) lookup(name []byte) *statement {
+// lookup finds what the client means by a statement name, nil if it means nothing, and returns the name to keep.
+func (s *session) lookup(name []byte) (string, *statement) {
 	if len(name) == 0 {
-		return s.unnamed
+		return "", s.unnamed
 	}
-	return s.names[string(name)]
+	p := s.names[string(name)]
+	return p.name, p.statement
 }
 
 // makeResident sees to it that a named statement is on the server.
@@ -271,9 +295,12 @@ func (s *session) describe(msg, body []byte) bool {
 		s.violation("invalid Describe message")
 		return false
 	}
-	st := s.running(name)
+	own, st := "", s.running(name)
 	if what == pgwire.Statement {
-		st = s.lookup(name)
+		own, st = s.lookup(name)
+		if st == nil && s.busy() {
+			return s.stall()
+		}
 	}
 	if st != nil && st.judge(s.origin).Own != nil {
 		s.midBatch = true
@@ -287,7 +314,7 @@ func (s *session) describe(msg, body []byte) bool {
 	s.midBatch = true
 	if what == pgwire.Statement && st != nil && len(name) > 0 {
 		s.makeResident(st)
-		s.owe(owedDescribe, forward)
+		s.owe(owedDescribe, forward).name = own
 		srv.peer.Write(s.worker.scratch.target(pgwire.Describe, what, serverName(st.serial.Load())))
 		return true
 	}
@@ -340,8 +367,11 @@ func (s *session) closeObject(msg, body []byte) bool {
 	if what == pgwire.Portal {
 		return s.closePortal(msg, name)
 	}
+	_, st := s.lookup(name)
+	if st == nil && s.busy() {
+		return s.stall()
+	}
 	s.midBatch = true
-	st := s.lookup(name)
 	if len(name) == 0 {
 		s.unnamed = nil
 	} else {

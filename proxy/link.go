@@ -98,7 +98,7 @@ func (s *session) undone(e *owed) {
 	switch {
 	case e.kind == owedParse && e.unnamed:
 		s.unnamed = e.before
-	case e.kind == owedParse && e.name != "" && s.names[e.name] == e.statement:
+	case e.kind == owedParse && e.name != "" && s.names[e.name].statement == e.statement:
 		delete(s.names, e.name)
 	case e.kind == owedClose && e.action == fake && e.unnamed:
 		s.unnamed = e.statement
@@ -197,6 +197,8 @@ func (s *session) walked() {
 			return
 		case s.state == settling:
 			s.settingsApplied()
+			s.state = ready
+		case s.state == stalled:
 			s.state = ready
 		case s.state == greeting:
 			s.startupDone()

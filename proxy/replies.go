@@ -54,7 +54,7 @@ type owed struct {
 	serial uint64
 	// before is the unnamed statement that a Parse of a new one replaced on the client's side.
 	before *statement
-	// name is the client's name for statement; empty for injected messages.
+	// name is the client's name for the statement; empty for injected messages and the unnamed one.
 	name string
 	// answer holds the bytes of a fake. They are never changed after they were queued.
 	answer []byte

@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"overdrive/pool"
@@ -75,6 +77,7 @@ type serverConn struct {
 	in      pgwire.Inbox
 	left    int              // bytes still to come of the message being passed
 	hide    bool             // what is left is not for the client
+	instead []byte           // goes to the client in place of the message at hand
 	filling *querycache.Fill // keeps the message being passed, nil if the cache has no use for it
 	status  pgwire.TxStatus
 
@@ -175,6 +178,10 @@ func (c *serverConn) walk(b []byte) (rest []byte, err error) {
 		}
 		c.hide = act == skip
 		take(size)
+		if c.instead != nil {
+			c.holder.toClient(c.instead)
+			c.instead = nil
+		}
 		c.left = h.Total() - size
 	}
 	pass()
@@ -342,6 +349,9 @@ func (c *serverConn) errorResponse(body []byte, e *owed) (action, error) {
 		return skip, nil
 	}
 	c.holder.failed(c.lastError, e)
+	if e != nil && e.name != "" {
+		c.instead = restoreName(body, e.name)
+	}
 	switch {
 	case e == nil:
 	case e.kind.endsBatch():
@@ -349,10 +359,21 @@ func (c *serverConn) errorResponse(body []byte, e *owed) (action, error) {
 	default:
 		c.skipToSync()
 	}
-	if e != nil && e.action == skip && e.kind.endsBatch() {
+	if c.instead != nil || e != nil && e.action == skip && e.kind.endsBatch() {
 		return skip, nil
 	}
 	return forward, nil // of an injected Parse too: it is the error of the message that needed it
+}
+
+// restoreName returns an ErrorResponse in which the client's name for a statement stands where body has ours, or nil if
+// body does not name it.
+func restoreName(body []byte, name string) []byte {
+	before, after, found := bytes.Cut(body, []byte(serverPrefix))
+	if !found {
+		return nil
+	}
+	after = bytes.TrimLeft(after, "0123456789abcdef")
+	return pgwire.AppendMessage(nil, pgwire.ErrorResponse, slices.Concat(before, []byte(name), after))
 }
 
 // skipToSync takes back all that the server will not answer after an error.

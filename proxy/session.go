@@ -11,9 +11,9 @@ import (
 
 // sessionState is where a session stands between two bytes of its client.
 //
-//	greeting ──▶ ready ◀──▶ waiting ──▶ settling ──▶ ready
-//	    │          │           │            │
-//	    └──────────┴───────────┴────────────┴──▶ leaving ──▶ gone
+//	greeting ──▶ ready ◀──▶ waiting ──▶ settling ──▶ ready ◀──▶ stalled
+//	    │          │           │            │                      │
+//	    └──────────┴───────────┴────────────┴──────────────────────┴──▶ leaving ──▶ gone
 //
 // Only in ready are messages of the client taken up; in the others they are kept, in bounds, or left in the socket.
 type sessionState uint8
@@ -27,6 +27,8 @@ const (
 	waiting
 	// settling: the server leased is being given the client's settings.
 	settling
+	// stalled: what the next message means depends on replies that are still owed.
+	stalled
 	// leaving: the client has said goodbye or closed its side, and what it asked for before is still being answered.
 	leaving
 	// gone: terminal. Every event is ignored.
@@ -70,7 +72,7 @@ type session struct {
 	pins            pinSet
 
 	cancelKey  CancelKey
-	names      map[string]*statement // prepared by the client, by its names
+	names      map[string]prepared // by the client's names
 	unnamed    *statement
 	portal     *statement            // bound to the unnamed portal
 	portals    map[string]*statement // bound to named portals, until the transaction ends
