@@ -1,0 +1,72 @@
+# make            lists the targets
+# make demo       a real PostgreSQL, Overdrive in front of it, and a tour
+# make test       everything
+
+GO       ?= go
+FUZZTIME ?= 30s
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+
+# The directory of initdb and postgres is found when a target needs it, and comes first in PATH.
+with_postgres = bin=$$(scripts/ensure-postgres) && export PATH="$$bin:$$PATH" &&
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build ./overdrive
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o overdrive ./cmd/overdrive
+
+.PHONY: demo
+demo: ## start PostgreSQL and Overdrive and show what they do (installs PostgreSQL if need be)
+	@$(with_postgres) $(GO) run ./cmd/overdrive demo $(DEMOFLAGS)
+
+.PHONY: test
+test: ## run every test with the race detector (installs PostgreSQL if need be)
+	@$(with_postgres) set -x && $(GO) vet ./... && $(GO) test -race ./... && $(GO) test -race -tags portable_loop ./proxy/...
+
+.PHONY: test-unit
+test-unit: ## run the tests of the packages that need no PostgreSQL
+	$(GO) test -race ./config ./pool ./querycache/... ./proxy/pgwire ./proxy/pgauth ./proxy/loop
+
+.PHONY: fuzz
+fuzz: ## fuzz each target for FUZZTIME (30s)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## measure beside PgBouncer and Redis; see docs/benchmarks.md (BENCHFLAGS=...)
+	@$(with_postgres) $(GO) run ./cmd/overdrive-bench $(BENCHFLAGS)
+
+.PHONY: lint
+lint: ## golangci-lint where it is installed, else go vet and gofmt
+	@if command -v golangci-lint >/dev/null 2>&1; then golangci-lint run ./...; \
+	else $(GO) vet ./... && out=$$(gofmt -l .) && if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi; fi
+
+.PHONY: fmt
+fmt: ## format the sources
+	gofmt -w .
+
+.PHONY: cover
+cover: ## write coverage to cover.html
+	@$(with_postgres) $(GO) test -coverprofile cover.out -coverpkg ./... ./... && \
+		$(GO) tool cover -html cover.out -o cover.html && $(GO) tool cover -func cover.out | tail -1
+
+.PHONY: verify
+verify: ## what must hold before a commit: lint, tidy modules, build, tests
+	$(MAKE) lint
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+	$(MAKE) build
+	$(MAKE) test
+
+.PHONY: docker
+docker: ## build the image overdrive:VERSION
+	docker build --build-arg VERSION=$(VERSION) -t overdrive:$(VERSION) .
