@@ -203,7 +203,7 @@ func closeServer(c *serverConn, _ pool.CloseReason) {
 
 // ended is the broker's.
 func (b *loopBroker) ended(s *session, why reason, err error) {
-	b.worker.sessions.remove(s)
+	b.worker.remove(s)
 	b.server.forget(s)
 	b.server.logEnd(s, why, err)
 }

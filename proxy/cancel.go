@@ -23,18 +23,24 @@ func (k CancelKey) bytes() []byte {
 // registry finds sessions by the key that their clients were given.
 type registry struct {
 	mu       sync.Mutex // guards the fields below
-	sessions map[uint32]*session
+	sessions map[uint32]resident
 	last     uint32
 }
 
+// resident is a session and the worker that it lives on.
+type resident struct {
+	session *session
+	worker  *worker
+}
+
 // admit gives a session its key.
-func (r *registry) admit(s *session) {
+func (r *registry) admit(s *session, w *worker) {
 	var secret [4]byte
 	_, _ = rand.Read(secret[:]) // never fails
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sessions == nil {
-		r.sessions = make(map[uint32]*session)
+		r.sessions = make(map[uint32]resident)
 	}
 	for {
 		r.last++
@@ -43,7 +49,16 @@ func (r *registry) admit(s *session) {
 		}
 	}
 	s.cancelKey = CancelKey{r.last, binary.BigEndian.Uint32(secret[:])}
-	r.sessions[r.last] = s
+	r.sessions[r.last] = resident{s, w}
+}
+
+// moved notes that a session lives on another worker now.
+func (r *registry) moved(s *session, to *worker) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.sessions[s.cancelKey.PID]; ok {
+		r.sessions[s.cancelKey.PID] = resident{s, to}
+	}
 }
 
 func (r *registry) forget(s *session) {
@@ -52,18 +67,18 @@ func (r *registry) forget(s *session) {
 	delete(r.sessions, s.cancelKey.PID)
 }
 
-// find returns the session that a CancelRequest means, or nil.
-func (r *registry) find(request []byte) *session {
+// find returns the session that a CancelRequest means, and where it lives.
+func (r *registry) find(request []byte) (resident, bool) {
 	if len(request) != 8 {
-		return nil
+		return resident{}, false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.sessions[binary.BigEndian.Uint32(request)]
-	if s == nil || subtle.ConstantTimeCompare(request, s.cancelKey.bytes()) != 1 {
-		return nil
+	found, ok := r.sessions[binary.BigEndian.Uint32(request)]
+	if !ok || subtle.ConstantTimeCompare(request, found.session.cancelKey.bytes()) != 1 {
+		return resident{}, false
 	}
-	return s
+	return found, true
 }
 
 func (r *registry) size() int {
@@ -75,12 +90,19 @@ func (r *registry) size() int {
 // cancelClient carries out a CancelRequest. It returns when the server has acted on it, as the client's library waits for
 // its connection to be closed.
 func (s *Server) cancelClient(request []byte) {
-	target := s.registry.find(request)
-	if target == nil {
+	target, ok := s.registry.find(request)
+	if !ok {
 		return
 	}
 	done := make(chan struct{})
-	if target.worker.loop.Post(func() { target.cancel(func() { close(done) }) }) {
+	posted := target.worker.loop.Post(func() {
+		if target.session.worker != target.worker { // it has just moved: it is at rest
+			close(done)
+			return
+		}
+		target.session.cancel(func() { close(done) })
+	})
+	if posted {
 		select {
 		case <-done:
 		case <-s.context.Done():

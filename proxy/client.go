@@ -203,13 +203,13 @@ func (s *session) sync(msg []byte) bool {
 		return true
 	}
 	s.midBatch, s.skipToSync = false, false
-	s.fill = nil
 	if srv == nil {
 		s.client.Write(s.worker.scratch.ready(pgwire.TxIdle))
 		return true
 	}
 	srv.discarding = false
 	s.owe(owedSync, forward)
+	s.fill = nil
 	srv.peer.Write(msg)
 	return true
 }

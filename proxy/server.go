@@ -62,7 +62,8 @@ type Server struct {
 	interner      interner
 	loops         sync.WaitGroup
 	tasks         sync.WaitGroup // everything else that runs
-	next          atomic.Uint32  // worker of the next client
+	inUse         atomic.Int32   // workers that clients are given to
+	arrival       chan struct{}  // tells spreadSessions of a new client
 	leaving       atomic.Int64   // clients on their way in
 	ids           atomic.Uint64
 	stopping      atomic.Bool
@@ -99,6 +100,7 @@ func New(o Options) (*Server, error) {
 		options: o, log: o.Logger, authenticator: pgauth.NewAuthenticator(pgauth.Options{}),
 		databases: make(map[string]*Database), origins: make(map[originKey]*origin),
 		listeners: make(map[net.Listener]struct{}), quiet: make(chan struct{}),
+		arrival: make(chan struct{}, 1),
 	}
 	for _, db := range o.Databases {
 		s.databases[db.Name] = &db
@@ -110,6 +112,7 @@ func New(o Options) (*Server, error) {
 			return nil, fmt.Errorf("event loop %d: %w", i, err)
 		}
 	}
+	s.tasks.Go(s.spreadSessions)
 	return s, nil
 }
 
@@ -178,11 +181,15 @@ func (s *Server) receive(nc net.Conn) {
 
 // moveIn hands an authenticated client to an event loop, where its session begins.
 func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting) error {
-	w := s.workers[int(s.next.Add(1))%len(s.workers)]
+	w := s.place()
 	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true}
 	c.broker = w.broker
 	o.sessions.Add(1)
-	s.registry.admit(c)
+	s.registry.admit(c, w)
+	select {
+	case s.arrival <- struct{}{}:
+	default:
+	}
 	posted := w.loop.Post(func() {
 		conn, err := w.loop.Adopt(nc, c)
 		if err != nil {
@@ -191,7 +198,7 @@ func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting) erro
 			return
 		}
 		c.client = conn
-		w.sessions.add(c)
+		w.add(c)
 		c.start()
 	})
 	if !posted {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"sync/atomic"
 	"time"
 
 	"overdrive/proxy/loop"
@@ -15,7 +16,21 @@ type worker struct {
 	key     []byte // of the cache look-up at hand
 	alarm   func(d time.Duration, f func()) stopper
 
-	sessions list // everybody who lives here
+	sessions list         // everybody who lives here
+	load     atomic.Int64 // how many that are, and how many are on their way here; for everybody to read
+}
+
+// add makes s one of the worker's sessions.
+func (w *worker) add(s *session) {
+	w.sessions.add(s)
+	w.load.Add(1)
+}
+
+// remove takes s out.
+func (w *worker) remove(s *session) {
+	if w.sessions.remove(s) {
+		w.load.Add(-1)
+	}
 }
 
 // A stopper is a timer that has been set.
@@ -27,7 +42,6 @@ func (w *worker) after(d time.Duration, f func()) stopper { return w.alarm(d, f)
 // list links sessions without memory of its own.
 type list struct {
 	first *session
-	size  int
 }
 
 func (l *list) add(s *session) {
@@ -36,12 +50,11 @@ func (l *list) add(s *session) {
 		l.first.prev = s
 	}
 	l.first = s
-	l.size++
 }
 
-func (l *list) remove(s *session) {
+func (l *list) remove(s *session) bool {
 	if s.prev == nil && l.first != s {
-		return
+		return false
 	}
 	if s.prev != nil {
 		s.prev.next = s.next
@@ -52,5 +65,5 @@ func (l *list) remove(s *session) {
 		s.next.prev = s.prev
 	}
 	s.next, s.prev = nil, nil
-	l.size--
+	return true
 }

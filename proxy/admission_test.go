@@ -1,0 +1,325 @@
+package proxy_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/proxy"
+	"overdrive/proxy/pgauth"
+	"overdrive/proxy/proxytest"
+)
+
+// Codes of the requests that may come before a StartupMessage.
+const (
+	sslRequest    = 80877103
+	gssRequest    = 80877104
+	cancelRequest = 80877102
+)
+
+// opener is a startup packet with a code and no more than data behind it.
+func opener(code uint32, data ...byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(8+len(data)))
+	return append(binary.BigEndian.AppendUint32(b, code), data...)
+}
+
+// authority makes a CA, and a configuration of a server at 127.0.0.1 whose certificate it signed.
+func authority(tb testing.TB) (server *tls.Config, roots *x509.CertPool) {
+	tb.Helper()
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
+	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	root, err := x509.ParseCertificate(caDER)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	roots = x509.NewCertPool()
+	roots.AddCert(root)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, roots
+}
+
+// raw connects without a word and with a deadline for all that follows.
+func (in *instance) raw(tb testing.TB) net.Conn {
+	tb.Helper()
+	nc, err := net.Dial("tcp", in.address)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { nc.Close() })
+	if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
+		tb.Fatal(err)
+	}
+	return nc
+}
+
+// untilReady reads messages up to ReadyForQuery, an error or the end, and returns their types and the last one.
+func untilReady(r io.Reader) (types string, last proxytest.Message) {
+	for {
+		var head [5]byte
+		if _, err := io.ReadFull(r, head[:]); err != nil {
+			return types, last
+		}
+		last = proxytest.Message{Type: head[0], Body: make([]byte, binary.BigEndian.Uint32(head[1:])-4)}
+		types += string(last.Type)
+		if _, err := io.ReadFull(r, last.Body); err != nil || last.Type == 'Z' || last.Type == 'E' {
+			return types, last
+		}
+	}
+}
+
+// loggedIn is what a login on PostgreSQL 15 looks like: OK, thirteen parameters, the key, ready.
+const loggedIn = "RSSSSSSSSSSSSSKZ"
+
+func TestAdmission_TakesOpenersInEveryLegalOrder(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	serverTLS, roots := authority(t)
+	startup := proxytest.StartupMessage(proxytest.Login{User: "postgres"})
+	for _, mode := range []proxy.TLSMode{proxy.TLSDisable, proxy.TLSPrefer, proxy.TLSRequire} {
+		in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 2, options: func(o *proxy.Options) {
+			new(captured).capture(o)
+			o.TLS, o.TLSMode = serverTLS, mode
+		}})
+		for _, order := range []string{"", "S", "G", "SG", "GS"} {
+			nc := in.raw(t)
+			secure := false
+			for _, request := range order {
+				code := map[rune]uint32{'S': sslRequest, 'G': gssRequest}[request]
+				want := byte('N')
+				if request == 'S' && mode != proxy.TLSDisable {
+					want = 'S'
+				}
+				if got := exchange(t, nc, opener(code)); got != want {
+					t.Fatalf("mode %d, order %q: request %c got %q, want %q", mode, order, request, got, want)
+				}
+				if want == 'S' {
+					nc, secure = tls.Client(nc, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}), true
+				}
+			}
+			if _, err := nc.Write(startup); err != nil {
+				t.Fatal(err)
+			}
+			got, last := untilReady(nc)
+			if mode == proxy.TLSRequire && !secure {
+				if got != "E" || fields(last)['C'] != "28000" || fields(last)['S'] != "FATAL" {
+					t.Errorf("plain under require got %s %v, want FATAL 28000", got, last)
+				}
+				continue
+			}
+			if got != loggedIn {
+				t.Errorf("mode %d, order %q: got %s %v, want %s", mode, order, got, last, loggedIn)
+			}
+		}
+	}
+}
+
+func exchange(tb testing.TB, nc net.Conn, request []byte) byte {
+	tb.Helper()
+	var answer [1]byte
+	if _, err := nc.Write(request); err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := io.ReadFull(nc, answer[:]); err != nil {
+		tb.Fatal(err)
+	}
+	return answer[0]
+}
+
+// A driver finds its way under each mode, and really has TLS where it should.
+func TestAdmission_TLSModesWorkForADriver(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	serverTLS, roots := authority(t)
+	strict := &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
+	for _, c := range []struct {
+		mode   proxy.TLSMode
+		client *tls.Config
+		secure bool
+	}{
+		{proxy.TLSDisable, nil, false}, {proxy.TLSPrefer, nil, false},
+		{proxy.TLSPrefer, strict, true}, {proxy.TLSRequire, strict, true},
+	} {
+		in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 2, options: func(o *proxy.Options) {
+			o.TLS, o.TLSMode = serverTLS, c.mode
+		}})
+		conn := in.connect(t, "postgres", func(config *pgconn.Config) { config.TLSConfig = c.client })
+		if _, secure := conn.Conn().(*tls.Conn); secure != c.secure {
+			t.Errorf("mode %d: TLS is %v, want %v", c.mode, secure, c.secure)
+		}
+		// Larger than a TLS record and than any buffer on the way.
+		if got := ask(t, conn, "select length(repeat('x', 1000000)), repeat('x', 1000000)"); len(got) != 1000008 {
+			t.Errorf("mode %d: got %d bytes, want 1000008", c.mode, len(got))
+		}
+	}
+}
+
+// What is sent in plain text behind SSLRequest must not count as said under TLS.
+func TestAdmission_PlainTextBeforeTheHandshakeIsNotTakenUp(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	serverTLS, _ := authority(t)
+	var log captured
+	in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 2, options: func(o *proxy.Options) {
+		log.capture(o)
+		o.TLS, o.TLSMode = serverTLS, proxy.TLSPrefer
+	}})
+	nc := in.raw(t)
+	if got := exchange(t, nc, slices.Concat(opener(sslRequest), proxytest.StartupMessage(proxytest.Login{User: "postgres"}))); got != 'S' {
+		t.Fatalf("got %q, want 'S'", got)
+	}
+	if rest, _ := io.ReadAll(nc); bytes.IndexByte(rest, 'R') >= 0 {
+		t.Errorf("got %q, want nothing but an alert", rest)
+	}
+	log.await(t, "client refused", "TLS handshake")
+}
+
+func TestAdmission_TellsNewerClientsWhatItSpeaks(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 2})
+	for _, c := range []struct {
+		version uint32
+		params  map[string]string
+	}{
+		{3<<16 | 2, nil}, {3<<16 | 9999, nil}, {3 << 16, map[string]string{"_pq_.x": "1"}},
+		{3<<16 | 2, map[string]string{"_pq_.command_progress": "1"}},
+	} {
+		startup := proxytest.StartupMessage(proxytest.Login{User: "postgres", Params: c.params})
+		binary.BigEndian.PutUint32(startup[4:], c.version)
+		var logins []string
+		for _, address := range []string{pg.Addr(), in.address} {
+			w, err := proxytest.DialRaw(t.Context(), address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := w.Ask(startup)
+			if err != nil {
+				t.Fatalf("version %x: %v", c.version, err)
+			}
+			logins = append(logins, fmt.Sprint(proxytest.Normalise(got)))
+			w.Close()
+		}
+		if got, want := logins[1], logins[0]; got != want || !strings.HasPrefix(got, "[NegotiateProtocolVersion") {
+			t.Errorf("version %x got\n%s\nwant\n%s", c.version, got, want)
+		}
+	}
+}
+
+func TestAdmission_RefusesAnOlderProtocol(t *testing.T) {
+	t.Parallel()
+	in := start(t, setup{upstream: "127.0.0.1:1", database: "postgres", size: 2, options: new(captured).capture})
+	for _, version := range []uint32{1 << 16, 2 << 16, 4 << 16, 0} {
+		nc := in.raw(t)
+		if _, err := nc.Write(opener(version, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if got, last := untilReady(nc); got != "E" || fields(last)['C'] != "0A000" {
+			t.Errorf("version %x got %s %v, want an error 0A000", version, got, last)
+		}
+	}
+}
+
+// recorder keeps what a client read.
+type recorder struct {
+	net.Conn
+	read *bytes.Buffer
+}
+
+func (r recorder) Read(b []byte) (int, error) {
+	n, err := r.Conn.Read(b)
+	r.read.Write(b[:n])
+	return n, err
+}
+
+func TestAdmission_WrongPasswordAndUnknownUserLookTheSame(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	verifier := "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$" +
+		"0V0kBEpLSRtRDSp0kSNDC0NXCA8nhqgvUmnYVTEYJdA=:vCW6B+0l4NrMBzgIcRyjxNM1A0cHGEEsVMtgLuZZ0Zg="
+	users := map[string]string{"plain": "sesame", "hashed": "md501ceb68b80b3ad2cfbb43b1b91a8b6f7", "verified": verifier}
+	for _, method := range []pgauth.Method{pgauth.MethodPassword, pgauth.MethodMD5, pgauth.MethodSCRAM} {
+		in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 2, options: func(o *proxy.Options) {
+			new(captured).capture(o)
+			o.AuthMethod = method
+			o.Databases[0].Users = []string{"plain", "hashed", "verified"}
+			o.Users = func(user string) (pgauth.Secret, bool) {
+				text, ok := users[user]
+				secret, err := pgauth.ParseSecret(text)
+				if err != nil {
+					t.Error(err)
+				}
+				return secret, ok
+			}
+		}})
+		login := func(user, password string) (types string, err error) {
+			var read bytes.Buffer
+			c, err := pgconn.ConnectConfig(t.Context(), &in.config(t, "postgres", func(c *pgconn.Config) {
+				c.User, c.Password = user, password
+				dial := c.DialFunc
+				c.AfterNetConnect = nil
+				_ = dial
+			}, record(&read)).Config)
+			if err == nil {
+				closeConn(c)
+			}
+			types, _ = untilReady(&read)
+			return types, err
+		}
+		if _, err := login("plain", "sesame"); err != nil {
+			t.Errorf("%v: right password: %v", method, err)
+		}
+		want, err := login("plain", "wrong")
+		wantState(t, err, "28P01")
+		for _, c := range []struct{ user, password string }{{"plain", ""}, {"nobody", "sesame"}, {"nobody", ""}} {
+			got, err := login(c.user, c.password)
+			var e *pgconn.PgError
+			if !errors.As(err, &e) || e.Code != "28P01" || e.Severity != "FATAL" ||
+				e.Message != fmt.Sprintf("password authentication failed for user %q", c.user) || got != want {
+				t.Errorf("%v: %q with %q got messages %s and %v, want %s and the words for a wrong password", method, c.user, c.password, got, err, want)
+			}
+		}
+	}
+}
+
+// record has all that a client reads written to b as well.
+func record(b *bytes.Buffer) func(*pgconn.Config) {
+	return func(c *pgconn.Config) {
+		dial := c.DialFunc
+		c.DialFunc = func(ctx contextContext, network, address string) (net.Conn, error) {
+			nc, err := dial(ctx, network, address)
+			return recorder{nc, b}, err
+		}
+	}
+}
