@@ -40,7 +40,6 @@ var outsiders = map[string][]string{
 	"proxy":                   {"github.com/hashicorp/golang-lru/v2"},
 	"proxy/pgauth":            {"golang.org/x/text"},
 	"proxy/loop":              {"golang.org/x/sys/unix"},
-	"proxy/upstream":          {"github.com/jackc/pgx/v5/pgproto3"},
 	"proxy/proxytest":         {"github.com/jackc/pgx/v5"},
 	"proxy/proxytest/pglocal": {"github.com/jackc/pgx/v5"},
 	"cmd/overdrive":           {"github.com/jackc/pgx/v5", "github.com/spf13/cobra"},

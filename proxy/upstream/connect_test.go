@@ -45,10 +45,7 @@ func TestConnect_LogsInByEveryMethod(t *testing.T) {
 func TestConnect_WorksOverAUnixSocketWhateverTheSSLMode(t *testing.T) {
 	p := serverWithTLS(t)
 	for _, mode := range []string{"disable", "prefer", "verify-full"} {
-		target, err := ParseURL(fmt.Sprintf("host=%s port=%d user=trusted dbname=shop sslmode=%s", p.dir, p.port, mode))
-		if err != nil {
-			t.Fatal(err)
-		}
+		target := Target{Host: p.dir, Port: p.port, User: "trusted", Database: "shop", SSLMode: SSLMode(mode)}
 		if conn, err := connect(t, target); err != nil {
 			t.Errorf("%s: %v", mode, err)
 		} else if _, ok := conn.NC.(*net.UnixConn); !ok {
@@ -164,16 +161,7 @@ func TestConnect_FollowsTheSSLMode(t *testing.T) {
 		{off, "scram", "verify-ca", ca, refused},
 		{off, "scram", "verify-full", ca, refused},
 	} {
-		dsn := fmt.Sprintf("postgres://%[1]s:%[1]s@/postgres?hostaddr=127.0.0.1&port=%d&sslmode=%s&%s", c.role, c.server.port, c.mode, c.query)
-		if !strings.Contains(c.query, "host=") {
-			dsn += "&host=localhost"
-		}
-		target, err := ParseURL(dsn)
-		if err != nil {
-			t.Errorf("%s: %v", dsn, err)
-			continue
-		}
-		conn, err := connect(t, target)
+		conn, err := connect(t, c.server.target(t, c.role, c.mode, c.query))
 		got := plainly
 		if err != nil {
 			got = fmt.Sprintf("passing error %v", err)

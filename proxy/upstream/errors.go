@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"overdrive/proxy/pgauth"
+	"overdrive/proxy/pgwire"
 )
 
 // ServerError is an ErrorResponse (protocol documentation, "Error and Notice Message Fields"). The text is the server's.
@@ -30,11 +31,11 @@ func (e *ServerError) Error() string {
 func parseServerError(body []byte) *ServerError {
 	fields := make(map[byte]string)
 	for len(body) > 0 && body[0] != 0 {
-		value, rest, ok := cutString(body[1:])
+		value, rest, ok := pgwire.CutString(body[1:])
 		if !ok {
 			break
 		}
-		fields[body[0]], body = value, rest
+		fields[body[0]], body = string(value), rest
 	}
 	e := &ServerError{Severity: fields['V'], Code: fields['C'], Message: fields['M'], Detail: fields['D'], Hint: fields['H'],
 		Fields: fields}

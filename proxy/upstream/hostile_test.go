@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"overdrive/proxy/pgauth"
+	"overdrive/proxy/pgwire"
 )
 
 // scripted is a connection whose other side says what is written down, hears nothing, and hangs up.
@@ -31,7 +32,7 @@ func (s *scripted) Read(b []byte) (int, error)  { return s.in.Read(b) }
 func (s *scripted) Write(b []byte) (int, error) { return s.out.Write(b) }
 
 func msg(typ byte, body string) string {
-	return string(message(typ, []byte(body)))
+	return string(pgwire.AppendMessage(nil, typ, []byte(body)))
 }
 
 var (

@@ -2,15 +2,14 @@ package upstream
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"slices"
 	"strings"
 
 	"overdrive/proxy/pgauth"
+	"overdrive/proxy/pgwire"
 )
 
 // Bounds on what a server may send during a login.
@@ -43,9 +42,6 @@ func login(nc net.Conn, t Target, cred *pgauth.Credential) (*Conn, error) {
 		conn: &Conn{NC: nc, Params: make(map[string]string)}}
 	for {
 		typ, body, err := readMessage(nc, min(maxMessage, r.budget))
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF // the server hung up in the middle of the login
-		}
 		if err != nil {
 			return nil, fmt.Errorf("read the server's answer: %w", err)
 		}
@@ -115,7 +111,7 @@ func (r *loginReader) authenticate(body []byte) error {
 	if err != nil || reply == nil {
 		return err
 	}
-	if _, err := r.nc.Write(message('p', reply)); err != nil {
+	if _, err := r.nc.Write(pgwire.AppendMessage(nil, pgwire.PasswordMessage, reply)); err != nil {
 		return fmt.Errorf("send authentication response: %w", err)
 	}
 	return nil
@@ -123,18 +119,14 @@ func (r *loginReader) authenticate(body []byte) error {
 
 // parameter keeps a ParameterStatus; of two with the same name the later one counts.
 func (r *loginReader) parameter(body []byte) error {
-	name, rest, ok := cutString(body)
-	if !ok {
-		return fmt.Errorf("%w: ParameterStatus", errWire)
+	name, value, err := pgwire.SplitParameterStatus(body)
+	if err != nil {
+		return fmt.Errorf("%w: ParameterStatus: %w", errWire, err)
 	}
-	value, rest, ok := cutString(rest)
-	if !ok || len(rest) != 0 {
-		return fmt.Errorf("%w: ParameterStatus", errWire)
-	}
-	if _, known := r.conn.Params[name]; !known && len(r.conn.Params) == maxParams {
+	if _, known := r.conn.Params[string(name)]; !known && len(r.conn.Params) == maxParams {
 		return fmt.Errorf("%w: more than %d parameters", errWire, maxParams)
 	}
-	r.conn.Params[name] = value
+	r.conn.Params[string(name)] = string(value)
 	return nil
 }
 

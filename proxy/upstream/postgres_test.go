@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -25,6 +26,7 @@ import (
 	"time"
 
 	"overdrive/proxy/pgauth"
+	"overdrive/proxy/pgwire"
 )
 
 // postgres is a server that runs for the time of one test binary.
@@ -256,10 +258,22 @@ func (p *postgres) stop() {
 // target has the password "<user>" and what query adds.
 func (p *postgres) target(t *testing.T, name, sslmode, query string) Target {
 	t.Helper()
-	target, err := ParseURL(fmt.Sprintf("postgres://%s:%s@localhost:%d/postgres?hostaddr=127.0.0.1&sslmode=%s&%s",
-		name, name, p.port, sslmode, query))
+	values, err := url.ParseQuery(query)
 	if err != nil {
 		t.Fatal(err)
+	}
+	target := Target{
+		Host: "localhost", Address: "127.0.0.1", Port: p.port, Database: "postgres", User: name, Password: name,
+		SSLMode: SSLMode(sslmode), SSLRootCert: values.Get("sslrootcert"), SSLCert: values.Get("sslcert"),
+		SSLKey: values.Get("sslkey"), RuntimeParams: make(map[string]string),
+	}
+	if values.Has("host") {
+		target.Host = values.Get("host")
+	}
+	for _, name := range []string{"application_name", "options"} {
+		if values.Has(name) {
+			target.RuntimeParams[name] = values.Get(name)
+		}
 	}
 	return target
 }
@@ -296,7 +310,7 @@ func connect(t *testing.T, target Target) (*Conn, error) {
 
 // query sends a simple query and reads to ReadyForQuery.
 func query(conn *Conn, sql string) error {
-	if _, err := conn.NC.Write(message('Q', append([]byte(sql), 0))); err != nil {
+	if _, err := conn.NC.Write(pgwire.AppendString(nil, pgwire.Query, sql)); err != nil {
 		return err
 	}
 	var failed error
