@@ -280,12 +280,36 @@ func TestLoad_NamesTheNearestKey(t *testing.T) {
 }
 
 func TestLoad_RefusesWhatIsNotBuiltYet(t *testing.T) {
-	wantProblems(t, shop+"tls: {mode: verify-full, client_ca_file: nowhere.crt}\n",
-		"tls.mode: verify-full is not supported yet", "tls.client_ca_file: cannot be read",
-		"tls.cert_file: must be set, since tls.mode is verify-full")
 	wantProblems(t, strings.Replace(shop, "auth: {", "auth: {method: cert, ", 1), "auth.method: cert is not supported yet")
 	wantProblems(t, strings.Replace(shop, "shop\"}", "shop\", cache: {freshness: tracked}}", 1),
 		"databases.shop.cache.freshness: tracked is not supported yet")
+}
+
+func TestLoad_WantsTheFilesThatATLSModeNeeds(t *testing.T) {
+	for _, mode := range []string{"verify-ca", "verify-full"} {
+		wantProblems(t, shop+"tls: {mode: "+mode+"}\n",
+			"tls.cert_file: must be set, since tls.mode is "+mode, "tls.client_ca_file: must be set, since tls.mode is "+mode)
+		wantProblems(t, shop+"tls: {mode: "+mode+", client_ca_file: nowhere.crt}\n",
+			"tls.cert_file: must be set, since tls.mode is "+mode, "tls.client_ca_file: cannot be read")
+	}
+}
+
+// Two names of one upstream share a cache, which can only have one policy.
+func TestLoad_WantsOneCachePolicyForOneUpstream(t *testing.T) {
+	const file = `
+auth: {users: {app: secret, admin: secret}}
+databases:
+  a: {url: "postgres://app:secret@db/shop", cache: {max_age: 5s}}
+  b: {url: "postgresql://admin:secret@db:5432/shop?sslmode=disable", cache: {max_age: %s}}
+  c: {url: "postgres://app:secret@db:5433/shop"}
+  d: {url: "postgres://app:secret@db/other"}
+  shop: {url: "postgres://app:secret@db", cache: {max_age: %s, enabled: %s}}
+`
+	wantProblems(t, fmt.Sprintf(file, "5s", "5s", "on"))
+	wantProblems(t, fmt.Sprintf(file, "6s", "5s", "off"),
+		"databases.b.cache: databases.a and databases.b are the same upstream database: their cache settings must be equal "+
+			"(overdrive.yaml:5)",
+		"databases.shop.cache: databases.a and databases.shop are the same upstream database: their cache settings must be equal")
 }
 
 func TestLoad_WantsSomebodyWhoCanLogIn(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -59,6 +60,7 @@ func validate(cfg *Config, dir string, r *report) {
 		v.database(name, &db, cfg.Auth)
 		cfg.Databases[name] = db
 	}
+	v.sharedCaches(cfg.Databases)
 	unsupported(cfg, v)
 }
 
@@ -295,17 +297,32 @@ func (v *validator) rule(key string, rule Rule) {
 	}
 }
 
+// sharedCaches finds databases that are one and the same upstream but differ in what is cached of it. They share a cache,
+// so that a write through either is seen by both.
+func (v *validator) sharedCaches(databases map[string]Database) {
+	type place struct{ address, database string }
+	first := make(map[place]string)
+	for _, name := range slices.Sorted(maps.Keys(databases)) {
+		db := databases[name]
+		if db.Upstream.Address == "" {
+			continue // its url has a problem of its own
+		}
+		at := place{db.Upstream.Address, db.Upstream.Database}
+		other, shared := first[at]
+		if !shared {
+			first[at] = name
+		} else if !reflect.DeepEqual(db.Cache, databases[other].Cache) {
+			v.check(join("databases", name)+".cache", fmt.Errorf("%s and %s are the same upstream database: "+
+				"their cache settings must be equal", join("databases", other), join("databases", name)))
+		}
+	}
+}
+
 // unsupported refuses what can be written but is not built yet, wherever ignoring it would change answers or security.
 func unsupported(cfg *Config, v *validator) {
 	notYet := errors.New("is not supported yet")
 	if cfg.Auth.Method == AuthCert {
 		v.check("auth.method", fmt.Errorf("cert %w", notYet))
-	}
-	if cfg.TLS.Mode == TLSVerifyCA || cfg.TLS.Mode == TLSVerifyFull {
-		v.check("tls.mode", fmt.Errorf("%s %w", cfg.TLS.Mode, notYet))
-	}
-	if cfg.TLS.ClientCAFile != "" {
-		v.check("tls.client_ca_file", notYet)
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Databases)) {
 		key, c := join("databases", name)+".cache", cfg.Databases[name].Cache

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-
-	"maps"
 
 	"github.com/spf13/cobra"
 
@@ -23,9 +21,6 @@ func checkCommand() *cobra.Command {
 		Short: "Report every problem of the configuration, then log in to each database once",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if (from.file == "") == (from.connectionString == "") {
-				return &usageError{errors.New("check needs either --config or --connection-string")}
-			}
 			cfg, err := from.load(cmd)
 			if err != nil {
 				return err

@@ -1,29 +1,33 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"overdrive/proxy"
+	"overdrive/config"
 )
 
 // health is the HTTP side: /healthz says that the process lives, /readyz that it takes new clients.
 type health struct {
-	server *http.Server
-	ready  atomic.Bool
+	address string // empty: there is no HTTP side
+	server  *http.Server
+	serving sync.WaitGroup
+	isReady atomic.Bool
 }
 
-// startHealth serves on address; an empty one turns it off.
-func startHealth(address string, _ *proxy.Server) (*health, error) {
+// startHealth serves on address; an empty one turns it off. The caller must close it.
+func startHealth(address string) (*health, error) {
 	h := &health{}
-	h.ready.Store(true)
 	if address == "" {
 		return h, nil
 	}
@@ -32,26 +36,33 @@ func startHealth(address string, _ *proxy.Server) (*health, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
+	h.address = l.Addr().String()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !h.ready.Load() {
-			http.Error(w, "stopping", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
+	mux.HandleFunc("GET /readyz", h.answerReady)
 	h.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = h.server.Serve(l) }()
+	h.serving.Go(func() { _ = h.server.Serve(l) })
 	return h, nil
 }
 
+func (h *health) answerReady(w http.ResponseWriter, _ *http.Request) {
+	if !h.isReady.Load() {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// ready makes /readyz say yes: clients may come.
+func (h *health) ready() { h.isReady.Store(true) }
+
 // stopping makes /readyz say no, so that nobody sends new clients.
-func (h *health) stopping() { h.ready.Store(false) }
+func (h *health) stopping() { h.isReady.Store(false) }
 
 func (h *health) close() {
 	if h.server != nil {
 		h.server.Close()
+		h.serving.Wait()
 	}
 }
 
@@ -63,18 +74,24 @@ func healthcheckCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return askHealth(cmd.Context(), address) },
 	}
-	cmd.Flags().StringVar(&address, "http", "127.0.0.1:9432", "HTTP address of the server")
+	cmd.Flags().StringVar(&address, "http", cmp.Or(os.Getenv("OVERDRIVE_HTTP"), config.Default().HTTP),
+		"HTTP address of the server (OVERDRIVE_HTTP)")
 	return cmd
 }
 
+// healthLimit bounds one question, below the timeout that containers set for the whole command.
+const healthLimit = 2 * time.Second
+
 func askHealth(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, healthLimit)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/healthz", http.NoBody)
 	if err != nil {
 		return &usageError{err}
 	}
-	response, err := http.DefaultClient.Do(request)
+	// Without the default transport's proxy from the environment: the question is for this very address.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("health: %w", err)
 	}

@@ -8,11 +8,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"overdrive/config"
 )
 
 // Exit codes, as the manual promises them.
@@ -22,24 +25,52 @@ const (
 	exitUsage  = 2
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(run(untilSignal(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is main without the exit, so that tests can start the whole program in their own process.
-func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+// untilSignal returns a context that ends with the first SIGTERM or Ctrl-C.
+//
+// Invariant: when the context has ended, a further signal ends the process, as it does by default.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx
+}
+
+// run is the whole program but for the process around it: it returns the exit code. Commands that go on for ever go on
+// until ctx ends.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root := rootCommand()
 	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(root.ErrOrStderr(), "overdrive: %v\n", err)
+	report(errOut, err)
 	var usage *usageError
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// report writes why the program failed; of a bad configuration, each problem on a line of its own.
+func report(w io.Writer, err error) {
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		fmt.Fprintf(w, "overdrive: %v\n", err)
+		return
+	}
+	for _, p := range problems {
+		fmt.Fprintf(w, "overdrive: %v\n", p)
+	}
 }
 
 // usageError marks a command line that makes no sense.
@@ -54,7 +85,7 @@ func rootCommand() *cobra.Command {
 		Short:         "A self-hosted proxy for PostgreSQL: pooled connections, cached reads",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return &usageError{fmt.Errorf("unknown command %q", args[0])}
 			}

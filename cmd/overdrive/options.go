@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -8,11 +9,10 @@ import (
 	"overdrive/config"
 )
 
-// source is where a command takes its configuration from.
+// source is where a command takes its configuration from: a file, or one connection string.
 type source struct {
 	file             string
 	connectionString string
-	listen           []string
 }
 
 // addTo defines the flags. Each key of the configuration with a fixed path has a flag of its own as well.
@@ -21,17 +21,16 @@ func (s *source) addTo(cmd *cobra.Command) {
 	f.StringVar(&s.file, "config", "", "configuration file (YAML, TOML or JSON)")
 	f.StringVar(&s.connectionString, "connection-string", "", "serve this one database, without a file")
 	config.AddFlags(f)
-	if f.Lookup("listen") == nil {
-		f.StringSliceVar(&s.listen, "listen", nil, "address to listen on")
-	}
 }
 
-// load reads the configuration. Its error lists every problem.
+// load reads the configuration. Its error is a usageError or lists every problem.
 func (s *source) load(cmd *cobra.Command) (*config.Config, error) {
+	if (s.file == "") == (s.connectionString == "") {
+		return nil, &usageError{fmt.Errorf("%s needs either --config or --connection-string", cmd.Name())}
+	}
 	cfg, problems := config.Load(config.Options{
 		File:             s.file,
 		ConnectionString: s.connectionString,
-		Listen:           s.listen,
 		Env:              os.LookupEnv,
 		Flags:            cmd.Flags(),
 	})

@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,120 +27,93 @@ func serveCommand() *cobra.Command {
 			"for at most " + stopLimit.String() + "; a second signal stops at once.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if (from.file == "") == (from.connectionString == "") {
-				return &usageError{errors.New("serve needs either --config or --connection-string")}
-			}
 			cfg, err := from.load(cmd)
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), cfg, newLogger(cfg.Log))
+			return serve(cmd.Context(), cfg, newLogger(cmd.ErrOrStderr(), cfg.Log))
 		},
 	}
 	from.addTo(cmd)
 	return cmd
 }
 
-// newLogger writes to standard error, where a container's log is read from.
-func newLogger(l config.Log) *slog.Logger {
+// newLogger writes to w, which is standard error: a container's log is read from there.
+func newLogger(w io.Writer, l config.Log) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(l.Level)) // checked by config
 	o := &slog.HandlerOptions{Level: level}
 	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+		return slog.New(slog.NewJSONHandler(w, o))
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
+	return slog.New(slog.NewTextHandler(w, o))
 }
 
 // serve runs the proxy until ctx ends, then stops it gently.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
-	server, err := newServer(cfg, log)
+	listeners, err := listenAll(cfg.Listen)
 	if err != nil {
 		return err
 	}
-	listeners, err := listenAll(cfg.Listen)
+	health, err := startHealth(cfg.HTTP)
 	if err != nil {
-		return errors.Join(err, shutdown(server, 0))
+		closeAll(listeners)
+		return err
 	}
-	health, err := startHealth(cfg.HTTP, server)
+	defer health.close()
+	server, err := newServer(cfg, log)
 	if err != nil {
-		return errors.Join(err, shutdown(server, 0))
+		closeAll(listeners)
+		return err
 	}
-	failed := make(chan error, len(listeners))
+	if health.address != "" {
+		log.Info("health", "address", health.address)
+	}
+	running := start(server, listeners)
 	for _, l := range listeners {
-		go func() { failed <- server.Serve(l) }()
 		log.Info("listening", "address", l.Addr().String())
 	}
+	health.ready()
 	select {
 	case <-ctx.Done():
 		log.Info("stopping: transactions may finish", "limit", stopLimit)
-	case err = <-failed:
+	case err = <-running.failed:
 	}
 	health.stopping()
-	if stopErr := shutdown(server, stopLimit); stopErr != nil {
+	if stopErr := running.stop(stopLimit); stopErr != nil {
 		log.Warn("clients were cut off", "error", stopErr)
 	}
-	health.close()
 	log.Info("stopped")
 	return err
 }
 
-// shutdown stops a server within limit. A second signal, which the default handler takes by then, ends the process.
-func shutdown(server *proxy.Server, limit time.Duration) error {
+// running is a proxy that takes clients from its listeners.
+type running struct {
+	server *proxy.Server
+	tasks  sync.WaitGroup
+	// failed says why a listener takes no more clients.
+	failed chan error
+}
+
+// start lets clients in. The caller must stop what is running, which closes the listeners.
+func start(server *proxy.Server, listeners []net.Listener) *running {
+	r := &running{server: server, failed: make(chan error, len(listeners))}
+	for _, l := range listeners {
+		r.tasks.Go(func() {
+			if err := server.Serve(l); !errors.Is(err, proxy.ErrServerClosed) {
+				r.failed <- err
+			}
+		})
+	}
+	return r
+}
+
+// stop lets transactions finish within limit. It returns an error if clients had to be cut off; nothing runs any more in
+// either case.
+func (r *running) stop(limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	return server.Shutdown(ctx)
-}
-
-// listenAll opens all addresses, or none.
-func listenAll(addresses []string) ([]net.Listener, error) {
-	var all []net.Listener
-	for _, address := range addresses {
-		l, err := listen(address)
-		if err != nil {
-			for _, opened := range all {
-				opened.Close()
-			}
-			return nil, err
-		}
-		all = append(all, l)
-	}
-	return all, nil
-}
-
-// socketPort is the port that names the Unix socket, as in PostgreSQL.
-const socketPort = "6432"
-
-// listen opens host:port, or a Unix socket in a directory.
-func listen(address string) (net.Listener, error) {
-	var network net.ListenConfig
-	if !filepath.IsAbs(address) {
-		l, err := network.Listen(context.Background(), "tcp", address)
-		if err != nil {
-			return nil, fmt.Errorf("listen: %w", err)
-		}
-		return l, nil
-	}
-	path := filepath.Join(address, ".s.PGSQL."+socketPort)
-	if err := removeStale(path); err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	l, err := network.Listen(context.Background(), "unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	return l, os.Chmod(path, 0o777) // who may log in is not the file system's business
-}
-
-// removeStale removes a socket that nobody listens on any more.
-func removeStale(path string) error {
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		c.Close()
-		return fmt.Errorf("%s is in use", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
+	err := r.server.Shutdown(ctx)
+	r.tasks.Wait()
+	return err
 }

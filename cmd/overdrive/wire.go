@@ -41,7 +41,7 @@ func newServer(cfg *config.Config, log *slog.Logger) (*proxy.Server, error) {
 	o := proxy.Options{
 		Logger:       log,
 		Loops:        loops(cfg),
-		Users:        func(user string) (pgauth.Secret, bool) { s, ok := users[user]; return s, ok },
+		Users:        users.find,
 		AuthMethod:   method,
 		TLS:          clientTLS,
 		TLSMode:      tlsMode(cfg.TLS.Mode),
@@ -64,16 +64,28 @@ func loops(cfg *config.Config) int {
 	return runtime.GOMAXPROCS(0)
 }
 
-func newUsers(cfg *config.Config) (map[string]pgauth.Secret, error) {
-	users := make(map[string]pgauth.Secret, len(cfg.Auth.Users))
+// users is who may log in. Its content never changes.
+type users struct {
+	secrets map[string]pgauth.Secret
+	anybody bool // users without a secret too, since nobody is asked for one
+}
+
+func newUsers(cfg *config.Config) (*users, error) {
+	u := &users{secrets: make(map[string]pgauth.Secret), anybody: cfg.Auth.Method == config.AuthTrust}
 	for name, text := range cfg.Auth.Users {
 		secret, err := pgauth.ParseSecret(text.Reveal())
 		if err != nil {
 			return nil, fmt.Errorf("auth.users.%s: %w", name, err)
 		}
-		users[name] = secret
+		u.secrets[name] = secret
 	}
-	return users, nil
+	return u, nil
+}
+
+// find returns the secret of a user, and whether there is such a user.
+func (u *users) find(name string) (pgauth.Secret, bool) {
+	secret, known := u.secrets[name]
+	return secret, known || u.anybody
 }
 
 func newClientTLS(t config.TLS) (*tls.Config, error) {
@@ -85,6 +97,7 @@ func newClientTLS(t config.TLS) (*tls.Config, error) {
 		return nil, fmt.Errorf("tls.cert_file: %w", err)
 	}
 	c := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	// A client has no host name to compare, so full verification of it is what verification of its authority is.
 	if t.Mode != config.TLSVerifyCA && t.Mode != config.TLSVerifyFull {
 		return c, nil
 	}

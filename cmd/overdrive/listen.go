@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// listenAll opens all addresses, or none.
+func listenAll(addresses []string) ([]net.Listener, error) {
+	var all []net.Listener
+	for _, address := range addresses {
+		l, err := listen(address)
+		if err != nil {
+			closeAll(all)
+			return nil, fmt.Errorf("listen: %w", err)
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
+// socketName is the file of a Unix socket in its directory. Its number is the port that clients name.
+const socketName = ".s.PGSQL.6432"
+
+// listen opens host:port, or a Unix socket in a directory.
+func listen(address string) (net.Listener, error) {
+	var network net.ListenConfig
+	if !filepath.IsAbs(address) {
+		return network.Listen(context.Background(), "tcp", address)
+	}
+	path := filepath.Join(address, socketName)
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	l, err := network.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	// Who may log in is not the file system's business.
+	if err := os.Chmod(path, 0o777); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// removeStale removes a socket that nobody listens on any more.
+func removeStale(path string) error {
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("%s is in use", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
