@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -21,7 +20,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"overdrive/proxy"
-	"overdrive/proxy/pgauth"
 	"overdrive/proxy/proxytest"
 )
 
@@ -247,79 +245,6 @@ func TestAdmission_RefusesAnOlderProtocol(t *testing.T) {
 		}
 		if got, last := untilReady(nc); got != "E" || fields(last)['C'] != "0A000" {
 			t.Errorf("version %x got %s %v, want an error 0A000", version, got, last)
-		}
-	}
-}
-
-// recorder keeps what a client read.
-type recorder struct {
-	net.Conn
-	read *bytes.Buffer
-}
-
-func (r recorder) Read(b []byte) (int, error) {
-	n, err := r.Conn.Read(b)
-	r.read.Write(b[:n])
-	return n, err
-}
-
-func TestAdmission_WrongPasswordAndUnknownUserLookTheSame(t *testing.T) {
-	t.Parallel()
-	pg := proxytest.SharedPostgres(t)
-	verifier := "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$" +
-		"0V0kBEpLSRtRDSp0kSNDC0NXCA8nhqgvUmnYVTEYJdA=:vCW6B+0l4NrMBzgIcRyjxNM1A0cHGEEsVMtgLuZZ0Zg="
-	users := map[string]string{"plain": "sesame", "hashed": "md501ceb68b80b3ad2cfbb43b1b91a8b6f7", "verified": verifier}
-	for _, method := range []pgauth.Method{pgauth.MethodPassword, pgauth.MethodMD5, pgauth.MethodSCRAM} {
-		in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 2, options: func(o *proxy.Options) {
-			new(captured).capture(o)
-			o.AuthMethod = method
-			o.Databases[0].Users = []string{"plain", "hashed", "verified"}
-			o.Users = func(user string) (pgauth.Secret, bool) {
-				text, ok := users[user]
-				secret, err := pgauth.ParseSecret(text)
-				if err != nil {
-					t.Error(err)
-				}
-				return secret, ok
-			}
-		}})
-		login := func(user, password string) (types string, err error) {
-			var read bytes.Buffer
-			c, err := pgconn.ConnectConfig(t.Context(), &in.config(t, "postgres", func(c *pgconn.Config) {
-				c.User, c.Password = user, password
-				dial := c.DialFunc
-				c.AfterNetConnect = nil
-				_ = dial
-			}, record(&read)).Config)
-			if err == nil {
-				closeConn(c)
-			}
-			types, _ = untilReady(&read)
-			return types, err
-		}
-		if _, err := login("plain", "sesame"); err != nil {
-			t.Errorf("%v: right password: %v", method, err)
-		}
-		want, err := login("plain", "wrong")
-		wantState(t, err, "28P01")
-		for _, c := range []struct{ user, password string }{{"plain", ""}, {"nobody", "sesame"}, {"nobody", ""}} {
-			got, err := login(c.user, c.password)
-			var e *pgconn.PgError
-			if !errors.As(err, &e) || e.Code != "28P01" || e.Severity != "FATAL" ||
-				e.Message != fmt.Sprintf("password authentication failed for user %q", c.user) || got != want {
-				t.Errorf("%v: %q with %q got messages %s and %v, want %s and the words for a wrong password", method, c.user, c.password, got, err, want)
-			}
-		}
-	}
-}
-
-// record has all that a client reads written to b as well.
-func record(b *bytes.Buffer) func(*pgconn.Config) {
-	return func(c *pgconn.Config) {
-		dial := c.DialFunc
-		c.DialFunc = func(ctx contextContext, network, address string) (net.Conn, error) {
-			nc, err := dial(ctx, network, address)
-			return recorder{nc, b}, err
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -52,12 +53,17 @@ func refuse(code, format string, args ...any) error {
 // errCancelled ends an admission that was a cancel request.
 var errCancelled = errors.New("cancel request")
 
-// admit leads a client in. It owns nc until the session does.
+// admit leads a client in. It owns nc until the session does. Who is still on the way in when the server has stopped is out
+// of time at once.
 func (s *Server) admit(nc net.Conn) {
 	a := &admission{server: s, nc: nc}
-	defer s.leaving.Add(-1)
 	_ = nc.SetDeadline(time.Now().Add(s.options.LoginTimeout))
-	a.end(a.run())
+	defer context.AfterFunc(s.context, func() { _ = nc.SetDeadline(time.Unix(0, 0)) })()
+	err := a.run()
+	if err != nil {
+		s.clients.Add(-1) // else forget does it
+	}
+	a.end(err)
 }
 
 // end closes the connection if its client was not let in, with words for it if there are any.
@@ -101,14 +107,15 @@ func (a *admission) run() error {
 	if err != nil {
 		return refuse(codeInvalidParameter, "%v", err)
 	}
-	if len(raw) > maxReported {
-		return refuse(codeConfigurationLimit, "more than %d startup parameters", maxReported)
+	if len(raw) > maxStartupSettings {
+		return refuse(codeConfigurationLimit, "more than %d startup parameters", maxStartupSettings)
 	}
 	if a.server.stopping.Load() {
 		return refuse(codeAdminShutdown, "%v", errShutdown)
 	}
 	_ = a.nc.SetDeadline(time.Time{})
-	return a.server.moveIn(a.nc, origin, user, raw)
+	a.server.moveIn(a.nc, origin, user, raw)
+	return nil
 }
 
 // open reads what comes before the StartupMessage, and that.

@@ -118,7 +118,7 @@ func (s *session) cancel(done func()) {
 	case s.state == waiting:
 		s.cancelWait()
 		done()
-	case s.state == ready && s.busy():
+	case (s.state == ready || s.state == stalled) && s.busy():
 		s.broker.cancel(s.srv, done)
 	default:
 		done()

@@ -78,6 +78,17 @@ func (in *instance) connectPgx(tb testing.TB, database string, mode pgx.QueryExe
 	return c
 }
 
+// direct logs a client in at the real server.
+func direct(tb testing.TB, pg *proxytest.Postgres, database string) *pgconn.PgConn {
+	tb.Helper()
+	c, err := pgconn.Connect(tb.Context(), pg.DSN(database))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { closeConn(c) })
+	return c
+}
+
 func closeConn(c *pgconn.PgConn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -204,17 +215,21 @@ func (c *captured) await(tb testing.TB, parts ...string) {
 	await(tb, fmt.Sprintf("a line of the log with %q", parts), func() bool { return c.has(parts...) })
 }
 
-func (c *captured) has(parts ...string) bool {
+func (c *captured) has(parts ...string) bool { return c.count(parts...) > 0 }
+
+// count returns how many lines have all parts.
+func (c *captured) count(parts ...string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	n := 0
 	for _, line := range c.lines {
 		missing := false
 		for _, p := range parts {
 			missing = missing || !strings.Contains(line, p)
 		}
 		if !missing {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }

@@ -74,13 +74,15 @@ func reportOf(err error) pgwire.ErrorReport {
 	var timeout *pool.WaitTimeoutError
 	var server *upstream.ServerError
 	switch {
-	case errors.As(err, &timeout), errors.Is(err, pool.ErrTooManyWaiters):
-		r.Code = codeTooManyConnections
+	case errors.As(err, &timeout) && timeout.Open > timeout.Dialing, errors.Is(err, pool.ErrTooManyWaiters):
+		r.Code = codeTooManyConnections // there are connections, and all are busy
 	case errors.As(err, &server):
 		r.Message = server.Message
 		if r.Code = server.Code; r.Code == "" {
 			r.Code = codeConnectionFailure
 		}
+	case timeout != nil && timeout.LastDial == nil:
+		r.Code = codeTooManyConnections
 	case errors.Is(err, errShutdown):
 		r.Code = codeAdminShutdown
 	case errors.Is(err, errCanceled):

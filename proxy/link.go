@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"overdrive/proxy/pgwire"
 	"overdrive/querycache"
@@ -141,13 +142,16 @@ func (s *session) parameter(name, value string, injected bool) (pass bool) {
 func (s *session) failed(r pgwire.ErrorReport, e *owed) {
 	switch {
 	case e == nil:
+		return
 	case e.kind == owedQuery && e.action == skip:
 		s.refusedSettings = true
+		return
 	case r.Code == codeFeatureNotSupported && e.statement != nil:
 		// "cached plan must not change result type": drop the plan everywhere, so that the client's next try finds a
 		// fresh one.
 		s.origin.statements.renew(e.statement)
 	}
+	s.resets = nil // what failed has reset nothing
 }
 
 // ready is the server connection's call: a batch ended. Writes are over before the client can read that they are.
@@ -222,8 +226,15 @@ func (s *session) settingsApplied() {
 func (s *session) maybeRelease() {
 	srv := s.srv
 	if srv == nil || srv.status != pgwire.TxIdle || srv.owed.len() > 0 || srv.left > 0 || srv.copyIn || s.left > 0 ||
-		s.midBatch || s.pins != 0 || srv.doubtful || srv.dying || srv.peer.Pending() > 0 || s.state == settling ||
-		s.state == greeting || s.origin.mode == SessionPooling {
+		s.midBatch || s.pins != 0 || srv.doubtful || srv.dying || s.state == settling || s.state == greeting ||
+		s.origin.mode == SessionPooling {
+		return
+	}
+	if srv.peer.Pending() > 0 { // the end of a copy that the server gave up: it will be read, and ignored
+		if !s.retrying {
+			s.retrying = true
+			s.worker.after(releaseRetry, func() { s.retrying = false; s.settle() })
+		}
 		return
 	}
 	if len(srv.strays) > 0 {
@@ -234,6 +245,9 @@ func (s *session) maybeRelease() {
 	srv.holder = nil
 	s.broker.release(srv)
 }
+
+// releaseRetry is how soon a release is tried again that had to wait for the socket.
+const releaseRetry = 10 * time.Millisecond
 
 // closeStrays frees the statements that were prepared under a client's name to provoke an error.
 func (s *session) closeStrays() {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 
 	"overdrive/proxy/loop"
@@ -34,9 +35,14 @@ func (s *Server) logEnd(c *session, why reason, err error) {
 	s.log.LogAttrs(s.context, level, "session ended", attrs...)
 }
 
-// logRefusal writes the line about a client that was not let in.
+// logRefusal writes the line about a client that was not let in. One that hangs up before it has said who it is, as drivers
+// do that ask for TLS first and as probes do, is no news.
 func (s *Server) logRefusal(a *admission, err error) {
-	s.log.Warn("client refused", "client", a.nc.RemoteAddr().String(), "db", a.startup.Get("database"),
+	level := slog.LevelWarn
+	if len(a.startup.Params) == 0 && errors.Is(err, io.EOF) {
+		level = slog.LevelDebug
+	}
+	s.log.Log(s.context, level, "client refused", "client", a.nc.RemoteAddr().String(), "db", a.startup.Get("database"),
 		"user", a.startup.Get("user"), "error", err)
 }
 

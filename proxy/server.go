@@ -64,7 +64,7 @@ type Server struct {
 	tasks         sync.WaitGroup // everything else that runs
 	inUse         atomic.Int32   // workers that clients are given to
 	arrival       chan struct{}  // tells spreadSessions of a new client
-	leaving       atomic.Int64   // clients on their way in
+	clients       atomic.Int64   // who count against MaxClients: all that are in or on their way in
 	ids           atomic.Uint64
 	stopping      atomic.Bool
 	quiet         chan struct{} // closed when the last client has gone, once stopping
@@ -135,6 +135,21 @@ func (s *Server) startWorker(i int) error {
 	return nil
 }
 
+// Prepare derives SCRAM verifiers from plain secrets in the background, so that a user's first login is as fast as the
+// others. It need not be called.
+func (s *Server) Prepare(secrets map[string]pgauth.Secret) {
+	s.tasks.Go(func() {
+		for user, secret := range secrets {
+			if s.context.Err() != nil {
+				return
+			}
+			if secret.Kind() == pgauth.KindPlain {
+				s.authenticator.Prepare(user, secret)
+			}
+		}
+	})
+}
+
 // ErrServerClosed is what Serve returns after Shutdown.
 var ErrServerClosed = errors.New("proxy: server closed")
 
@@ -151,6 +166,9 @@ func (s *Server) Serve(l net.Listener) error {
 		nc, err := l.Accept()
 		switch {
 		case s.stopping.Load():
+			if err == nil {
+				nc.Close()
+			}
 			return ErrServerClosed
 		case err == nil:
 			pause = 0
@@ -171,8 +189,9 @@ func (s *Server) Serve(l net.Listener) error {
 
 // receive takes on a client that has just connected.
 func (s *Server) receive(nc net.Conn) {
-	entering := s.leaving.Add(1)
-	if limit := s.options.MaxClients; limit > 0 && int(entering)+s.registry.size() > limit {
+	count, limit := s.clients.Add(1), s.options.MaxClients
+	if limit > 0 && count > int64(limit) {
+		s.clients.Add(-1)
 		s.tasks.Go(func() { s.turnAway(nc, limit) })
 		return
 	}
@@ -180,7 +199,7 @@ func (s *Server) receive(nc net.Conn) {
 }
 
 // moveIn hands an authenticated client to an event loop, where its session begins.
-func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting) error {
+func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting) {
 	w := s.place()
 	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true}
 	c.broker = w.broker
@@ -201,11 +220,10 @@ func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting) erro
 		w.add(c)
 		c.start()
 	})
-	if !posted {
+	if !posted { // the server has stopped
 		s.forget(c)
-		return errShutdown
+		nc.Close()
 	}
-	return nil
 }
 
 // originFor finds or makes the identity at the upstream under which a client works.

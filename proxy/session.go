@@ -64,6 +64,7 @@ type session struct {
 	cacheOff   bool // SET overdrive.cache = off
 	onlyReads  bool // nothing but plain reads is owed
 	draining   bool // the server is stopping: end at rest
+	retrying   bool // a timer will try to release the server again
 	ddl        bool // the open transaction changes the catalog
 	paused     bool // the client is not read, because somebody else must catch up first
 	// refusedSettings: the server refused the settings that the client wants.

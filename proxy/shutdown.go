@@ -77,6 +77,7 @@ func (s *Server) halt() {
 // forget takes a session that is over off the books.
 func (s *Server) forget(c *session) {
 	s.registry.forget(c)
+	s.clients.Add(-1)
 	c.origin.sessions.Add(-1)
 	s.noteQuiet()
 }
@@ -106,9 +107,8 @@ func (s *session) restful() bool {
 	return s.state == ready && !s.busy() && !s.midBatch && s.in.Len() == 0 && s.left == 0 && s.status() == 'I'
 }
 
-// turnAway tells a client that there are too many.
+// turnAway tells a client that there are too many. A cancel request is carried out all the same.
 func (s *Server) turnAway(nc net.Conn, limit int) {
-	defer s.leaving.Add(-1)
 	a := &admission{server: s, nc: nc}
 	_ = nc.SetDeadline(time.Now().Add(time.Second))
 	err := a.open()

@@ -41,9 +41,9 @@ func (s *session) tryStartup() {
 			return
 		}
 		s.startupDone()
-		return
+	} else {
+		s.greet()
 	}
-	s.greet()
 	s.settle()
 }
 
@@ -68,6 +68,9 @@ func (s *session) greet() {
 	s.client.Write(pgwire.AppendReady(b, pgwire.TxIdle))
 	s.state = ready
 }
+
+// maxStartupSettings bounds the parameters of a startup packet.
+const maxStartupSettings = 100
 
 // startupSettings picks the run-time parameters out of a startup packet. Those in "options" come first, as in PostgreSQL,
 // so that a parameter of its own wins.

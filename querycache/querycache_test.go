@@ -99,7 +99,9 @@ func TestDatabase_ShorterMaxAgeHoldsForWhatIsKept(t *testing.T) {
 	expect(t, "after a shorter max age", get(d, "k", v), "miss")
 	d.SetPolicy(defaultPolicy)
 	fill(t, d, "k", "rows", v)
-	clock.now = 2*time.Minute + 1
+	clock.now = 2 * time.Minute
+	expect(t, "filled a minute ago", get(d, "k", v), "hit:rows")
+	clock.now++
 	expect(t, "too old", get(d, "k", v), "miss")
 	d.SetPolicy(Policy{})
 	expect(t, "disabled", get(d, "k", v), "disabled")

@@ -72,9 +72,6 @@ func (w *Write) Abandon() {
 		return
 	}
 	w.ended = true
-	for _, c := range w.cells {
-		c.bump()
-	}
 	d := w.database
 	d.mu.Lock()
 	defer d.mu.Unlock()

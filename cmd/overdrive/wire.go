@@ -54,7 +54,14 @@ func newServer(cfg *config.Config, log *slog.Logger) (*proxy.Server, error) {
 		o.Databases = append(o.Databases, database(name, &db))
 	}
 	slices.SortFunc(o.Databases, func(a, b proxy.Database) int { return strings.Compare(a.Name, b.Name) })
-	return proxy.New(o)
+	server, err := proxy.New(o)
+	if err != nil {
+		return nil, err
+	}
+	if method == pgauth.MethodSCRAM || method == pgauth.MethodMD5 {
+		server.Prepare(users.secrets)
+	}
+	return server, nil
 }
 
 func loops(cfg *config.Config) int {

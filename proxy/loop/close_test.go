@@ -65,6 +65,56 @@ func TestHangup_WhilePausedKeepsWhatWasSent(t *testing.T) {
 	await(t, ended)
 }
 
+// Having left, it will never take what is pending: that must not wait for ResumeRead.
+func TestHangup_WhilePausedWithOutputPendingIsAnError(t *testing.T) {
+	l := startLoop(t, Options{})
+	peer, ours := unixPair(t)
+	failed := make(chan error, 1)
+	var c *Conn
+	on(t, l, func() {
+		c, _ = l.Adopt(ours, &hears{failed: func(err error) { failed <- err }})
+		c.PauseRead()
+		c.Write(make([]byte, 4<<20))
+	})
+	turns(t, l)
+	peer.Close()
+	await(t, failed)
+}
+
+// With everything read before the pause there is only the end to be held back.
+func TestHangup_WhilePausedIsNoErrorButTheEnd(t *testing.T) {
+	l := startLoop(t, Options{})
+	peer, ours := unixPair(t)
+	heard := make(chan string, 3)
+	var c *Conn
+	on(t, l, func() {
+		c, _ = l.Adopt(ours, &hears{
+			data:   func(b []byte) { heard <- string(b); c.PauseRead() },
+			eof:    func() { heard <- "end" },
+			failed: func(err error) { heard <- err.Error() },
+		})
+	})
+	io.WriteString(peer, "all")
+	await(t, heard)
+	peer.Close()
+	turns(t, l)
+	if len(heard) > 0 {
+		t.Errorf("while paused: %q", <-heard)
+	}
+	on(t, l, c.ResumeRead)
+	if got := await(t, heard); got != "end" {
+		t.Errorf("after ResumeRead: %q, want the end", got)
+	}
+	turns(t, l)
+	if len(heard) > 0 {
+		t.Errorf("after the end: %q", <-heard)
+	}
+	on(t, l, func() { c.Write([]byte("anybody?")) })
+	if got := await(t, heard); got == "end" {
+		t.Error("the end twice, and no error")
+	}
+}
+
 func TestWriteFailure_IsToldOnce(t *testing.T) {
 	l := startLoop(t, Options{})
 	peer, ours := tcpPair(t)
@@ -79,6 +129,29 @@ func TestWriteFailure_IsToldOnce(t *testing.T) {
 	turns(t, l)
 	if len(failed) > 0 {
 		t.Error("OnError twice")
+	}
+}
+
+// Two conns break at once, and the first to be told closes the other.
+func TestClose_OfABrokenConnSparesItTheError(t *testing.T) {
+	l := startLoop(t, Options{})
+	peerA, a := tcpPair(t)
+	peerB, b := tcpPair(t)
+	failed := make(chan error, 2)
+	ha, hb := &hears{}, &hears{}
+	ca, cb := adopt(t, l, a, ha), adopt(t, l, b, hb)
+	on(t, l, func() {
+		ha.failed = func(err error) { cb.Close(); failed <- err }
+		hb.failed = func(err error) { ca.Close(); failed <- err }
+		reset(peerA)
+		reset(peerB)
+		ca.Write([]byte("x"))
+		cb.Write([]byte("x"))
+	})
+	await(t, failed)
+	turns(t, l)
+	if len(failed) > 0 {
+		t.Error("a conn that was closed was told of its error")
 	}
 }
 
@@ -126,11 +199,14 @@ func TestCloseAfterFlush_DeliversEverythingThenEnds(t *testing.T) {
 		if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 			t.Errorf("then peer reads %d, %v; want EOF", n, err)
 		}
-		on(t, l, func() {
-			if len(l.timers) != 0 {
-				t.Error("the limit's timer stayed")
-			}
-		})
+		// Over TLS the peer knows of the end before the loop knows that all went out.
+		stopped := false
+		for end := time.Now().Add(DefaultFlushLimit / 2); !stopped && time.Now().Before(end); {
+			on(t, l, func() { stopped = len(l.timers) == 0 })
+		}
+		if !stopped {
+			t.Error("the limit's timer stayed")
+		}
 	})
 }
 

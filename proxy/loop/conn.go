@@ -26,7 +26,7 @@ const (
 	flagCongested                       // was over the high water mark; OnDrained is owed
 	flagClosing                         // Close, CloseAfterFlush or OnError: no more callbacks, writes are dropped
 	flagClosed                          // the socket is gone
-	flagUnwatched                       // hung up by the peer with bytes unread; see hangup
+	flagUnwatched                       // hung up by the peer; see hangup
 )
 
 // Write sends b after everything written before. It never blocks. b is borrowed until the current callback, posted
@@ -76,8 +76,8 @@ func (c *Conn) Pending() int {
 // for OnDrained, which is certain to come unless OnError does.
 func (c *Conn) Congested() bool { return c.Pending() > c.loop.o.HighWater }
 
-// PauseRead holds back OnData and OnEOF until ResumeRead. A reset of the peer still comes through as OnError, and costs
-// the bytes that were not read yet.
+// PauseRead holds back OnData and OnEOF until ResumeRead. A reset by the peer still comes through as OnError, and costs
+// the bytes that were not read yet; a peer that leaves in good order shows only after ResumeRead.
 func (c *Conn) PauseRead() { c.flags |= flagPaused }
 
 // ResumeRead undoes PauseRead. What waits arrives in a later callback, not during this call.
@@ -184,11 +184,6 @@ func (c *Conn) receive(b []byte) (n int, err error) {
 		return c.tls.receive(b)
 	}
 	return c.sock.read(b)
-}
-
-// unread reports whether bytes that have arrived wait to be read.
-func (c *Conn) unread() bool {
-	return c.tls != nil && c.tls.more || c.sock.unread()
 }
 
 // send hands output to the kernel until all is out (done) or the kernel takes no more.

@@ -59,19 +59,18 @@ func (l *Loop) read(c *Conn) {
 }
 
 // hangup acts on an error or a full hang-up of a conn that is not being read.
+//
+// A hang-up without an error is a Unix socket's whose peer left in good order. TCP shows nothing of the kind, so neither
+// do we: what the peer said before, and that it left, is for after ResumeRead; who still writes will fail. As a hang-up
+// cannot be masked, the socket is not watched at all from here on.
 func (l *Loop) hangup(c *Conn) {
-	err := c.sock.broken()
-	if err == nil && c.flags&flagEOF == 0 && c.flags&flagClosing == 0 && c.unread() {
-		// The peer left in good order (a Unix socket says so this way), and its last words wait for ResumeRead.
-		// A hang-up cannot be masked, so the socket is not watched at all meanwhile.
-		l.poll.remove(&c.sock)
-		c.flags |= flagUnwatched
+	if err := c.sock.broken(); err != nil {
+		l.fail(c, err)
 		return
 	}
-	if err == nil {
-		err = errHangup
-	}
-	l.fail(c, err)
+	l.poll.remove(&c.sock)
+	c.flags |= flagUnwatched
+	l.flush(c) // fails if there is anything to flush, of which nothing would tell us later
 }
 
 // flush hands c's output to the kernel, sees to what is left, and calls no handler.

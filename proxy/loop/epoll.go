@@ -84,9 +84,6 @@ func (p *poller) ready() (int, error) {
 	return waited(int(n), errno)
 }
 
-// yield lets another thread run that waits for this processor, likely the one whose bytes we are to wait for.
-func (p *poller) yield() { syscall.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
-
 // block waits until something is ready or limit has passed; a negative limit is none.
 func (p *poller) block(limit time.Duration) (int, error) {
 	ms := -1
@@ -248,12 +245,6 @@ func (s *socket) broken() error {
 		return syscall.Errno(errno)
 	}
 	return nil
-}
-
-// unread reports whether bytes wait in the kernel.
-func (s *socket) unread() bool {
-	n, err := unix.IoctlGetInt(int(s.fd), unix.TIOCINQ)
-	return err == nil && n > 0
 }
 
 // discard reads away what has arrived, within reason.

@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"errors"
 	"fmt"
 	"runtime/debug"
 )
@@ -14,8 +13,7 @@ type Handler interface {
 	OnData(b []byte)
 
 	// OnEOF says that the peer closed its sending side; over TLS, that it did so between two records, with
-	// close_notify or without. No OnData follows. The Conn stays writable until it is closed. (A Unix socket whose peer
-	// has closed both sides says so at once: OnError follows.)
+	// close_notify or without. No OnData follows. The Conn stays writable until it is closed.
 	OnEOF()
 
 	// OnDrained says that Pending is back at zero after Congested had been true. Once for each such spell.
@@ -33,9 +31,6 @@ type PanicError struct {
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("loop: callback panicked: %v", e.Value) }
-
-// errHangup is told of a peer that is gone in both directions with nothing left to read.
-var errHangup = errors.New("connection closed by peer")
 
 // callback names a method of Handler.
 type callback uint8

@@ -185,27 +185,25 @@ func (l *Loop) turn() error {
 	return nil
 }
 
-// wait asks for events without blocking, and sleeps only if there are none and nothing else is left to do. Before that
-// it lets others run once, and asks again.
+// wait asks for events without blocking, and sleeps only if there are none and nothing else is left to do.
 //
-// Processor time for a request and its answer, BenchmarkRelayProcess, 2 processors, 16 clients in another process,
-// medians of five in µs (a bare epoll loop in C: 12.3):
+// Processor time for a request and its answer in µs: BenchmarkRelayProcess, 16 clients in another process on the same
+// two processors, medians of seven.
 //
 //	                                        one loop   two loops
-//	block at once                               13.3        18.0
-//	ask, then block                             12.9        16.6
-//	ask, runtime.Gosched, ask, then block       13.8        16.1
-//	ask, sched_yield, ask, then block           13.4        12.7
+//	ask, then block                             13.2        18.0
+//	block at once                               12.9        17.4
+//	ask, runtime.Gosched, ask, then block       14.1        15.4
+//	ask, sched_yield, ask, then block           13.7        14.5
+//	ask, then block; reads and writes that
+//	tell the Go scheduler                       14.1        18.3
+//	a bare epoll loop in C                      12.3
 //
-// With a single client sched_yield saves as much: going to sleep and being woken costs more than two calls in vain.
-// Telling the scheduler of reads and writes (Syscall in place of RawSyscall) adds about one µs.
+// Most of that is noise. sched_yield does save going to sleep, but beside processes that keep the processors busy it
+// gives them whole time slices: answers came at a third of the rate then.
 func (l *Loop) wait() (int, error) {
 	n, err := l.poll.ready()
 	if n > 0 || err != nil || len(l.again) > 0 || l.posts.waiting() {
-		return n, err
-	}
-	l.poll.yield()
-	if n, err = l.poll.ready(); n > 0 || err != nil {
 		return n, err
 	}
 	limit, sleep := l.timers.untilNext()

@@ -40,14 +40,9 @@ func (w *wanderer) move() {
 	}
 }
 
-func (w *wanderer) OnDrained() { w.c.ResumeRead() }
-func (w *wanderer) OnEOF()     {}
-
-func (w *wanderer) OnError(err error) {
-	if err != errHangup { // how a Unix socket reports the end of the test
-		w.t.Errorf("OnError: %v", err)
-	}
-}
+func (w *wanderer) OnDrained()        { w.c.ResumeRead() }
+func (w *wanderer) OnEOF()            {}
+func (w *wanderer) OnError(err error) { w.t.Errorf("OnError: %v", err) }
 
 func TestMove_UnderTrafficLosesAndReordersNothing(t *testing.T) {
 	for _, tr := range transports {
@@ -111,6 +106,23 @@ func TestMove_TakesPauseAndPendingOutputAlong(t *testing.T) {
 				t.Errorf("heard %q", got)
 			}
 		})
+	}
+}
+
+// The output went out on the old loop, and the conn moves before it is told.
+func TestMove_TakesAnOwedDrainedAlong(t *testing.T) {
+	from, to := startLoop(t, Options{HighWater: 1000}), startLoop(t, Options{})
+	_, ours := tcpPair(t)
+	drained := make(chan *Loop, 1)
+	h := &hears{}
+	c := adopt(t, from, ours, h)
+	on(t, from, func() {
+		h.drained = func() { drained <- c.Loop() }
+		from.Post(func() { c.Write(make([]byte, 2000)) })
+		from.Post(func() { c.Move(to, nil) })
+	})
+	if await(t, drained) != to {
+		t.Error("OnDrained on the loop that was left")
 	}
 }
 

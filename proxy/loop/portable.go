@@ -5,7 +5,6 @@ package loop
 import (
 	"io"
 	"net"
-	"runtime"
 	"sync"
 	"time"
 )
@@ -81,9 +80,6 @@ func (p *poller) ready() (int, error) {
 	}
 	return len(p.events), nil
 }
-
-// yield lets the goroutines that read go first.
-func (p *poller) yield() { runtime.Gosched() }
 
 // block waits until something is ready or limit has passed; a negative limit is none.
 func (p *poller) block(limit time.Duration) (int, error) {
@@ -294,13 +290,6 @@ func (s *stream) broken() error {
 		return s.mu.inErr
 	}
 	return nil
-}
-
-// unread reports whether bytes wait. What waits behind a reset is lost, as it is in the kernel.
-func (s *stream) unread() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.mu.in) > 0
 }
 
 // discard has nothing to do: the kernel's buffer has been read already.

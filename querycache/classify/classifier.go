@@ -25,9 +25,10 @@ const (
 // Classifier judges the texts of one database, role and search_path. It remembers the verdict on each shape. All
 // methods may be called at any time from any goroutine.
 //
-// There is no look-up by exact text before that by shape: it would save the lexer's time on repeated texts, but
-// fill up with texts that come once, as those of clients that write values into their statements do. A client that repeats a text
-// exactly mostly prepares it, and then the verdict is kept with the prepared statement.
+// There is no look-up by exact text before that by shape. It would take 25 ns where the shape takes 90 ns (41 bytes) to
+// 500 ns (150 bytes), see BenchmarkJudge, but fill up with texts that come once, from clients that write values into
+// their statements. Who repeats a text exactly mostly prepares it, and then the verdict is kept with the prepared
+// statement.
 type Classifier struct {
 	state atomic.Pointer[state] // changed under mu
 	seed  maphash.Seed
@@ -117,7 +118,7 @@ func (c *Classifier) Judge(text []byte) *Verdict {
 	}
 	state := c.state.Load()
 	hash := maphash.Bytes(c.seed, shape)
-	k := c.recall(hash, shape, state.generation)
+	k := c.recall(hash, shape)
 	if k == nil {
 		k = &known{shape: string(shape), generation: state.generation}
 		k.plain = judge(shape, flags, state.catalog, state.generation)
@@ -134,10 +135,12 @@ func (c *Classifier) Judge(text []byte) *Verdict {
 	return v
 }
 
-func (c *Classifier) recall(hash uint64, shape []byte, generation uint64) *known {
+// recall returns what is known of a shape. It is always of the present generation, since replace forgets the shapes and
+// remember takes no others.
+func (c *Classifier) recall(hash uint64, shape []byte) *known {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if k, ok := c.shapes.Get(hash); ok && k.generation == generation && k.shape == string(shape) {
+	if k, ok := c.shapes.Get(hash); ok && k.shape == string(shape) {
 		return k
 	}
 	return nil

@@ -146,6 +146,8 @@ func TestJudge_StatusAndEffect(t *testing.T) {
 		{"insert into v values (1)", "notaquery writes everything"},
 		{"insert into missing values (1)", "notaquery writes everything"},
 		{"insert into a.public.t values (1)", "notaquery writes everything"},
+		{"insert into t.other.u values (1)", "notaquery writes everything"},
+		{"select * from t.other.u", "uncacheable writes everything"},
 		{"delete from t where current of c", "notaquery writes [1]"},
 		{"merge into t using u on t.id = u.id when matched then update set a = u.a when not matched then insert values (1)", "notaquery writes [1]"},
 		{"truncate t, u", "notaquery writes [1 2]"},
@@ -354,10 +356,10 @@ func TestClassifier_TellsShapesOfOneHashApart(t *testing.T) {
 	c.Judge([]byte("select * from t"))
 	shape, _ := sqlscan.AppendShape(nil, []byte("select * from t"))
 	for _, hash := range c.shapes.Keys() {
-		if c.recall(hash, []byte("select * from u"), c.Generation()) != nil {
+		if c.recall(hash, []byte("select * from u")) != nil {
 			t.Error("found under another shape")
 		}
-		if c.recall(hash, shape, c.Generation()) == nil {
+		if c.recall(hash, shape) == nil {
 			t.Error("not found")
 		}
 	}
@@ -449,4 +451,14 @@ func BenchmarkJudge(b *testing.B) {
 			mu.Unlock()
 		}
 	})
+}
+
+func TestClassifier_ForgetsAVerdictThatStaleOvertook(t *testing.T) {
+	c := settled(t)
+	late := &known{shape: "select 1", generation: c.Generation(), plain: &empty, dated: &empty}
+	c.Stale()
+	c.remember(1, late)
+	if got := c.shapes.Len(); got != 0 {
+		t.Errorf("got %d shapes", got)
+	}
 }

@@ -42,11 +42,8 @@ func (s statement) at(i int) token {
 func statements(text []byte) []statement {
 	var all []statement
 	var one statement
-	for scan := sqlscan.Scan(text); ; {
-		t := scan.Next()
-		if t.Kind == sqlscan.End {
-			break
-		}
+	for scan := sqlscan.Scan(text); scan.Next() != sqlscan.End; {
+		t := scan.Token
 		tok := token{kind: t.Kind, text: string(text[t.Start:t.End])}
 		switch {
 		case t.Kind == sqlscan.Punct && tok.text == ";":

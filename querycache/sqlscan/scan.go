@@ -33,75 +33,74 @@ type Token struct {
 }
 
 // Scanner walks over one text. Its zero value is at the end of an empty text.
+//
+// The token at hand is a part of the Scanner and not returned, because copying it costs more than finding it.
 type Scanner struct {
-	text   []byte
-	pos    int
-	broken bool
+	Token // the one found by Next
+	text  []byte
+	pos   int
+	open  bool // a comment was not closed
 }
 
 // Scan returns a Scanner at the beginning of text, which must not change while the Scanner is in use.
 func Scan(text []byte) Scanner { return Scanner{text: text} }
 
-// Next returns the next token and skips white space and comments. Behind the last token it returns End for ever; a
-// comment that is not closed is then told by Broken on the End token.
-func (s *Scanner) Next() Token {
+// Next goes to the next token and returns its kind. It skips white space and comments. Behind the last token it returns
+// End for ever; a comment that is not closed is then told by Broken.
+func (s *Scanner) Next() Kind {
 	for {
 		for s.pos < len(s.text) && class[s.text[s.pos]] == isSpace {
 			s.pos++
 		}
-		t := s.next()
-		switch t.Kind {
+		s.next()
+		switch s.Kind {
 		case comment:
-			s.broken = s.broken || t.Broken
-		case space:
+			s.open = s.open || s.Broken
 		case End:
-			t.Broken = s.broken
-			return t
+			s.Broken = s.open
+			return End
 		default:
-			return t
+			return s.Kind
 		}
 	}
 }
 
-// next returns the next piece of the text, white space and comments included. Invariant: pieces are never empty and
+// next goes to the next piece of the text, white space and comments included. Invariant: pieces are never empty and
 // follow each other without a gap, so the text is used up after at most len(text) calls.
-func (s *Scanner) next() Token {
+func (s *Scanner) next() {
 	start := s.pos
+	s.Token = Token{Start: start, End: start}
 	if start >= len(s.text) {
-		return Token{Kind: End, Start: start, End: start}
+		return
 	}
-	t := Token{Start: start}
 	c := s.text[start]
 	switch class[c] {
 	case isSpace:
-		t.Kind = space
+		s.Kind = space
 		for s.pos < len(s.text) && class[s.text[s.pos]] == isSpace {
 			s.pos++
 		}
 	case isLetter:
-		s.word(&t)
+		s.word()
 	case isDigit:
-		t.Kind = Number
 		s.number()
 	case isOperator:
-		s.operatorOrComment(&t)
+		s.operatorOrComment()
 	case isQuote:
+		s.pos++
 		if c == '\'' {
-			s.pos++
-			t.Kind = String
-			s.quoted(&t, false)
+			s.Kind = String
+			s.quoted(false)
 		} else {
-			s.pos++
-			t.Kind = Quoted
-			s.identifier(&t)
+			s.Kind = Quoted
+			s.identifier()
 		}
 	case isDollar:
-		s.dollar(&t)
+		s.dollar()
 	default:
-		s.punct(&t)
+		s.punct()
 	}
-	t.End = s.pos
-	return t
+	s.End = s.pos
 }
 
 // at returns the byte i places ahead, or 0 behind the end; 0 begins and continues no token.
@@ -113,9 +112,9 @@ func (s *Scanner) at(i int) byte {
 }
 
 // word scans an identifier or a string that begins with a letter: E”, B”, X”, N”, U&” and U&"".
-func (s *Scanner) word(t *Token) {
+func (s *Scanner) word() {
 	if next := s.at(1); next != '\'' && next != '&' {
-		t.Kind = Word
+		s.Kind = Word
 		i := s.pos + 1
 		for i < len(s.text) && class[s.text[i]]&inWord != 0 {
 			i++
@@ -128,31 +127,31 @@ func (s *Scanner) word(t *Token) {
 		s.pos += 2
 		switch c {
 		case 'e':
-			t.Kind = EString
+			s.Kind = EString
 		case 'n':
-			t.Kind = String
+			s.Kind = String
 		default:
-			t.Kind = Bits
+			s.Kind = Bits
 		}
-		s.quoted(t, c == 'e')
+		s.quoted(c == 'e')
 		return
 	case c == 'u' && s.at(1) == '&' && s.at(2) == '\'':
 		s.pos += 3
-		t.Kind = UString
-		s.quoted(t, false)
+		s.Kind = UString
+		s.quoted(false)
 		return
 	case c == 'u' && s.at(1) == '&' && s.at(2) == '"':
 		s.pos += 3
-		t.Kind = UQuoted
-		s.identifier(t)
+		s.Kind = UQuoted
+		s.identifier()
 		return
 	}
-	t.Kind = Word // of one letter: a quote or & is behind it
+	s.Kind = Word // of one letter: a quote or & is behind it
 	s.pos++
 }
 
 // quoted scans a string from behind its opening quote, with the pieces that continue it.
-func (s *Scanner) quoted(t *Token, escapes bool) {
+func (s *Scanner) quoted(escapes bool) {
 	for s.pos < len(s.text) {
 		c := s.text[s.pos]
 		s.pos++
@@ -167,10 +166,10 @@ func (s *Scanner) quoted(t *Token, escapes bool) {
 				return
 			}
 			s.pos = next
-			t.Continued = true
+			s.Continued = true
 		}
 	}
-	t.Broken = true
+	s.Broken = true
 }
 
 // continuation returns the place behind the quote that continues the string just closed, or -1: white space with a
@@ -198,7 +197,7 @@ func (s *Scanner) continuation() int {
 }
 
 // identifier scans a quoted identifier from behind its opening quote.
-func (s *Scanner) identifier(t *Token) {
+func (s *Scanner) identifier() {
 	for s.pos < len(s.text) {
 		c := s.text[s.pos]
 		s.pos++
@@ -210,14 +209,14 @@ func (s *Scanner) identifier(t *Token) {
 		}
 		s.pos++
 	}
-	t.Broken = true
+	s.Broken = true
 }
 
 // dollar scans $1, $tag$…$tag$ or a stray dollar.
-func (s *Scanner) dollar(t *Token) {
+func (s *Scanner) dollar() {
 	s.pos++
 	if class[s.at(0)] == isDigit {
-		t.Kind = Param
+		s.Kind = Param
 		for class[s.at(0)] == isDigit {
 			s.pos++
 		}
@@ -230,22 +229,23 @@ func (s *Scanner) dollar(t *Token) {
 		}
 	}
 	if s.at(i) != '$' {
-		t.Kind = Stray
+		s.Kind = Stray
 		return
 	}
-	t.Kind = Dollar
+	s.Kind = Dollar
 	s.pos += i + 1
-	end := bytes.Index(s.text[s.pos:], s.text[t.Start:s.pos])
+	end := bytes.Index(s.text[s.pos:], s.text[s.Start:s.pos])
 	if end < 0 {
-		t.Broken = true
+		s.Broken = true
 		s.pos = len(s.text)
 		return
 	}
-	s.pos += end + s.pos - t.Start
+	s.pos += end + s.pos - s.Start
 }
 
 // number scans from a digit, or from a point with a digit behind it.
 func (s *Scanner) number() {
+	s.Kind = Number
 	if s.at(0) == '0' {
 		if mask := radix(s.at(1)); mask != 0 && inRadix(s.at(2), mask) {
 			s.pos += 2
@@ -301,12 +301,12 @@ func inRadix(c, base byte) bool {
 
 // operatorOrComment scans a maximal run of operator characters. A comment ends it, and so does a final + or - unless
 // the run has a character that standard SQL has no operators with: a=-1 is a = -1, but a@-1 is a @- 1.
-func (s *Scanner) operatorOrComment(t *Token) {
+func (s *Scanner) operatorOrComment() {
 	if s.commentAt(0) {
-		s.comment(t)
+		s.comment()
 		return
 	}
-	t.Kind = Operator
+	s.Kind = Operator
 	n, free := 1, unusual(s.at(0))
 	for class[s.at(n)] == isOperator && !s.commentAt(n) {
 		free = free || unusual(s.at(n))
@@ -332,8 +332,8 @@ func (s *Scanner) commentAt(i int) bool {
 	return a == '-' && b == '-' || a == '/' && b == '*'
 }
 
-func (s *Scanner) comment(t *Token) {
-	t.Kind = comment
+func (s *Scanner) comment() {
+	s.Kind = comment
 	if s.at(0) == '-' {
 		end := bytes.IndexAny(s.text[s.pos:], "\n\r")
 		if end < 0 {
@@ -347,7 +347,7 @@ func (s *Scanner) comment(t *Token) {
 	for depth := 1; ; {
 		switch {
 		case s.pos >= len(s.text):
-			t.Broken = true
+			s.Broken = true
 			return
 		case s.at(0) == '*' && s.at(1) == '/':
 			s.pos += 2
@@ -364,15 +364,14 @@ func (s *Scanner) comment(t *Token) {
 	}
 }
 
-func (s *Scanner) punct(t *Token) {
-	t.Kind = Punct
+func (s *Scanner) punct() {
+	s.Kind = Punct
 	switch c := s.at(0); c {
 	case '(', ')', '[', ']', ',', ';':
 		s.pos++
 	case '.':
 		switch {
 		case class[s.at(1)] == isDigit:
-			t.Kind = Number
 			s.number()
 		case s.at(1) == '.':
 			s.pos += 2
@@ -385,7 +384,7 @@ func (s *Scanner) punct(t *Token) {
 			s.pos++
 		}
 	default:
-		t.Kind = Stray
+		s.Kind = Stray
 		s.pos++
 	}
 }

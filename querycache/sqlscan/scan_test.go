@@ -12,15 +12,14 @@ func tokens(text string) string {
 	var out []string
 	s := Scan([]byte(text))
 	for {
-		t := s.Next()
-		if t.Kind == End {
-			if t.Broken {
+		if s.Next() == End {
+			if s.Broken {
 				out = append(out, "broken")
 			}
 			return strings.Join(out, " ")
 		}
-		out = append(out, fmt.Sprintf("%s:%s", names[t.Kind], text[t.Start:t.End]))
-		if t.Broken {
+		out = append(out, fmt.Sprintf("%s:%s", names[s.Kind], text[s.Start:s.End]))
+		if s.Broken {
 			out = append(out, "broken")
 		}
 	}
@@ -72,7 +71,8 @@ func FuzzScan(f *testing.F) {
 		s := Scan(text)
 		end := 0
 		for {
-			tok := s.next()
+			s.next()
+			tok := s.Token
 			if tok.Kind == End {
 				break
 			}

@@ -1,6 +1,9 @@
 package sqlscan
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Flags tell what a shape cannot: facts about one text.
 type Flags uint8
@@ -27,19 +30,29 @@ func (f Flags) Has(mask Flags) bool { return f&mask != 0 }
 func AppendShape(dst, text []byte) ([]byte, Flags) {
 	r := reducer{scan: Scan(text)}
 	for r.next() {
-		dst = append(dst, r.lead...)
-		switch {
-		case r.constant != "":
+		// Tokens are short: storing bytes one by one is several times faster than append of a slice.
+		switch r.lead {
+		case blank:
+			dst = append(dst, ' ')
+		case semicolon:
+			dst = append(dst, ' ', ';', ' ')
+		}
+		if r.constant != "" {
 			dst = append(dst, r.constant...)
-		case r.token.Kind == Word:
-			word := text[r.token.Start:r.token.End]
-			n := len(dst)
-			dst = append(dst, word...)
-			for i, c := range dst[n:] {
-				dst[n+i] = lower[c]
+			continue
+		}
+		token := text[r.scan.Start:r.scan.End]
+		n := len(dst)
+		dst = slices.Grow(dst, len(token))[:n+len(token)]
+		out := dst[n:][:len(token)]
+		if r.scan.Kind == Word {
+			for i, c := range token {
+				out[i] = lower[c]
 			}
-		default:
-			dst = append(dst, text[r.token.Start:r.token.End]...)
+		} else {
+			for i, c := range token {
+				out[i] = c
+			}
 		}
 	}
 	return dst, r.flags
@@ -51,20 +64,23 @@ func Shape(text []byte) (uint64, Flags) {
 	var h hash
 	r := reducer{scan: Scan(text)}
 	for r.next() {
-		for i := range len(r.lead) {
-			h.byte(r.lead[i])
+		switch r.lead {
+		case blank:
+			h.byte(' ')
+		case semicolon:
+			h.byte(';')
 		}
 		switch {
 		case r.constant != "":
 			for i := range len(r.constant) {
 				h.byte(r.constant[i])
 			}
-		case r.token.Kind == Word:
-			for _, c := range text[r.token.Start:r.token.End] {
+		case r.scan.Kind == Word:
+			for _, c := range text[r.scan.Start:r.scan.End] {
 				h.byte(lower[c])
 			}
 		default:
-			for _, c := range text[r.token.Start:r.token.End] {
+			for _, c := range text[r.scan.Start:r.scan.End] {
 				h.byte(c)
 			}
 		}
@@ -77,41 +93,49 @@ type reducer struct {
 	scan  Scanner
 	flags Flags // of the text so far
 
-	// Set by next: the shape goes on with lead and then constant, or token as it stands where constant is empty.
-	lead     string
+	// Set by next: the shape goes on with lead and then constant, or where that is empty with the token as it stands.
+	lead     lead
 	constant string
-	token    Token
 
-	begun     bool // some token was kept
-	semicolon bool // a semicolon waits for a token behind it
+	begun  bool // some token was kept
+	parted bool // a semicolon waits for a token behind it
 }
+
+// lead is what stands before a token in a shape.
+type lead uint8
+
+const (
+	nothing   lead = iota
+	blank          // " "
+	semicolon      // " ; "
+)
 
 // next goes to the next token that is kept and reports whether there is one.
 func (r *reducer) next() bool {
-	t := r.scan.Next()
-	for t.Kind == Punct && r.scan.text[t.Start] == ';' {
-		r.semicolon = r.begun
-		t = r.scan.Next()
+	kind := r.scan.Next()
+	for kind == Punct && r.scan.text[r.scan.Start] == ';' {
+		r.parted = r.begun
+		kind = r.scan.Next()
 	}
-	if t.Broken {
+	if r.scan.Broken {
 		r.flags |= Unterminated
 	}
-	if t.Kind == End {
+	if kind == End {
 		if !r.begun {
 			r.flags |= Empty
 		}
 		return false
 	}
 	switch {
-	case r.semicolon:
+	case r.parted:
 		r.flags |= Multi
-		r.lead = " ; "
+		r.lead = semicolon
 	case r.begun:
-		r.lead = " "
+		r.lead = blank
 	}
-	r.begun, r.semicolon = true, false
-	r.token, r.constant = t, ""
-	switch t.Kind {
+	r.begun, r.parted = true, false
+	r.constant = ""
+	switch kind {
 	case String, EString, Dollar:
 		r.constant = "'s'"
 		r.dates()
@@ -130,7 +154,7 @@ func (r *reducer) next() bool {
 
 // dates sets SpecialDate if the string at hand may hold such a word.
 func (r *reducer) dates() {
-	if r.flags&SpecialDate == 0 && mayHoldSpecialDate(r.scan.text[r.token.Start:r.token.End], r.token) {
+	if r.flags&SpecialDate == 0 && mayHoldSpecialDate(r.scan.text[r.scan.Start:r.scan.End], r.scan.Token) {
 		r.flags |= SpecialDate
 	}
 }

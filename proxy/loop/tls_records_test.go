@@ -164,6 +164,28 @@ func TestTLS_KeyUpdateIsAnsweredAndFollowed(t *testing.T) {
 	}
 }
 
+// What crypto/tls refuses stays refused, also when the handler paused on the data before it: a message that is no
+// message of a finished handshake.
+func TestTLS_AnErrorBehindDataIsKeptWhilePaused(t *testing.T) {
+	l := startLoop(t, Options{})
+	peer, ours, up, _ := barePair(t)
+	heard := make(chan string, 9)
+	h := &hears{failed: func(error) { heard <- "error" }}
+	c := adopt(t, l, ours, h)
+	on(t, l, func() { h.data = func(b []byte) { c.PauseRead(); heard <- string(b) } })
+	finished := append([]byte{20, 0, 0, 32}, make([]byte, 32)...)
+	message := append(up.seal(dataRecord, []byte("good")), up.seal(handshakeRecord, finished)...)
+	peer.Write(append(message, up.seal(dataRecord, []byte("bad"))...))
+	if got := await(t, heard); got != "good" {
+		t.Errorf("heard %q, want the data before the error", got)
+	}
+	turns(t, l)
+	on(t, l, c.ResumeRead)
+	if got := await(t, heard); got != "error" {
+		t.Errorf("then heard %q, want the error", got)
+	}
+}
+
 // Each request is answered, so a peer that never reads would have the answers pile up without bound.
 func TestTLS_KeyUpdatesWhoseAnswersNobodyReadsEndTheConn(t *testing.T) {
 	l := startLoop(t, Options{})

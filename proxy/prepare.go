@@ -1,0 +1,229 @@
+package proxy
+
+import (
+	"fmt"
+	"strings"
+
+	"overdrive/proxy/pgwire"
+)
+
+// This file is about prepared statements: under which name a client knows one, under which a server does, and how the two
+// are brought together before the statement is used.
+
+// parse takes up a Parse. A named statement goes to the server under a name of ours, or not at all if it is there
+// already.
+func (s *session) parse(msg, body []byte) bool {
+	name, rest, err := pgwire.SplitParse(body)
+	if err != nil {
+		s.violation("invalid Parse message")
+		return false
+	}
+	st := s.internStatement(rest)
+	if st.judge(s.origin).Own != nil {
+		return s.parseOwn(string(name), st)
+	}
+	known := len(name) > 0 && s.names[string(name)].statement != nil
+	if known && s.busy() {
+		return s.stall() // the name may yet turn out to be free
+	}
+	srv := s.link()
+	if srv == nil {
+		return false
+	}
+	s.midBatch = true
+	switch {
+	case len(name) == 0:
+		e := s.owe(owedParse, forward)
+		e.unnamed, e.statement, e.before = true, st, s.unnamed
+		srv.unnamed, s.unnamed = st, st
+		srv.peer.Write(msg)
+	case known:
+		s.provokeDuplicate(name, msg)
+	case len(s.names) >= maxNames:
+		s.reject(reasonClientProtocol, codeConfigurationLimit, fmt.Sprintf("more than %d prepared statements", maxNames))
+		return false
+	default:
+		s.prepare(string(name), st)
+	}
+	return true
+}
+
+// internStatement finds the shared statement for the tail of a Parse message.
+func (s *session) internStatement(rest []byte) *statement {
+	if u := s.unnamed; u != nil && string(u.body) == string(rest) && u.scope == s.scope() {
+		return u
+	}
+	return s.origin.statements.intern(rest, s.scope())
+}
+
+// scope is what besides its text decides how a statement is parsed and that the server does not follow by itself.
+func (s *session) scope() string {
+	if s.want == nil {
+		return ""
+	}
+	if v, _ := s.want.get("standard_conforming_strings"); v == "off" {
+		return v
+	}
+	return ""
+}
+
+// prepare gives the client a named statement.
+func (s *session) prepare(name string, st *statement) {
+	srv := s.srv
+	s.remember(name, st)
+	if srv.residents.has(st) {
+		if !s.busy() {
+			s.client.Write(parseComplete)
+			return
+		}
+		e := s.owe(owedParse, fake)
+		e.statement, e.name, e.answer = st, name, parseComplete
+		return
+	}
+	e := s.sendParse(st, forward)
+	e.name = name
+}
+
+// remember notes the client's name for a statement.
+func (s *session) remember(name string, st *statement) {
+	if s.names == nil {
+		s.names = make(map[string]prepared)
+	}
+	s.names[name] = prepared{name, st}
+}
+
+// prepared is a statement under a client's name. The name is kept beside its key in the map so that it can be passed on
+// without a copy.
+type prepared struct {
+	name      string
+	statement *statement
+}
+
+// stall puts off the message at hand until all that is owed has come: an error among it may change what the message
+// means. The server is told to hold nothing back.
+func (s *session) stall() bool {
+	s.srv.peer.Write(s.worker.scratch.empty(pgwire.Flush))
+	s.state = stalled
+	return false
+}
+
+// sendParse prepares st on the server, under a name of ours, and returns what is owed for it.
+func (s *session) sendParse(st *statement, act action) *owed {
+	srv := s.srv
+	if serial, ok := srv.residents.stale(st); ok {
+		srv.residents.remove(st)
+		s.sendClose(st, serial)
+	}
+	for {
+		old, serial, ok := srv.residents.surplus(len(st.body))
+		if !ok {
+			break
+		}
+		s.sendClose(old, serial)
+	}
+	serial := st.serial.Load()
+	e := s.owe(owedParse, act)
+	e.statement, e.serial = st, serial
+	srv.residents.add(st, serial)
+	srv.peer.Write(s.worker.scratch.parse(serverName(serial), st.body))
+	return e
+}
+
+// sendClose frees a statement on the server. The server has read every message that names it by then, since it reads
+// them in order.
+func (s *session) sendClose(st *statement, serial uint64) {
+	e := s.owe(owedClose, skip)
+	e.statement, e.serial = st, serial
+	s.srv.peer.Write(s.worker.scratch.target(pgwire.Close, pgwire.Statement, serverName(serial)))
+}
+
+// provokeDuplicate makes the server raise the error that the client earned by preparing a name twice, with the right
+// words and the right effect on an open transaction: the name is really prepared there, and then once more.
+func (s *session) provokeDuplicate(name, msg []byte) {
+	srv := s.srv
+	s.owe(owedParse, skip).statement = noStatement
+	srv.peer.Write(s.worker.scratch.parse(string(name), noStatement.body))
+	s.owe(owedParse, forward).statement = noStatement
+	srv.peer.Write(msg)
+	srv.strays = append(srv.strays, string(name))
+}
+
+// noStatement stands for what is prepared only to provoke an error.
+var noStatement = &statement{body: []byte{0, 0, 0}}
+
+// largeParse passes on a Parse that is too large to keep. It cannot be repeated elsewhere, so the session keeps its
+// server, where the statement lives under its own name.
+func (s *session) largeParse(h pgwire.Header, b []byte) int {
+	front := b[pgwire.HeaderLen:min(len(b), h.Total())]
+	name, _, ok := pgwire.CutString(front)
+	if !ok {
+		if len(front) > maxHeld {
+			s.violation("name in Parse message is too long")
+		}
+		return 0
+	}
+	srv := s.link()
+	if srv == nil {
+		return 0
+	}
+	s.midBatch = true
+	s.noteText(srv, unseen)
+	st := &statement{}
+	st.seen.Store(unseen)
+	e := s.owe(owedParse, forward)
+	if e.statement = st; len(name) == 0 {
+		e.unnamed, e.before = true, s.unnamed
+		srv.unnamed, s.unnamed = st, st
+	} else {
+		delete(s.names, string(name)) // from now on the server's own
+	}
+	srv.peer.Write(b[:pgwire.HeaderLen])
+	s.stream(h, pgwire.HeaderLen)
+	return pgwire.HeaderLen
+}
+
+// lookup finds what the client means by a statement name, nil if it means nothing, and returns the name to keep.
+func (s *session) lookup(name []byte) (string, *statement) {
+	if len(name) == 0 {
+		return "", s.unnamed
+	}
+	p := s.names[string(name)]
+	return p.name, p.statement
+}
+
+// makeResident sees to it that a named statement is on the server.
+func (s *session) makeResident(st *statement) {
+	if !s.srv.residents.has(st) {
+		s.sendParse(st, skip)
+	}
+}
+
+// makeUnnamed sees to it that the server's unnamed statement is the client's, if that is what name asks for.
+func (s *session) makeUnnamed(name []byte) {
+	srv := s.srv
+	if len(name) > 0 || srv.unnamed == s.unnamed && s.unnamed != nil {
+		return
+	}
+	if s.unnamed == nil { // the server may hold another client's
+		s.owe(owedClose, skip)
+		srv.peer.Write(s.worker.scratch.target(pgwire.Close, pgwire.Statement, ""))
+		srv.unnamed = nil
+		return
+	}
+	e := s.owe(owedParse, skip)
+	e.unnamed, e.statement, e.before = true, s.unnamed, s.unnamed
+	srv.unnamed = s.unnamed
+	srv.peer.Write(s.worker.scratch.parse("", s.unnamed.body))
+}
+
+// disarm keeps a client from naming a statement that the proxy prepared for others: such a name, unknown to the client's
+// own list, is changed into one that does not exist.
+func (s *session) disarm(msg, name []byte) []byte {
+	if !strings.HasPrefix(string(name), serverPrefix) {
+		return msg
+	}
+	altered := append([]byte(nil), msg...)
+	i := strings.Index(string(altered), serverPrefix)
+	altered[i] = '-'
+	return altered
+}
