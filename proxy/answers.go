@@ -166,7 +166,7 @@ func (c *serverConn) errorResponse(body []byte, e *owed) (action, error) {
 		e = c.owed.front()
 	}
 	if c.holder == nil {
-		return skip, nil
+		return 0, fmt.Errorf("server gave up an idle connection: %s", c.lastError.Message)
 	}
 	c.holder.failed(c.lastError, e)
 	if e != nil && e.name != "" {

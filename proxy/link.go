@@ -130,11 +130,11 @@ func (s *session) parameter(name, value string, injected bool) (pass bool) {
 		return false
 	}
 	if !settable(name) {
-		return true
+		return s.state != greeting // its greeting will tell
 	}
 	believed, _ := s.want.get(name)
 	s.want = s.origin.interner.with(s.want, name, value)
-	return !injected || believed != value
+	return s.state != greeting && (!injected || believed != value)
 }
 
 // failed is the server connection's call. A query of ours that fails is one that applies the client's settings: at login
