@@ -6,7 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,11 +77,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		log.Info("listening", "address", l.Addr().String())
 	}
 	health.ready()
-	select {
-	case <-ctx.Done():
-		log.Info("stopping: transactions may finish", "limit", stopLimit)
-	case err = <-running.failed:
-	}
+	err = running.wait(ctx, log)
 	health.stopping()
 	if stopErr := running.stop(stopLimit); stopErr != nil {
 		log.Warn("clients were cut off", "error", stopErr)
@@ -106,6 +105,24 @@ func start(server *proxy.Server, listeners []net.Listener) *running {
 		})
 	}
 	return r
+}
+
+// wait returns when ctx ends, or with the reason why a listener takes no more clients.
+func (r *running) wait(ctx context.Context, log *slog.Logger) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-hangup: // would end the process otherwise
+			log.Warn("SIGHUP: reloading is not built yet, nothing changes")
+		case <-ctx.Done():
+			log.Info("stopping: transactions may finish", "limit", stopLimit)
+			return nil
+		case err := <-r.failed:
+			return err
+		}
+	}
 }
 
 // stop lets transactions finish within limit. It returns an error if clients had to be cut off; nothing runs any more in
