@@ -41,10 +41,6 @@ func (c *serverConn) message(h pgwire.Header, body []byte) (action, error) {
 	case pgwire.ReadyForQuery:
 		return c.readyForQuery(body)
 	}
-	for e != nil && e.kind == owedCopyEnd { // the server ignored it: it was not in copy mode
-		c.owed.pop()
-		e = c.owed.front()
-	}
 	if e == nil || e.action == fake || !belongs(e.kind, h.Type) {
 		return 0, fmt.Errorf("%w: type %q", errDesync, h.Type)
 	}
@@ -54,6 +50,7 @@ func (c *serverConn) message(h pgwire.Header, body []byte) (action, error) {
 		if h.Body > maxHeldReply {
 			return 0, pgwire.ErrLength
 		}
+		c.earlySyncs = 0 // of a copy that succeeded, and so were ignored
 		if tag, _, ok := pgwire.CutString(body); ok {
 			c.completed(tag)
 		}
@@ -64,7 +61,8 @@ func (c *serverConn) message(h pgwire.Header, body []byte) (action, error) {
 		c.chooseFill(e, h.Type)
 	}
 	if settles(e.kind, h.Type) {
-		c.owed.pop()
+		c.done = c.owed.pop()
+		c.holder.settled(&c.done)
 	}
 	return act, nil
 }
@@ -118,9 +116,6 @@ func (c *serverConn) readyForQuery(body []byte) (action, error) {
 	if status != pgwire.TxIdle && status != pgwire.TxOpen && status != pgwire.TxFailed {
 		return 0, fmt.Errorf("ReadyForQuery: unknown transaction status %q: %w", status, pgwire.ErrBody)
 	}
-	for e := c.owed.front(); e != nil && e.kind == owedCopyEnd; e = c.owed.front() {
-		c.owed.pop()
-	}
 	e := c.owed.front()
 	switch {
 	case e == nil && c.doubtful: // an early Sync was answered after all
@@ -130,10 +125,10 @@ func (c *serverConn) readyForQuery(body []byte) (action, error) {
 		return 0, fmt.Errorf("%w: ReadyForQuery", errDesync)
 	}
 	c.status = status
-	c.copyIn = false
-	done := c.owed.pop()
-	c.holder.ready(&done)
-	return done.action, nil
+	c.copyIn, c.earlySyncs = false, 0
+	c.done = c.owed.pop()
+	c.holder.ready(&c.done)
+	return c.done.action, nil
 }
 
 // completed keeps what a command tag tells about the state of the server.
@@ -160,10 +155,6 @@ func (c *serverConn) errorResponse(body []byte, e *owed) (action, error) {
 	if c.copyIn || c.earlySyncs > 0 {
 		c.doubtful = c.doubtful || c.earlySyncs > 0
 		c.copyIn, c.earlySyncs = false, 0
-	}
-	for e != nil && e.kind == owedCopyEnd {
-		c.owed.pop()
-		e = c.owed.front()
 	}
 	if c.holder == nil {
 		return 0, fmt.Errorf("server gave up an idle connection: %s", c.lastError.Message)
@@ -196,36 +187,48 @@ func restoreName(body []byte, name string) []byte {
 	return pgwire.AppendMessage(nil, pgwire.ErrorResponse, slices.Concat(before, []byte(name), after))
 }
 
-// skipToSync takes back all that the server will not answer after an error.
+// skipToSync takes back all that the server will not answer after an error, the newest first, as later messages built on
+// earlier ones.
 func (c *serverConn) skipToSync() {
-	for e := c.owed.front(); e != nil; e = c.owed.front() {
-		if e.kind == owedSync && e.action != fake {
-			return
-		}
-		undone := c.owed.pop()
-		c.undo(&undone)
+	n := 0
+	for n < c.owed.len() && (c.owed.at(n).kind != owedSync || c.owed.at(n).action == fake) {
+		n++
 	}
-	c.discarding = true
+	c.discarding = n == c.owed.len()
+	for i := n - 1; i >= 0; i-- {
+		c.undo(c.owed.at(i), i == 0)
+	}
+	for left := c.owed.len() - n; c.owed.len() > left; {
+		c.owed.pop()
+	}
+	c.unnamed = nil
+	for i := range c.owed.len() {
+		if after, touched := c.owed.at(i).unnamedAfter(); touched {
+			c.unnamed = after
+		}
+	}
+	c.holder.skipped()
 }
 
 // undo restores what was noted when the message behind e was sent.
-func (c *serverConn) undo(e *owed) {
+func (c *serverConn) undo(e *owed, failed bool) {
 	c.spoilFill(e)
 	switch {
-	case e.kind == owedParse && e.unnamed:
-		c.unnamed = nil
-	case e.kind == owedParse && e.action != fake:
+	case e.kind == owedParse && !e.unnamed && e.action != fake:
 		c.residents.remove(e.statement)
 	case e.kind == owedClose && e.action == skip && e.statement != nil:
 		c.residents.add(e.statement, e.serial)
 	}
-	c.holder.undone(e)
+	c.holder.undone(e, failed)
 }
 
 func (c *serverConn) enterCopyIn() {
 	dropped, ended := c.owed.enterCopyIn()
 	c.earlySyncs = dropped
 	c.copyIn = !ended
+	if dropped > 0 && c.owed.front().kind == owedExecute && !c.owed.hasSync() {
+		c.holder.reopened()
+	}
 }
 
 // chooseFill decides whether the cache keeps a message of a reply that it asked for: rows, their description and their

@@ -113,6 +113,7 @@ const cancelTimeout = 10 * time.Second
 // cancelled notes that a cancel request for c is over. After one that failed half-way nobody knows whether it will still
 // take effect, so the connection is not used again.
 func cancelled(c *serverConn, err error) {
+	c.worker.scratch.reset()
 	c.cancels--
 	if c.gone {
 		return

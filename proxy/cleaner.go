@@ -13,9 +13,12 @@ import (
 type nobody struct{}
 
 func (nobody) toClient([]byte)                    {}
-func (nobody) undone(*owed)                       {}
+func (nobody) undone(*owed, bool)                 {}
 func (nobody) completed([]byte)                   {}
 func (nobody) parameter(_, _ string, _ bool) bool { return false }
+func (nobody) reopened()                          {}
+func (nobody) settled(*owed)                      {}
+func (nobody) skipped()                           {}
 func (nobody) ready(*owed)                        {}
 func (nobody) drained()                           {}
 
@@ -33,7 +36,6 @@ func startCleaning(b *loopBroker, c *serverConn, write *querycache.Write, reset 
 	k := &cleaner{broker: b, conn: c, write: write}
 	c.holder = k
 	c.conn.ResumeRead()
-	c.worker.scratch.reset()
 	if c.status != pgwire.TxIdle {
 		k.send("ROLLBACK")
 	}
@@ -74,7 +76,7 @@ func (k *cleaner) giveUp() {
 }
 
 func (k *cleaner) discard(why pool.CloseReason) {
-	k.conn.holder = nil
+	k.conn.holder, k.conn.gone = nil, true
 	k.conn.origin.pool.Discard(k.conn.lease.Load(), why)
 }
 
@@ -96,7 +98,6 @@ func startFinishing(b *loopBroker, c *serverConn, write *querycache.Write, where
 	k := &finisher{conn: c, write: write}
 	c.holder = k
 	c.conn.ResumeRead()
-	c.worker.scratch.reset()
 	switch where {
 	case amidMessage:
 		k.giveUp()
@@ -141,7 +142,7 @@ func (k *finisher) giveUp() {
 }
 
 func (k *finisher) discard() {
-	k.conn.holder = nil
+	k.conn.holder, k.conn.gone = nil, true
 	k.conn.origin.pool.Discard(k.conn.lease.Load(), pool.CloseAborted)
 }
 

@@ -105,8 +105,9 @@ func (s *session) largeMessage(h pgwire.Header, b []byte) int {
 			return 0
 		}
 		s.noteText(srv, unseen)
-		srv.unnamed, s.unnamed = nil, nil
 		s.owe(owedQuery, forward)
+		srv.unnamed, s.unnamed = nil, nil
+		s.midBatch = false
 		srv.peer.Write(b[:pgwire.HeaderLen])
 		s.stream(h, pgwire.HeaderLen)
 		return pgwire.HeaderLen
@@ -132,6 +133,7 @@ func (s *session) largeMessage(h pgwire.Header, b []byte) int {
 		}
 		s.noteText(srv, unseen)
 		s.owe(owedCall, forward)
+		s.midBatch = false
 		srv.peer.Write(b[:pgwire.HeaderLen])
 		s.stream(h, pgwire.HeaderLen)
 		return pgwire.HeaderLen
@@ -158,6 +160,7 @@ func (s *session) query(msg, body []byte) bool {
 		return true
 	}
 	if s.cachedQuery(text, v) {
+		s.unnamed, s.sure = nil, nil
 		return true
 	}
 	srv := s.link()
@@ -166,8 +169,9 @@ func (s *session) query(msg, body []byte) bool {
 	}
 	s.noteText(srv, v)
 	s.beginFill(v)
-	srv.unnamed, s.unnamed = nil, nil // a simple Query destroys the unnamed statement
 	s.owe(owedQuery, forward)
+	srv.unnamed, s.unnamed = nil, nil // a simple Query destroys the unnamed statement
+	s.midBatch = false                // and ends the batch that it stands in
 	s.fill = nil
 	srv.peer.Write(msg)
 	return true
@@ -181,17 +185,14 @@ func (s *session) functionCall(msg []byte) bool {
 	}
 	s.noteText(srv, unseen)
 	s.owe(owedCall, forward)
+	s.midBatch = false
 	srv.peer.Write(msg)
 	return true
 }
 
 // terminate lets the server finish what the client asked before it said goodbye, as PostgreSQL does.
 func (s *session) terminate() {
-	if s.busy() {
-		s.leave(0)
-		return
-	}
-	s.end(reasonClientClosed, nil)
+	s.leave(0)
 }
 
 // sync takes up a Sync: one ReadyForQuery each, always.

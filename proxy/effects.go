@@ -22,6 +22,9 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 		s.onlyReads = false
 	}
 	s.pin(s.origin.pinsOf(v))
+	if len(v.Resets) > 0 || v.Session.Has(classify.DiscardAll|classify.DeallocateAll) {
+		s.sweeping = true
+	}
 	if len(v.Resets) > 0 {
 		s.noteResets(srv, v.Resets)
 	}

@@ -37,7 +37,7 @@ func (s *session) bind(h pgwire.Header, msg, body []byte) bool {
 	} else {
 		s.makeUnnamed(name)
 		s.owe(owedBind, forward)
-		srv.peer.Write(s.disarm(msg, name))
+		srv.peer.Write(s.disarm(msg, name, pgwire.HeaderLen+len(portal)+1))
 	}
 	if len(msg) < h.Total() {
 		s.stream(h, len(msg))
@@ -99,7 +99,7 @@ func (s *session) describe(msg, body []byte) bool {
 	}
 	if what == pgwire.Statement {
 		s.makeUnnamed(name)
-		msg = s.disarm(msg, name)
+		msg = s.disarm(msg, name, pgwire.HeaderLen+1)
 	}
 	s.owe(owedDescribe, forward)
 	srv.peer.Write(msg)
@@ -157,6 +157,9 @@ func (s *session) closeObject(msg, body []byte) bool {
 		delete(s.names, string(name))
 	}
 	if !s.busy() {
+		if len(name) == 0 {
+			s.sure = nil
+		}
 		s.client.Write(closeComplete)
 		return true
 	}

@@ -218,8 +218,19 @@ func spoil(b []byte) {
 
 // settle lets everything happen that needs no more of the test.
 func (st *stage) settle() {
-	for st.step(func(int) int { return 0 }) {
+	st.settleBy(func(int) int { return 0 })
+}
+
+// maxSteps is more than any test takes to come to rest.
+const maxSteps = 200000
+
+func (st *stage) settleBy(choose func(n int) int) {
+	for range maxSteps {
+		if !st.step(choose) {
+			return
+		}
 	}
+	st.fail("the stage does not come to rest")
 }
 
 // step lets one thing happen that choose picks among n, and reports whether there was one.

@@ -276,8 +276,8 @@ func TestHostileClient_MemoryStaysBounded(t *testing.T) { // not parallel: it me
 		}
 		for sent := 0; sent < flood; most = max(most, heap()) {
 			limit := patience
-			if !c.passes && sent > bound {
-				limit = 300 * time.Millisecond // by now nobody should be listening
+			if !c.passes {
+				limit = time.Second // nobody listens any more
 			}
 			_ = w.Conn().SetWriteDeadline(time.Now().Add(limit))
 			n, err := w.Conn().Write(c.body)
@@ -289,7 +289,6 @@ func TestHostileClient_MemoryStaysBounded(t *testing.T) { // not parallel: it me
 			}
 			break
 		}
-		t.Logf("%s: most %d MiB over before at %v", name, (most-before)>>20, time.Now())
 		if most > before+bound {
 			t.Errorf("%s: took %d MiB of memory, want less than %d", name, (most-before)>>20, bound>>20)
 		}

@@ -33,7 +33,7 @@ func (s *session) link() *serverConn {
 
 // hold makes the session the holder of srv.
 func (s *session) hold(srv *serverConn) {
-	s.srv = srv
+	s.srv, s.applied = srv, nil
 	srv.holder = s
 }
 
@@ -41,7 +41,7 @@ func (s *session) hold(srv *serverConn) {
 // now, since replies are owed or the transaction has failed; what the client changed in between is its own doing then.
 func (s *session) applySettings() bool {
 	srv := s.srv
-	if srv.owed.len() > 0 || srv.left > 0 || s.midBatch || srv.status == pgwire.TxFailed {
+	if srv.owed.len() > 0 || s.midBatch || srv.status == pgwire.TxFailed || srv.has == s.applied {
 		return true
 	}
 	sql := srv.has.change(s.want)
@@ -95,16 +95,35 @@ func (s *session) refused(err error) {
 }
 
 // undone is the server connection's call: what was noted for a message that the server skipped is taken back.
-func (s *session) undone(e *owed) {
+func (s *session) undone(e *owed, failed bool) {
 	switch {
-	case e.kind == owedParse && e.unnamed:
-		s.unnamed = e.before
 	case e.kind == owedParse && e.name != "" && s.names[e.name].statement == e.statement:
 		delete(s.names, e.name)
-	case e.kind == owedClose && e.action == fake && e.unnamed:
-		s.unnamed = e.statement
-	case e.kind == owedClose && e.action == fake && e.statement != nil:
+	case e.kind == owedParse && e.unnamed && failed:
+		s.sure = nil // the server drops the old one before it looks at the new
+	case e.kind == owedClose && e.action == fake && !e.unnamed && e.statement != nil:
 		s.remember(e.name, e.statement)
+	case e.kind == owedQuery, e.kind == owedCall:
+		s.midBatch = true // it was to end the batch
+	}
+}
+
+// settled is the server connection's call.
+func (s *session) settled(e *owed) {
+	if after, touched := e.unnamedAfter(); touched && e.action != skip {
+		s.sure = after
+	}
+}
+
+// skipped is the server connection's call. The unnamed statement is what it was for certain, changed by what is still to
+// come.
+func (s *session) skipped() {
+	s.unnamed = s.sure
+	for i := range s.srv.owed.len() {
+		e := s.srv.owed.at(i)
+		if after, touched := e.unnamedAfter(); touched && e.action != skip {
+			s.unnamed = after
+		}
 	}
 }
 
@@ -115,7 +134,7 @@ func (s *session) toClient(b []byte) { s.client.Write(b) }
 func (s *session) completed(tag []byte) {
 	switch string(tag) {
 	case "DISCARD ALL":
-		s.names, s.unnamed, s.portals, s.portal = nil, nil, nil, nil
+		s.names, s.portals, s.portal = nil, nil, nil
 		s.resets = append(s.resets, "all")
 		s.unpin()
 	case "DEALLOCATE ALL":
@@ -132,9 +151,12 @@ func (s *session) parameter(name, value string, injected bool) (pass bool) {
 	if !settable(name) {
 		return s.state != greeting // its greeting will tell
 	}
-	believed, _ := s.want.get(name)
 	s.want = s.origin.interner.with(s.want, name, value)
-	return s.state != greeting && (!injected || believed != value)
+	if injected || s.state == greeting {
+		return false
+	}
+	s.told = s.origin.interner.with(s.told, name, value)
+	return true
 }
 
 // failed is the server connection's call. A query of ours that fails is one that applies the client's settings: at login
@@ -154,9 +176,13 @@ func (s *session) failed(r pgwire.ErrorReport, e *owed) {
 	s.resets = nil // what failed has reset nothing
 }
 
+// reopened is the server connection's call.
+func (s *session) reopened() { s.midBatch = true }
+
 // ready is the server connection's call: a batch ended. Writes are over before the client can read that they are.
 func (s *session) ready(e *owed) {
 	srv := s.srv
+	s.settled(e)
 	if e.fill != nil && srv.status == pgwire.TxIdle {
 		s.commitFill(e.fill)
 	}
@@ -167,9 +193,19 @@ func (s *session) ready(e *owed) {
 			s.onlyReads = true
 		}
 	}
-	if e.action == forward {
+	if e.action == forward && srv.owed.len() == 0 { // what resets is the last under way
 		s.bringBack()
 	}
+}
+
+// tell reports to the client what it has to believe and was not told by the server.
+func (s *session) tell() {
+	for _, it := range s.origin.reported(s.want).items {
+		if told, ok := s.told.get(it.key); !ok || told != it.value {
+			s.client.Write(s.worker.scratch.parameter(it.name, it.value))
+		}
+	}
+	s.told = s.want
 }
 
 // bringBack undoes what a RESET undid too much: for this client the value to return to is that of its startup packet,
@@ -184,12 +220,15 @@ func (s *session) bringBack() {
 			s.want = s.origin.interner.with(s.want, name, v)
 		}
 	}
-	s.resets = nil
+	s.resets, s.applied = nil, nil
 }
 
 // walked is the server connection's call after each event.
 func (s *session) walked() {
 	srv := s.srv
+	if srv.doubtful {
+		s.pin(pinDoubtful)
+	}
 	if s.origin.mode == StatementPooling && srv.status == pgwire.TxOpen {
 		s.reject(reasonClientProtocol, codeProtocolViolation, "transaction blocks not allowed in statement pooling mode")
 		return
@@ -202,10 +241,14 @@ func (s *session) walked() {
 		case s.state == settling:
 			s.settingsApplied()
 			s.state = ready
+			s.advance(nil) // before anybody else can be given the server
 		case s.state == stalled:
 			s.state = ready
 		case s.state == greeting:
 			s.startupDone()
+		}
+		if s.told != s.want && s.state < leaving && s.told != nil {
+			s.tell()
 		}
 	}
 	s.settle()
@@ -219,6 +262,7 @@ func (s *session) settingsApplied() {
 	if srv.status == pgwire.TxIdle {
 		s.want = srv.has
 	}
+	s.applied = srv.has
 }
 
 // maybeRelease gives the server back if nothing ties it to the client any more. Each of the conditions alone is not

@@ -29,14 +29,14 @@ type modelServer struct {
 	statements map[string]*modelStatement // the unnamed one under ""
 	portals    map[string]*modelPortal
 	status     byte
-	skipping   bool            // after an error, up to the Sync
-	copying    *modelCopy      // reads CopyData
-	before     *modelUndo      // of the transaction that is open, the implicit one too
-	in         []byte          // not a whole message yet
-	out        []byte          // not flushed yet
-	sent       []byte          // flushed
-	closed     bool            // by Terminate
-	swept      bool            // RESET, DISCARD or DEALLOCATE ALL was executed since the last Sync
+	skipping   bool       // after an error, up to the Sync
+	copying    *modelCopy // reads CopyData
+	before     *modelUndo // of the transaction that is open, the implicit one too
+	in         []byte     // not a whole message yet
+	out        []byte     // not flushed yet
+	sent       []byte     // flushed
+	closed     bool       // by Terminate
+	swept      bool       // RESET, DISCARD or DEALLOCATE ALL was executed since the last Sync
 }
 
 type modelStatement struct {
@@ -54,6 +54,7 @@ type modelPortal struct {
 type modelCopy struct {
 	table    string
 	lines    int
+	syncs    int // ignored
 	extended bool
 }
 
@@ -105,7 +106,7 @@ func (m *modelServer) takes(b []byte) []byte {
 			break
 		}
 		m.in = m.in[len(msg):]
-		m.message(typ, body)
+		m.messageOrEnd(typ, body)
 	}
 	sent := m.sent
 	m.sent = nil
@@ -165,6 +166,18 @@ func (m *modelServer) leave() {
 	}
 }
 
+// messageOrEnd ends the connection over a message that the model cannot read, as a server would.
+func (m *modelServer) messageOrEnd(typ byte, body []byte) {
+	defer func() {
+		if recover() != nil {
+			m.put(pgwire.AppendError(nil, pgwire.ErrorReport{Severity: "FATAL", Code: "08P01", Message: "invalid message"}))
+			m.flush()
+			m.closed = true
+		}
+	}()
+	m.message(typ, body)
+}
+
 func (m *modelServer) message(typ byte, body []byte) {
 	switch {
 	case typ == pgwire.Terminate:
@@ -183,6 +196,11 @@ func (m *modelServer) message(typ byte, body []byte) {
 	case pgwire.Query:
 		text, _, _ := pgwire.CutString(body)
 		m.query(string(text))
+		return
+	case pgwire.FunctionCall:
+		m.put(pgwire.AppendMessage(nil, pgwire.FunctionCallResponse, []byte{0xff, 0xff, 0xff, 0xff}))
+		m.leave()
+		m.ready()
 		return
 	case pgwire.Sync:
 		m.skipping, m.swept = false, false
@@ -510,14 +528,14 @@ func (m *modelServer) command(sql string, word []string, simple bool) *modelErro
 		m.enter()
 		return m.copy(word, simple)
 	case "deallocate":
-		clear(m.statements)
+		m.forget()
 		tag = "DEALLOCATE ALL"
 	case "discard":
 		if m.status == 'T' || m.before != nil && len(m.before.db) > 0 {
 			return &modelError{"25001", "DISCARD ALL cannot run inside a transaction block"}
 		}
 		m.settings = maps.Clone(m.home)
-		clear(m.statements)
+		m.forget()
 		clear(m.portals)
 		m.before = nil
 		tag = "DISCARD ALL"
@@ -538,6 +556,11 @@ func (m *modelServer) command(sql string, word []string, simple bool) *modelErro
 	}
 	m.put(proxytest.CommandComplete(tag))
 	return nil
+}
+
+// forget drops the prepared statements that have a name.
+func (m *modelServer) forget() {
+	maps.DeleteFunc(m.statements, func(name string, _ *modelStatement) bool { return name != "" })
 }
 
 func (m *modelServer) write(table string, value int) {
@@ -567,7 +590,10 @@ func (m *modelServer) copy(word []string, simple bool) *modelError {
 func (m *modelServer) copyMessage(typ byte, body []byte) {
 	var e *modelError
 	switch typ {
-	case pgwire.Sync, pgwire.Flush:
+	case pgwire.Sync:
+		m.copying.syncs++
+		return
+	case pgwire.Flush:
 		return
 	case pgwire.CopyData:
 		if !strings.HasPrefix(string(body), "bad") {

@@ -21,6 +21,7 @@ const (
 	pinLibrary
 	pinSeed
 	pinUnseen
+	pinDoubtful
 )
 
 var pinNames = [...]struct {
@@ -36,6 +37,7 @@ var pinNames = [...]struct {
 	{pinLibrary, "LOAD"},
 	{pinSeed, "setseed"},
 	{pinUnseen, "statement that was not looked into"},
+	{pinDoubtful, "COPY that failed with a Sync under way"},
 }
 
 // String lists the reasons, separated by commas; it is empty for none.

@@ -34,7 +34,7 @@ func (s *session) parse(msg, body []byte) bool {
 	switch {
 	case len(name) == 0:
 		e := s.owe(owedParse, forward)
-		e.unnamed, e.statement, e.before = true, st, s.unnamed
+		e.unnamed, e.statement = true, st
 		srv.unnamed, s.unnamed = st, st
 		srv.peer.Write(msg)
 	case known:
@@ -141,6 +141,8 @@ func (s *session) sendClose(st *statement, serial uint64) {
 // words and the right effect on an open transaction: the name is really prepared there, and then once more.
 func (s *session) provokeDuplicate(name, msg []byte) {
 	srv := s.srv
+	msg = s.disarm(msg, name, pgwire.HeaderLen)
+	name = msg[pgwire.HeaderLen : pgwire.HeaderLen+len(name)]
 	s.owe(owedParse, skip).statement = noStatement
 	srv.peer.Write(s.worker.scratch.parse(string(name), noStatement.body))
 	s.owe(owedParse, forward).statement = noStatement
@@ -172,7 +174,7 @@ func (s *session) largeParse(h pgwire.Header, b []byte) int {
 	st.seen.Store(unseen)
 	e := s.owe(owedParse, forward)
 	if e.statement = st; len(name) == 0 {
-		e.unnamed, e.before = true, s.unnamed
+		e.unnamed = true
 		srv.unnamed, s.unnamed = st, st
 	} else {
 		delete(s.names, string(name)) // from now on the server's own
@@ -211,19 +213,18 @@ func (s *session) makeUnnamed(name []byte) {
 		return
 	}
 	e := s.owe(owedParse, skip)
-	e.unnamed, e.statement, e.before = true, s.unnamed, s.unnamed
+	e.unnamed, e.statement = true, s.unnamed
 	srv.unnamed = s.unnamed
 	srv.peer.Write(s.worker.scratch.parse("", s.unnamed.body))
 }
 
-// disarm keeps a client from naming a statement that the proxy prepared for others: such a name, unknown to the client's
-// own list, is changed into one that does not exist.
-func (s *session) disarm(msg, name []byte) []byte {
+// disarm keeps a client from naming a statement that the proxy prepared for others: such a name, which stands at the given
+// place of msg, is changed into one that does not exist.
+func (s *session) disarm(msg, name []byte, at int) []byte {
 	if !strings.HasPrefix(string(name), serverPrefix) {
 		return msg
 	}
 	altered := append([]byte(nil), msg...)
-	i := strings.Index(string(altered), serverPrefix)
-	altered[i] = '-'
+	altered[at] = '-'
 	return altered
 }

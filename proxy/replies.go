@@ -46,20 +46,29 @@ const (
 type owed struct {
 	kind   replyKind
 	action action
-	// unnamed marks a Parse of the unnamed statement.
+	// unnamed marks a Parse or Close of the unnamed statement.
 	unnamed bool
 	// statement is what a Parse or Close is about, so that a failure can be undone.
 	statement *statement
 	// serial is the one under which statement is, or was, parsed on the server.
 	serial uint64
-	// before is the unnamed statement that a Parse of a new one replaced on the client's side.
-	before *statement
 	// name is the client's name for the statement; empty for injected messages and the unnamed one.
 	name string
 	// answer holds the bytes of a fake. They are never changed after they were queued.
 	answer []byte
 	// fill records the rows of this reply for the cache, if it asked for that.
 	fill *querycache.Fill
+}
+
+// unnamedAfter says whether the message behind e makes or destroys the unnamed statement, and what that is afterwards.
+func (e *owed) unnamedAfter() (after *statement, touched bool) {
+	switch {
+	case e.kind == owedParse && e.unnamed:
+		return e.statement, true
+	case e.kind == owedQuery, e.kind == owedClose && e.unnamed:
+		return nil, true
+	}
+	return nil, false
 }
 
 // maxOwed bounds the replies owed on one connection: above it the client is not read until some have arrived.
@@ -112,6 +121,9 @@ func (q *replyQueue) pop() owed {
 	q.ring[q.first] = owed{} // drops the pointers
 	q.first = (q.first + 1) & (len(q.ring) - 1)
 	q.count--
+	if q.count > 0 && q.front().kind == owedCopyEnd {
+		q.pop() // what stood before it has not begun a copy, so the server ignores the end of one
+	}
 	return e
 }
 
@@ -138,6 +150,16 @@ func (q *replyQueue) enterCopyIn() (dropped int, ended bool) {
 	}
 	q.count = kept
 	return dropped, ended
+}
+
+// hasSync says whether a Sync is still to be answered.
+func (q *replyQueue) hasSync() bool {
+	for i := range q.count {
+		if e := q.at(i); e.kind == owedSync && e.action != fake {
+			return true
+		}
+	}
+	return false
 }
 
 // settles says whether a server message of type typ settles the debt of kind k.

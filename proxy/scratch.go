@@ -58,3 +58,9 @@ func (s *scratch) bindHead(portal []byte, statement string, rest int) []byte {
 	s.buf = pgwire.AppendBindHead(s.buf, portal, statement, rest)
 	return s.made(start)
 }
+
+func (s *scratch) parameter(name, value string) []byte {
+	start := len(s.buf)
+	s.buf = pgwire.AppendParameterStatus(s.buf, name, value)
+	return s.made(start)
+}

@@ -29,14 +29,20 @@ type peer interface {
 type holder interface {
 	// toClient passes on replies; b is borrowed.
 	toClient(b []byte)
-	// undone tells that a reply will never come, since an error made the server skip the message.
-	undone(e *owed)
+	// undone tells that a reply will never come: the message failed, or an error made the server skip it.
+	undone(e *owed, failed bool)
 	// completed gives the command tag of a CommandComplete before it is passed on.
 	completed(tag []byte)
 	// failed gives an error of the server before it is passed on, and the reply it came into, nil if none was owed.
 	failed(r pgwire.ErrorReport, e *owed)
 	// parameter tells of a ParameterStatus and decides whether the client sees it.
 	parameter(name, value string, injected bool) (pass bool)
+	// settled tells that e was answered; a ReadyForQuery is told by ready alone.
+	settled(e *owed)
+	// skipped tells that all that an error made the server skip is undone.
+	skipped()
+	// reopened tells that the server read the last Sync in copy mode and ignored it: the batch is still open.
+	reopened()
 	// ready tells that e, the end of a batch, was answered, before the answer is passed on.
 	ready(e *owed)
 	// drained tells that the server has read what was congested.
@@ -72,6 +78,7 @@ type serverConn struct {
 	secret []byte
 
 	owed    replyQueue
+	done    owed // the end of the last batch
 	in      pgwire.Inbox
 	left    int              // bytes still to come of the message being passed
 	hide    bool             // what is left is not for the client
@@ -105,6 +112,9 @@ var errDesync = errors.New("unexpected message from server")
 
 // OnData is the loop's call: bytes from the server.
 func (c *serverConn) OnData(b []byte) {
+	if c.gone {
+		return
+	}
 	c.worker.scratch.reset()
 	b = c.in.Join(b)
 	rest, err := c.walk(b)
@@ -174,7 +184,7 @@ func (c *serverConn) walk(b []byte) (rest []byte, err error) {
 			pass()
 			return nil, err
 		}
-		c.hide = act == skip
+		c.hide = act == skip || c.holder == nil
 		take(size)
 		if c.instead != nil {
 			c.holder.toClient(c.instead)
@@ -201,6 +211,7 @@ func (c *serverConn) fakeIsDue() bool {
 func (c *serverConn) payFakes() {
 	for c.fakeIsDue() {
 		e := c.owed.pop()
+		c.holder.settled(&e)
 		c.holder.toClient(e.answer)
 		if e.kind == owedQuery {
 			c.holder.toClient(c.worker.scratch.ready(c.status))

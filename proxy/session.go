@@ -54,6 +54,8 @@ type session struct {
 	srv     *serverConn // held now, nil between transactions
 	startup *settings   // what RESET returns to
 	want    *settings   // what the client has set
+	told    *settings   // what the client has been told
+	applied *settings   // what the server had after want was last applied to it; nil: never
 
 	in         pgwire.Inbox
 	left       int // bytes still to come of the client's message being passed on or dropped
@@ -66,6 +68,7 @@ type session struct {
 	draining   bool // the server is stopping: end at rest
 	retrying   bool // a timer will try to release the server again
 	ddl        bool // the open transaction changes the catalog
+	sweeping   bool // a statement under way changes more than its own: what follows its batch waits for the outcome
 	paused     bool // the client is not read, because somebody else must catch up first
 	// refusedSettings: the server refused the settings that the client wants.
 	refusedSettings bool
@@ -73,8 +76,9 @@ type session struct {
 	pins            pinSet
 
 	cancelKey  CancelKey
-	names      map[string]prepared // by the client's names
-	unnamed    *statement
+	names      map[string]prepared   // by the client's names
+	unnamed    *statement            // by what was sent
+	sure       *statement            // the same by what was answered
 	portal     *statement            // bound to the unnamed portal
 	portals    map[string]*statement // bound to named portals, until the transaction ends
 	fill       *querycache.Fill      // of the batch that is being sent
@@ -111,7 +115,7 @@ func (s *session) OnData(b []byte) {
 // advance takes up what was kept and b behind it, as far as the state allows.
 func (s *session) advance(b []byte) {
 	b = s.in.Join(b)
-	for len(b) > 0 && s.state == ready {
+	for len(b) > 0 && s.state == ready && !s.client.Congested() {
 		n := s.takeUp(b)
 		if n == 0 {
 			break
@@ -135,6 +139,13 @@ func (s *session) takeUp(b []byte) int {
 			s.srv.peer.Write(b[:n])
 		}
 		return n
+	}
+	if s.sweeping && !s.midBatch {
+		if s.busy() {
+			s.stall()
+			return 0
+		}
+		s.sweeping = false
 	}
 	h, ok, err := pgwire.PeekHeader(b, s.origin.maxMessage)
 	if err != nil {
@@ -173,7 +184,10 @@ func (s *session) balance() {
 }
 
 // OnDrained is the loop's call: the client has read what was congested.
-func (s *session) OnDrained() { s.balance() }
+func (s *session) OnDrained() {
+	s.worker.scratch.reset()
+	s.settle()
+}
 
 // drained is the server connection's call.
 func (s *session) drained() {
@@ -216,7 +230,7 @@ func (s *session) leave(grace time.Duration) {
 // balances the two sides.
 func (s *session) settle() {
 	s.maybeRelease()
-	if s.state == leaving && !s.busy() {
+	if s.state == leaving && (!s.busy() || s.midBatch || s.srv.copyIn && s.srv.left == 0) {
 		s.end(reasonClientClosed, nil)
 		return
 	}

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"context"
+	"maps"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -49,13 +51,14 @@ const poolsLimit = 5 * time.Second
 
 func (s *Server) closePools() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	origins := slices.Collect(maps.Values(s.origins))
+	s.mu.Unlock() // the loops, which need it too, have work to do before the pools are empty
 	deadline := time.NewTimer(poolsLimit)
 	defer deadline.Stop()
-	for _, o := range s.origins {
+	for _, o := range origins {
 		o.pool.Close(errShutdown)
 	}
-	for _, o := range s.origins {
+	for _, o := range origins {
 		select {
 		case <-o.pool.Done():
 		case <-deadline.C:

@@ -56,7 +56,7 @@ func (s *session) startupDone() {
 
 // greet tells the client that it is logged in, what the server reports, and how to cancel.
 func (s *session) greet() {
-	s.startup, s.rawStartup = s.want, nil
+	s.startup, s.told, s.rawStartup = s.want, s.want, nil
 	b := pgwire.AppendMessage(nil, pgwire.Authentication, []byte{0, 0, 0, 0})
 	for _, it := range s.origin.fixed() {
 		b = pgwire.AppendParameterStatus(b, it.name, it.value)

@@ -1,0 +1,289 @@
+package proxy_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// After a write that was acknowledged nobody is given the old answer, whichever way the write went. Queries are primed, so
+// that there is an old answer to give.
+func TestCache_WritesAreSeenAtOnceByEverybody(t *testing.T) {
+	t.Parallel()
+	pg := newDatabase(t, "cache_writes", `
+		create table t(id int primary key, a int); insert into t select i, i from generate_series(1, 3) i;
+		create table child(id int references t on delete cascade on update cascade); insert into child values (3);
+		create table log(n int); create table part(a int) partition by list (a); create table part1 partition of part for values in (1);
+		create table base(a int); create table heir() inherits (base);
+		create view v as select id, a from t; create view simple as select * from t where a > 0;
+		create materialized view m as select count(*) as n from t; create sequence s;
+		create function writes(i int) returns int language plpgsql as 'begin insert into t values (i, i); return i; end';
+		create procedure calls(i int) language sql as 'insert into t values (i, i)';
+		create function logs() returns trigger language plpgsql as 'begin insert into log values (1); return new; end';
+		create trigger tr after insert on t for each row execute function logs();
+		create rule r as on delete to log do instead update t set a = a + 1;
+		create function reads() returns bigint language sql stable as 'select count(*) from t'`)
+	in := start(t, setup{upstream: pg.Addr(), database: "cache_writes", size: 3, caching: true})
+	writer, reader, real := in.connect(t, "cache_writes"), in.connect(t, "cache_writes"), direct(t, pg, "cache_writes")
+	const rows = "select id, a from t order by id"
+	for _, c := range []struct{ query, write string }{
+		{rows, "insert into t values (10, 10)"}, {rows, "update t set a = a + 1"}, {rows, "delete from t where id = 10"},
+		{rows, "insert into t values (11, 11) on conflict (id) do update set a = 0"},
+		{rows, "with w as (insert into t values (12, 12) returning id) select id from w"},
+		{rows, "with w as (delete from t where id = 12 returning id) select 1"},
+		{rows, "select 1; insert into t values (13, 13); select 2"}, {rows, "select writes(14)"},
+		{rows, "select writes(15) from log limit 1"}, {rows, "call calls(16)"}, {rows, "do 'begin insert into t values (17, 17); end'"},
+		{rows, "do $$ begin execute 'insert into ' || 't values (18, 18)'; end $$"},
+		{rows, "begin;insert into t values (19, 19);commit"}, {rows, "begin;insert into t values (20, 20);rollback"},
+		{rows, "begin;insert into t values (21, 21);savepoint s;delete from t;rollback to s;release s;commit"},
+		{rows, "begin;savepoint s;insert into t values (22, 22);release s;end"},
+		{rows, "begin;insert into t values (23, 23);commit and chain;insert into t values (24, 24);commit"},
+		{rows, "prepare w as insert into t values (25, 25);execute w;deallocate w;discard all"},
+		{rows, "begin;declare c cursor for select id from t for update;fetch c;update t set a = -1 where current of c;commit"},
+		{rows, "merge into t using (values (1)) x(id) on t.id = x.id when matched then update set a = 99"},
+		{rows, "update v set a = 5 where id = 2"}, {rows, "insert into simple values (26, 26)"}, {rows, "delete from log"},
+		{rows, "explain analyze insert into t values (27, 27)"}, {rows, "/* a comment */ UPDATE \"t\" SET a = 7"},
+		{rows, "update public.t set a = 8"}, {rows, "update only t set a = 9"},
+		{"select count(*) from log", "insert into t values (30, 30)"}, {"select id from child", "delete from t where id = 3"},
+		{"select id from child", "truncate t cascade"}, {rows, "insert into t values (1, 1)"}, {rows, "truncate t cascade"},
+		{"select a from part", "insert into part1 values (1)"}, {"select a from part1", "insert into part values (1)"},
+		{"select a from part1", "truncate part"}, {"select a from base", "insert into heir values (1)"},
+		{"select a from heir", "update base set a = 2"}, {"select a from heir", "delete from base"},
+	} {
+		prime(t, reader, c.query)
+		prime(t, writer, c.query)
+		for _, one := range strings.SplitAfter(c.write, ";") {
+			if strings.HasPrefix(c.write, "do ") || strings.HasPrefix(c.write, "select 1;") {
+				one = c.write
+			}
+			ask(t, writer, one)
+			if one == c.write {
+				break
+			}
+		}
+		wantFresh(t, c.write, c.query, real, writer, reader)
+	}
+	// What cannot be followed is not cached, or right all the same.
+	for _, query := range []string{"select id, a from v", "select a from simple", "select n from m", "select reads()", "select last_value from s", "table t"} {
+		for i, write := range []string{"insert into t values (%d, 1)", "update t set a = a + %d", "refresh materialized view m", "select nextval('s')"} {
+			for range 3 {
+				wantFresh(t, "nothing", query, real, reader)
+			}
+			if strings.Contains(write, "%d") {
+				write = fmt.Sprintf(write, 100+i)
+			}
+			ask(t, writer, write)
+			wantFresh(t, write, query, real, writer, reader)
+		}
+		ask(t, writer, "delete from t")
+	}
+}
+
+// In its own transaction a client sees what it wrote and nobody else does.
+func TestCache_OpenTransactionsSeeThemselvesOnly(t *testing.T) {
+	t.Parallel()
+	pg := newDatabase(t, "cache_open", "create table t(a int); insert into t values (1)")
+	in := start(t, setup{upstream: pg.Addr(), database: "cache_open", size: 3, caching: true})
+	writer, reader := in.connect(t, "cache_open"), in.connect(t, "cache_open")
+	const sql = "select sum(a) from t"
+	check := func(after, mine, theirs string) {
+		t.Helper()
+		for form, ask := range askers {
+			if form == "binary" {
+				continue
+			}
+			if got, err := ask(t, writer, sql); got != mine || err != nil {
+				t.Errorf("after %s, %s: the writer sees %s, %v, want %s", after, form, got, err, mine)
+			}
+			if got, err := ask(t, reader, sql); got != theirs || err != nil {
+				t.Errorf("after %s, %s: others see %s, %v, want %s", after, form, got, err, theirs)
+			}
+		}
+	}
+	prime(t, reader, sql)
+	for _, step := range []struct{ sql, mine, theirs string }{
+		{"begin", "1", "1"}, {"insert into t values (10)", "11", "1"}, {"savepoint s", "11", "1"}, {"update t set a = a * 2", "22", "1"},
+		{"rollback to s", "11", "1"}, {"commit", "11", "11"}, {"begin", "11", "11"}, {"delete from t", "", "11"}, {"rollback", "11", "11"},
+		{"begin isolation level repeatable read", "11", "11"}, {"insert into t values (5)", "16", "11"}, {"commit", "16", "16"},
+	} {
+		ask(t, writer, step.sql)
+		check(step.sql, step.mine, step.theirs)
+	}
+	// A snapshot stays what it was although others write and the cache knows better.
+	ask(t, writer, "begin isolation level repeatable read")
+	check("the snapshot", "16", "16")
+	ask(t, reader, "insert into t values (100)")
+	prime(t, reader, sql)
+	check("another's write", "16", "116")
+	ask(t, writer, "commit")
+	check("the end of the snapshot", "116", "116")
+}
+
+func TestCache_CopyIsAWrite(t *testing.T) {
+	t.Parallel()
+	pg := newDatabase(t, "cache_copy", "create table t(a int)")
+	in := start(t, setup{upstream: pg.Addr(), database: "cache_copy", size: 2, caching: true})
+	writer, reader, real := in.connect(t, "cache_copy"), in.connect(t, "cache_copy"), direct(t, pg, "cache_copy")
+	for _, data := range []string{"1\n2\n", "", "3\nnonsense\n", "4\n"} {
+		prime(t, reader, "select a from t")
+		_, err := writer.CopyFrom(t.Context(), strings.NewReader(data), "copy t from stdin")
+		if (state(err) == "22P02") != strings.Contains(data, "nonsense") {
+			t.Fatal(err)
+		}
+		wantFresh(t, "COPY", "select a from t", real, writer, reader)
+	}
+}
+
+// After DDL an answer has the columns of today, and the RowDescription that belongs to them.
+func TestCache_AnswersFollowDDL(t *testing.T) {
+	t.Parallel()
+	pg := newDatabase(t, "cache_ddl", "create table t(a int); insert into t values (1); create table other as select 7 as a")
+	in := start(t, setup{upstream: pg.Addr(), database: "cache_ddl", size: 2, caching: true})
+	writer, reader, real := in.connect(t, "cache_ddl"), in.connect(t, "cache_ddl"), direct(t, pg, "cache_ddl")
+	const sql = "select * from t"
+	columns := func(c *pgconn.PgConn) string {
+		var names []string
+		for _, f := range c.ExecParams(t.Context(), sql, nil, nil, nil, nil).Read().FieldDescriptions {
+			names = append(names, f.Name)
+		}
+		results, err := c.Exec(t.Context(), sql).ReadAll()
+		if err != nil {
+			return err.Error()
+		}
+		for _, f := range results[0].FieldDescriptions {
+			names = append(names, f.Name)
+		}
+		return strings.Join(names, " ")
+	}
+	for _, ddl := range []string{
+		"alter table t add column b text default 'b'", "alter table t rename column b to c", "alter table t alter column a type bigint",
+		"alter table t drop column c", "begin;drop table t;create table t as select 5 as z;commit",
+		"begin;alter table t rename to old;alter table other rename to t;commit", "begin;alter table t add column gone int;rollback",
+		"create schema first; create table first.t as select 'first' as f; alter database cache_ddl set search_path = first, public",
+	} {
+		prime(t, reader, sql)
+		for _, one := range strings.SplitAfter(ddl, ";") {
+			ask(t, writer, one)
+		}
+		wantFresh(t, ddl, sql, real, writer, reader)
+		if got, want := columns(reader), columns(real); got != want {
+			t.Errorf("after %s the columns are %s, want %s", ddl, got, want)
+		}
+	}
+}
+
+// A counter that only grows, written and read by many at once in every form. Nobody may read a value below one that
+// anybody had been told of before the reading was asked for, nor one that was rolled back.
+func TestCache_NobodyReadsThePast(t *testing.T) {
+	t.Parallel()
+	const counters, writers, readers, lasts = 3, 3, 6, 4 * time.Second
+	pg := newDatabase(t, "cache_race", fmt.Sprintf(`create table counter(id int primary key, n bigint);
+		insert into counter select i, 0 from generate_series(1, %d) i;
+		create function bump(i int) returns bigint language sql as 'update counter set n = n + 1 where id = i returning n'`, counters))
+	in := start(t, setup{upstream: pg.Addr(), database: "cache_race", size: 4, caching: true})
+	prime(t, in.connect(t, "cache_race"), "select n from counter where id = 1")
+	var told [counters + 1]atomic.Int64
+	var reads, writes, hits atomic.Int64
+	over := time.Now().Add(lasts)
+	var all sync.WaitGroup
+	for i := range writers {
+		c, random := in.connect(t, "cache_race"), rand.New(rand.NewPCG(5, uint64(i)))
+		all.Go(func() {
+			for time.Now().Before(over) && !t.Failed() {
+				id := random.IntN(counters) + 1
+				n, err := bump(t, c, random.IntN(6), id)
+				if err != nil {
+					t.Errorf("writer %d: %v", i, err)
+					return
+				}
+				for old := told[id].Load(); old < n && !told[id].CompareAndSwap(old, n); old = told[id].Load() {
+				}
+				writes.Add(1)
+				<-time.After(time.Duration(random.IntN(12)) * time.Millisecond) // else nothing is ever cached
+			}
+		})
+	}
+	for i := range readers {
+		c, random := in.connect(t, "cache_race"), rand.New(rand.NewPCG(6, uint64(i)))
+		all.Go(func() {
+			for time.Now().Before(over) && !t.Failed() {
+				id := random.IntN(counters) + 1
+				floor := told[id].Load()
+				n, err := look(t, c, random.IntN(4), id)
+				if err != nil || n < floor || n >= rolledBack {
+					t.Errorf("reader %d of counter %d: got %d, %v, but %d had been acknowledged", i, id, n, err, floor)
+					return
+				}
+				if reads.Add(1)%4 == 0 && status(t, c) == "hit" {
+					hits.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d writes, %d reads, %d hits among a quarter of them", writes.Load(), reads.Load(), hits.Load())
+	if hits.Load() == 0 || writes.Load() == 0 {
+		t.Error("nothing was read from the cache, so this proves nothing")
+	}
+}
+
+// rolledBack is what is added to a counter by a transaction that is rolled back.
+const rolledBack = 1 << 40
+
+// bump adds one to a counter in one of several ways and returns what it is then.
+func bump(t *testing.T, c *pgconn.PgConn, way, id int) (n int64, err error) {
+	var got string
+	update := fmt.Sprintf("update counter set n = n + 1 where id = %d returning n", id)
+	switch way {
+	case 0:
+		got, err = try(t.Context(), c, update)
+	case 1:
+		got, err = askExtended(t.Context(), c, 0, "update counter set n = n + 1 where id = $1::int returning n", fmt.Sprint(id))
+	case 2:
+		got, err = askExtended(t.Context(), c, 0, "select bump($1::int)", fmt.Sprint(id))
+	case 3:
+		got, err = try(t.Context(), c, "begin; "+update+"; commit")
+	case 4:
+		if _, err = try(t.Context(), c, "begin"); err == nil {
+			got, err = try(t.Context(), c, update)
+		}
+		if err == nil {
+			_, err = try(t.Context(), c, "commit")
+		}
+	default:
+		if _, err = try(t.Context(), c, fmt.Sprintf("begin; update counter set n = n + %d where id = %d", rolledBack, id)); err == nil {
+			_, err = try(t.Context(), c, "rollback")
+		}
+		return 0, err
+	}
+	if err == nil {
+		_, err = fmt.Sscan(got, &n)
+	}
+	return n, err
+}
+
+// look reads a counter in one of several ways.
+func look(t *testing.T, c *pgconn.PgConn, way, id int) (n int64, err error) {
+	var got string
+	switch way {
+	case 0:
+		got, err = try(t.Context(), c, fmt.Sprintf("select n from counter where id = %d", id))
+	case 1:
+		got, err = askExtended(t.Context(), c, 0, "select n from counter where id = $1::int", fmt.Sprint(id))
+	case 2:
+		got, err = askExtended(t.Context(), c, 0, fmt.Sprintf("select n from counter where id = %d", id))
+	default:
+		got, err = try(t.Context(), c, "select n from counter order by id")
+		got = strings.Split(got+";;;", ";")[id-1]
+	}
+	if err == nil {
+		_, err = fmt.Sscan(got, &n)
+	}
+	return n, err
+}

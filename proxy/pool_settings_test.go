@@ -1,0 +1,103 @@
+package proxy_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// What a client asked for at login and what it set since are in force wherever its statements run, and nobody else's are.
+func TestSettings_FollowTheirClientOverSharedServers(t *testing.T) {
+	t.Parallel()
+	pg := newDatabase(t, "follow", "create schema s0; create schema s1; create schema s2; create table s0.t as select 's0' as a;"+
+		"create table s1.t as select 's1' as a; create table s2.t as select 's2' as a")
+	in := start(t, setup{upstream: pg.Addr(), database: "follow", size: 2, caching: true})
+	zones := []string{"Asia/Tokyo", "America/New_York", "Europe/Berlin"}
+	var all sync.WaitGroup
+	for i := range 9 {
+		c := in.connect(t, "follow", with("timezone", zones[i%3]), with("application_name", fmt.Sprintf("client %d", i)),
+			with("options", fmt.Sprintf("-c search_path=s%d", i%3)))
+		all.Go(func() {
+			zone := zones[i%3]
+			for round := range 20 {
+				if round%5 == 4 { // a change on the way, in one of the ways there are
+					zone = zones[(i+round)%3]
+					set := []string{"set timezone to '%s'", "begin; set timezone to '%s'; commit", "set session time zone '%s'"}[(i+round)%3]
+					if _, err := try(t.Context(), c, fmt.Sprintf(set, zone)); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+				want := fmt.Sprintf("%s,client %d,s%d", zone, i, i%3)
+				got, err := try(t.Context(), c, "select current_setting('timezone'), current_setting('application_name'), a from t")
+				if err != nil || got != want {
+					t.Errorf("client %d, round %d, simple: got %s, %v, want %s", i, round, got, err, want)
+				}
+				got, err = askExtended(t.Context(), c, 0, "select current_setting('timezone'), current_setting('application_name'), a from t where a <> $1", "x")
+				if err != nil || got != want {
+					t.Errorf("client %d, round %d, extended: got %s, %v, want %s", i, round, got, err, want)
+				}
+				if got := c.ParameterStatus("TimeZone"); got != zone {
+					t.Errorf("client %d was told %s, want %s", i, got, zone)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// RESET and DISCARD ALL return to what the client's login said, not to what the server's says.
+func TestSettings_ResetReturnsToTheLogin(t *testing.T) {
+	t.Parallel()
+	pg := newDatabase(t, "reset_to_login", "")
+	in := start(t, setup{upstream: pg.Addr(), database: "reset_to_login", size: 2})
+	c := in.connect(t, "reset_to_login", with("timezone", "Asia/Tokyo"), with("options", "-c work_mem=7MB -c extra_float_digits=0"))
+	other := in.connect(t, "reset_to_login")
+	const show = "select current_setting('timezone'), current_setting('work_mem'), current_setting('extra_float_digits')"
+	const want = "Asia/Tokyo,7MB,0"
+	for _, sql := range []string{
+		"select 1", "set timezone = 'UTC'; reset timezone", "set work_mem = '8MB'; reset work_mem", "set extra_float_digits = 3; reset all",
+		"reset all", "discard all", "set timezone to default", "begin; set timezone = 'UTC'; rollback", "begin; set local work_mem = '9MB'; commit",
+		"begin; set work_mem = '9MB'; rollback", "set session characteristics as transaction read write",
+	} {
+		for _, one := range strings.SplitAfter(sql, ";") {
+			ask(t, c, one)
+		}
+		for range 3 {
+			if got := ask(t, c, show); got != want {
+				t.Errorf("after %s: got %s, want %s", sql, got, want)
+			}
+			if got := ask(t, other, show); got != "UTC,4MB,1" {
+				t.Errorf("after %s another client has %s", sql, got)
+			}
+		}
+	}
+}
+
+// A failed or rolled back SET changes nothing, and is not carried to another server.
+func TestSettings_RolledBackSetIsForgotten(t *testing.T) {
+	t.Parallel()
+	pg := newDatabase(t, "rolled_back_set", "")
+	in := start(t, setup{upstream: pg.Addr(), database: "rolled_back_set", size: 2})
+	c, others := in.connect(t, "rolled_back_set"), []*pgconn.PgConn{in.connect(t, "rolled_back_set"), in.connect(t, "rolled_back_set")}
+	for _, sql := range []string{
+		"begin; set timezone = 'Asia/Tokyo'; rollback",
+		"begin; set timezone = 'Asia/Tokyo'; savepoint s; set timezone = 'Europe/Berlin'; rollback to s; set timezone = 'UTC'; commit",
+		"begin; set local timezone = 'Asia/Tokyo'; commit",
+		"set timezone = 'Nowhere'",
+		"set timezone = 'Asia/Tokyo'; select 1/0",
+	} {
+		_, err := try(t.Context(), c, sql)
+		if code := state(err); code != "" && code != "22023" && code != "22012" {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		for _, asker := range append(others, c) {
+			if got := ask(t, asker, "show timezone"); got != "UTC" {
+				t.Errorf("after %s the time zone is %s, want UTC", sql, got)
+			}
+		}
+	}
+}
