@@ -217,7 +217,7 @@ func (c *serverConn) undo(e *owed, failed bool) {
 	case e.kind == owedParse && !e.unnamed && e.action != fake:
 		c.residents.remove(e.statement)
 	case e.kind == owedClose && e.action == skip && e.statement != nil:
-		c.residents.add(e.statement, e.serial)
+		c.residents.add(e.statement, residence{serial: e.serial})
 	}
 	c.holder.undone(e, failed)
 }

@@ -178,6 +178,37 @@ func TestCache_AnswersFollowDDL(t *testing.T) {
 	}
 }
 
+// What an answer depends on, and what a write touches, is known anew after DDL.
+func TestCache_DependenciesFollowDDL(t *testing.T) {
+	t.Parallel()
+	pg := newDatabase(t, "cache_dependencies", `create table t(a int); create table other(a int); create table base(a int); create table child(a int);
+		create table parent(id int primary key); insert into parent values (1); create table ref(id int); insert into ref values (1);
+		create function copies() returns trigger language plpgsql as 'begin insert into t values (new.a); return new; end';
+		create function f() returns int language sql immutable as 'select 1'; create view v as select a from t`)
+	in := start(t, setup{upstream: pg.Addr(), database: "cache_dependencies", size: 2, caching: true})
+	writer, reader, real := in.connect(t, "cache_dependencies"), in.connect(t, "cache_dependencies"), direct(t, pg, "cache_dependencies")
+	for _, c := range []struct{ ddl, query, write string }{
+		{"create trigger tr after insert on other for each row execute function copies()", "select a from t", "insert into other values (1)"},
+		{"alter table child inherit base", "select a from base", "insert into child values (2)"},
+		{"alter table ref add foreign key (id) references parent on delete cascade", "select id from ref", "delete from parent"},
+		{"create rule r as on insert to base do also insert into t values (new.a)", "select a from t", "insert into base values (3)"},
+		{"create schema postgres; create table postgres.t(a int)", "select a from t", "insert into postgres.t values (4)"},
+		{"alter table other rename to another; create view other as select a from child", "select a from child", "insert into other values (5)"},
+	} {
+		prime(t, reader, c.query)
+		ask(t, writer, c.ddl)
+		prime(t, reader, c.query)
+		ask(t, writer, c.write)
+		wantFresh(t, c.ddl+" and "+c.write, c.query, real, writer, reader)
+	}
+	prime(t, reader, "select f()")
+	ask(t, writer, "create or replace function f() returns int language sql volatile as 'select count(*)::int from child'")
+	for range 3 {
+		ask(t, writer, "insert into child values (6)")
+		wantFresh(t, "CREATE OR REPLACE FUNCTION", "select f()", real, writer, reader)
+	}
+}
+
 // A counter that only grows, written and read by many at once in every form. Nobody may read a value below one that
 // anybody had been told of before the reading was asked for, nor one that was rolled back.
 func TestCache_NobodyReadsThePast(t *testing.T) {

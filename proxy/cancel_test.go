@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -214,6 +215,22 @@ func TestCancel_WorksWhenNoMoreClientsAreLetIn(t *testing.T) {
 	wantState(t, <-answer, "57014")
 }
 
+// lateCancels starts a way to the server on which every cancel request is a few milliseconds late.
+func lateCancels(t *testing.T, address string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go forward(l, address, func(head []byte) {
+		if binary.BigEndian.Uint32(head[4:]) == cancelRequest {
+			<-time.After(time.Duration(rand.IntN(4000)) * time.Microsecond)
+		}
+	})
+	return l.Addr().String()
+}
+
 // The race that poolers are known for: a cancel request reaches the server a moment late and hits whoever has it by then.
 // Twenty clients share two servers; half of them cancel at random moments. A query that its own client did not cancel is
 // never cancelled, and every answer is the asker's own.
@@ -221,7 +238,7 @@ func TestCancel_StormNeverHitsAnotherClient(t *testing.T) {
 	t.Parallel()
 	const clients, lasts = 20, 3 * time.Second
 	pg := proxytest.SharedPostgres(t)
-	in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 2})
+	in := start(t, setup{upstream: lateCancels(t, pg.Addr()), database: "postgres", size: 2})
 	over := time.Now().Add(lasts)
 	var hits, asked atomic.Int64
 	var all sync.WaitGroup
@@ -234,7 +251,7 @@ func TestCancel_StormNeverHitsAnotherClient(t *testing.T) {
 				requests := make(chan error, 1)
 				cancels := i%2 == 0 && random.IntN(2) == 0
 				if cancels {
-					timer := time.AfterFunc(time.Duration(random.IntN(4000))*time.Microsecond, func() {
+					timer := time.AfterFunc(time.Duration(random.IntN(20000))*time.Microsecond, func() {
 						requests <- c.CancelRequest(t.Context())
 					})
 					defer timer.Stop()

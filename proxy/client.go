@@ -105,8 +105,8 @@ func (s *session) largeMessage(h pgwire.Header, b []byte) int {
 			return 0
 		}
 		s.noteText(srv, unseen)
+		s.setUnnamed(nil)
 		s.owe(owedQuery, forward)
-		srv.unnamed, s.unnamed = nil, nil
 		s.midBatch = false
 		srv.peer.Write(b[:pgwire.HeaderLen])
 		s.stream(h, pgwire.HeaderLen)
@@ -169,8 +169,8 @@ func (s *session) query(msg, body []byte) bool {
 	}
 	s.noteText(srv, v)
 	s.beginFill(v)
+	s.setUnnamed(nil) // a simple Query destroys it
 	s.owe(owedQuery, forward)
-	srv.unnamed, s.unnamed = nil, nil // a simple Query destroys the unnamed statement
 	s.midBatch = false                // and ends the batch that it stands in
 	s.fill = nil
 	srv.peer.Write(msg)

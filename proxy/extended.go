@@ -25,6 +25,9 @@ func (s *session) bind(h pgwire.Header, msg, body []byte) bool {
 	if srv == nil {
 		return false
 	}
+	if s.mustWait(name, st) {
+		return s.stall()
+	}
 	s.midBatch = true
 	s.bindPortal(portal, st)
 	if st != nil && len(name) > 0 {
@@ -43,6 +46,14 @@ func (s *session) bind(h pgwire.Header, msg, body []byte) bool {
 		s.stream(h, len(msg))
 	}
 	return true
+}
+
+// mustWait says whether what a name stands for on the server depends on a batch that is still to be answered.
+func (s *session) mustWait(name []byte, st *statement) bool {
+	if len(name) == 0 {
+		return s.srv.undecided(nil)
+	}
+	return st != nil && s.srv.undecided(st)
 }
 
 // bindPortal notes which statement a portal runs; nil if it is not known.
@@ -89,6 +100,9 @@ func (s *session) describe(msg, body []byte) bool {
 	srv := s.link()
 	if srv == nil {
 		return false
+	}
+	if what == pgwire.Statement && s.mustWait(name, st) {
+		return s.stall()
 	}
 	s.midBatch = true
 	if what == pgwire.Statement && st != nil && len(name) > 0 {

@@ -103,8 +103,6 @@ func (s *session) undone(e *owed, failed bool) {
 		s.sure = nil // the server drops the old one before it looks at the new
 	case e.kind == owedClose && e.action == fake && !e.unnamed && e.statement != nil:
 		s.remember(e.name, e.statement)
-	case e.kind == owedQuery, e.kind == owedCall:
-		s.midBatch = true // it was to end the batch
 	}
 }
 
@@ -115,9 +113,10 @@ func (s *session) settled(e *owed) {
 	}
 }
 
-// skipped is the server connection's call. The unnamed statement is what it was for certain, changed by what is still to
-// come.
+// skipped is the server connection's call. The batch is open until a Sync that is still to be sent, even if a Query was to
+// end it. The unnamed statement is what it was for certain, changed by what is still to come.
 func (s *session) skipped() {
+	s.midBatch = s.midBatch || s.srv.discarding
 	s.unnamed = s.sure
 	for i := range s.srv.owed.len() {
 		e := s.srv.owed.at(i)

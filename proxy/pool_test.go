@@ -124,7 +124,7 @@ func TestPool_UnreachableUpstreamIsWaitedFor(t *testing.T) {
 		t.Fatalf("the port was taken by somebody else: %v", err)
 	}
 	defer l.Close()
-	go forward(l, pg.Addr())
+	go forward(l, pg.Addr(), func([]byte) {})
 	for range cap(logins) {
 		if err := <-logins; err != nil {
 			t.Errorf("a client that waited: %v", err)
@@ -132,24 +132,34 @@ func TestPool_UnreachableUpstreamIsWaitedFor(t *testing.T) {
 	}
 }
 
-// forward passes connections on, until l is closed.
-func forward(l net.Listener, address string) {
+// forward passes connections on, until l is closed. It shows the first eight bytes of each to before.
+func forward(l net.Listener, address string, before func(head []byte)) {
 	for {
 		from, err := l.Accept()
 		if err != nil {
 			return
 		}
-		to, err := net.Dial("tcp", address)
-		if err != nil {
-			from.Close()
-			return
-		}
-		pipe := func(dst, src net.Conn) {
-			defer dst.Close()
-			_, _ = io.Copy(dst, src)
-		}
-		go pipe(from, to)
-		go pipe(to, from)
+		go func() {
+			defer from.Close()
+			to, err := net.Dial("tcp", address)
+			if err != nil {
+				return
+			}
+			defer to.Close()
+			var head [8]byte
+			if _, err := io.ReadFull(from, head[:]); err != nil {
+				return
+			}
+			before(head[:])
+			if _, err := to.Write(head[:]); err != nil {
+				return
+			}
+			go func() {
+				defer to.Close()
+				_, _ = io.Copy(to, from)
+			}()
+			_, _ = io.Copy(from, to)
+		}()
 	}
 }
 

@@ -30,12 +30,15 @@ func (s *session) parse(msg, body []byte) bool {
 	if srv == nil {
 		return false
 	}
+	if len(name) > 0 && srv.undecided(st) {
+		return s.stall()
+	}
 	s.midBatch = true
 	switch {
 	case len(name) == 0:
 		e := s.owe(owedParse, forward)
 		e.unnamed, e.statement = true, st
-		srv.unnamed, s.unnamed = st, st
+		s.setUnnamed(st)
 		srv.peer.Write(msg)
 	case known:
 		s.provokeDuplicate(name, msg)
@@ -72,6 +75,10 @@ func (s *session) prepare(name string, st *statement) {
 	srv := s.srv
 	s.remember(name, st)
 	if srv.residents.has(st) {
+		if srv.status == pgwire.TxFailed {
+			s.parseOnce(st, name)
+			return
+		}
 		if !s.busy() {
 			s.client.Write(parseComplete)
 			return
@@ -82,6 +89,23 @@ func (s *session) prepare(name string, st *statement) {
 	}
 	e := s.sendParse(st, forward)
 	e.name = name
+}
+
+// parseOnce has the server parse a statement that it has already, under a name that is used this once: in a failed
+// transaction it may refuse.
+func (s *session) parseOnce(st *statement, name string) {
+	srv := s.srv
+	serial := s.origin.statements.serial.Add(1)
+	e := s.owe(owedParse, forward)
+	e.statement, e.name = noStatement, name
+	srv.strays = append(srv.strays, serverName(serial))
+	srv.peer.Write(s.worker.scratch.parse(serverName(serial), st.body))
+}
+
+// setUnnamed notes what the unnamed statement is once the message that goes out now has been answered.
+func (s *session) setUnnamed(st *statement) {
+	s.unnamed = st
+	s.srv.unnamed, s.srv.unnamedIn = st, s.srv.owed.sent
 }
 
 // remember notes the client's name for a statement.
@@ -124,7 +148,7 @@ func (s *session) sendParse(st *statement, act action) *owed {
 	serial := st.serial.Load()
 	e := s.owe(owedParse, act)
 	e.statement, e.serial = st, serial
-	srv.residents.add(st, serial)
+	srv.residents.add(st, residence{serial, srv.owed.sent})
 	srv.peer.Write(s.worker.scratch.parse(serverName(serial), st.body))
 	return e
 }
@@ -175,7 +199,7 @@ func (s *session) largeParse(h pgwire.Header, b []byte) int {
 	e := s.owe(owedParse, forward)
 	if e.statement = st; len(name) == 0 {
 		e.unnamed = true
-		srv.unnamed, s.unnamed = st, st
+		s.setUnnamed(st)
 	} else {
 		delete(s.names, string(name)) // from now on the server's own
 	}
@@ -193,6 +217,16 @@ func (s *session) lookup(name []byte) (string, *statement) {
 	return p.name, p.statement
 }
 
+// undecided says whether st is on the server only if an earlier batch, still to be answered, goes well. For nil it is about
+// the unnamed statement.
+func (c *serverConn) undecided(st *statement) bool {
+	if st == nil {
+		return c.owed.undecided(c.unnamedIn)
+	}
+	batch, ok := c.residents.since(st)
+	return ok && c.owed.undecided(batch)
+}
+
 // makeResident sees to it that a named statement is on the server.
 func (s *session) makeResident(st *statement) {
 	if !s.srv.residents.has(st) {
@@ -207,14 +241,14 @@ func (s *session) makeUnnamed(name []byte) {
 		return
 	}
 	if s.unnamed == nil { // the server may hold another client's
-		s.owe(owedClose, skip)
+		s.owe(owedClose, skip).unnamed = true
 		srv.peer.Write(s.worker.scratch.target(pgwire.Close, pgwire.Statement, ""))
-		srv.unnamed = nil
+		s.setUnnamed(nil)
 		return
 	}
 	e := s.owe(owedParse, skip)
 	e.unnamed, e.statement = true, s.unnamed
-	srv.unnamed = s.unnamed
+	s.setUnnamed(s.unnamed)
 	srv.peer.Write(s.worker.scratch.parse("", s.unnamed.body))
 }
 

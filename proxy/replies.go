@@ -80,7 +80,14 @@ type replyQueue struct {
 	ring  []owed // length is a power of two
 	first int
 	count int
+	// Batches are numbered in the order of their ends: sent is the number of the one that is being sent, answered that
+	// of the oldest whose end is owed.
+	sent, answered uint64
 }
+
+// undecided says whether it is open what became of a message of the given batch: the batch was sent as a whole, so that
+// nothing can be added to it, and not answered as a whole, so that an error may yet turn out to have skipped the message.
+func (q *replyQueue) undecided(batch uint64) bool { return q.answered <= batch && batch < q.sent }
 
 func (q *replyQueue) len() int { return q.count }
 
@@ -92,6 +99,9 @@ func (q *replyQueue) push(kind replyKind, act action) *owed {
 	e := &q.ring[(q.first+q.count)&(len(q.ring)-1)]
 	q.count++
 	*e = owed{kind: kind, action: act}
+	if kind.endsBatch() && act != fake {
+		q.sent++
+	}
 	return e
 }
 
@@ -121,6 +131,9 @@ func (q *replyQueue) pop() owed {
 	q.ring[q.first] = owed{} // drops the pointers
 	q.first = (q.first + 1) & (len(q.ring) - 1)
 	q.count--
+	if e.kind.endsBatch() && e.action != fake {
+		q.answered++
+	}
 	if q.count > 0 && q.front().kind == owedCopyEnd {
 		q.pop() // what stood before it has not begun a copy, so the server ignores the end of one
 	}
@@ -149,6 +162,7 @@ func (q *replyQueue) enterCopyIn() (dropped int, ended bool) {
 		*q.at(i) = owed{}
 	}
 	q.count = kept
+	q.answered += uint64(dropped)
 	return dropped, ended
 }
 

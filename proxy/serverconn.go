@@ -89,6 +89,7 @@ type serverConn struct {
 	has       *settings
 	residents *residents
 	unnamed   *statement // what the unnamed statement is here, if it is known
+	unnamedIn uint64     // the batch that made it so
 
 	copyIn     bool // the server reads CopyData until CopyDone or CopyFail
 	earlySyncs int  // Syncs sent in copy mode, which the server ignores unless it failed before it read them

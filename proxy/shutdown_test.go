@@ -136,8 +136,8 @@ func TestShutdown_LimitCutsOff(t *testing.T) {
 	if err := <-in.stop(200 * time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the limit's error", err)
 	}
-	if took := time.Since(began); took > patience {
-		t.Errorf("shutdown took %v", took)
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("shutdown took %v, want little more than the limit", took)
 	}
 	wantState(t, farewell(t, open), "57P01")
 	wantState(t, <-answer, "57P01")

@@ -84,7 +84,7 @@ func (t *statementTable) renew(st *statement) { st.serial.Store(t.serial.Add(1))
 // what was sent, not of what was answered; a message that the server skipped is undone. They belong to the
 // connection's loop.
 type residents struct {
-	live  *simplelru.LRU[*statement, uint64] // the serial under which it was parsed
+	live  *simplelru.LRU[*statement, residence]
 	bytes int
 }
 
@@ -94,28 +94,37 @@ const (
 	maxResidentBytes = 4 << 20
 )
 
+// residence says under which serial a statement was parsed on a server, and in which batch.
+type residence struct{ serial, batch uint64 }
+
 func newResidents() *residents {
 	r := &residents{}
-	r.live, _ = simplelru.NewLRU(2*maxResidents, func(st *statement, _ uint64) { r.bytes -= len(st.body) })
+	r.live, _ = simplelru.NewLRU(2*maxResidents, func(st *statement, _ residence) { r.bytes -= len(st.body) })
 	return r
 }
 
 // has says whether st is there under its present name, and marks it as used.
 func (r *residents) has(st *statement) bool {
-	serial, ok := r.live.Get(st)
-	return ok && serial == st.serial.Load()
+	at, ok := r.live.Get(st)
+	return ok && at.serial == st.serial.Load()
+}
+
+// since returns the batch in which st was parsed.
+func (r *residents) since(st *statement) (batch uint64, ok bool) {
+	at, ok := r.live.Peek(st)
+	return at.batch, ok
 }
 
 // stale returns the old serial of a statement that is there under a name it no longer goes by.
 func (r *residents) stale(st *statement) (serial uint64, ok bool) {
-	serial, ok = r.live.Peek(st)
-	return serial, ok && serial != st.serial.Load()
+	at, ok := r.live.Peek(st)
+	return at.serial, ok && at.serial != st.serial.Load()
 }
 
-// add notes that st was parsed under serial.
-func (r *residents) add(st *statement, serial uint64) {
+// add notes that st was parsed.
+func (r *residents) add(st *statement, at residence) {
 	r.remove(st)
-	r.live.Add(st, serial)
+	r.live.Add(st, at)
 	r.bytes += len(st.body)
 }
 
@@ -126,7 +135,8 @@ func (r *residents) surplus(size int) (st *statement, serial uint64, ok bool) {
 	if r.live.Len() < maxResidents && r.bytes+size <= maxResidentBytes {
 		return nil, 0, false
 	}
-	return r.live.RemoveOldest()
+	st, at, ok := r.live.RemoveOldest()
+	return st, at.serial, ok
 }
 
 func (r *residents) clear() { r.live.Purge() }
