@@ -74,7 +74,7 @@ func (in *instance) login(tb testing.TB, edits ...func(*pgconn.Config)) (types s
 func TestAdmission_WrongPasswordAndUnknownUserLookTheSame(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	pg.Exec("set password_encryption = 'scram-sha-256'; create role verified password 'sesame'")
+	pg.Exec("set password_encryption = 'scram-sha-256'; drop role if exists verified; create role verified password 'sesame'")
 	verifier := ask(t, direct(t, pg, "postgres"), "select rolpassword from pg_authid where rolname = 'verified'")
 	digest := md5.Sum([]byte("sesamehashed"))
 	users := userList(t, map[string]string{
@@ -162,6 +162,10 @@ func TestAdmission_ClientsBeyondTheLimitAreTurnedAwayUntilSomebodyLeaves(t *test
 		log.capture(o)
 		o.MaxClients = 2
 	}})
+	for range 5 { // who fails to get in takes nobody's place
+		_, err := in.login(t, func(c *pgconn.Config) { c.Database = "nowhere" })
+		wantState(t, err, "3D000")
+	}
 	for round := range 20 { // a client that is in, or was turned away, is counted once or not at all
 		first, second := in.connect(t, "postgres"), in.connect(t, "postgres")
 		_, err := in.login(t)

@@ -21,6 +21,7 @@ func TestAdmission_StartupSettingsAreAnsweredAsPostgresDoes(t *testing.T) {
 	}{
 		{nil, "timezone"},
 		{map[string]string{"TIMEZONE": "europe/berlin"}, "timezone"},
+		{map[string]string{"timezone": "Asia/Tokyo", "INTERVALSTYLE": "iso_8601"}, "timezone"}, // spelled right, and named in another case
 		{map[string]string{"datestyle": "german"}, "datestyle"},
 		{map[string]string{"DateStyle": "sql,dmy", "IntervalStyle": "ISO_8601"}, "intervalstyle"},
 		{map[string]string{"application_name": "a 'quoted' \\ name"}, "application_name"},

@@ -35,7 +35,6 @@ type admission struct {
 	nc      net.Conn
 	startup pgwire.Startup
 	secure  bool
-	tried   int
 }
 
 // maxOpeners bounds the requests that a client may put before its StartupMessage.
@@ -104,6 +103,10 @@ func (a *admission) run() error {
 		return err
 	}
 	raw, err := startupSettings(a.startup.Params)
+	cacheOff := false
+	if err == nil {
+		raw, cacheOff, err = ownSettings(raw)
+	}
 	if err != nil {
 		return refuse(codeInvalidParameter, "%v", err)
 	}
@@ -114,7 +117,7 @@ func (a *admission) run() error {
 		return refuse(codeAdminShutdown, "%v", errShutdown)
 	}
 	_ = a.nc.SetDeadline(time.Time{})
-	a.server.moveIn(a.nc, origin, user, raw)
+	a.server.moveIn(a.nc, origin, user, raw, cacheOff)
 	return nil
 }
 

@@ -217,7 +217,7 @@ func (c *serverConn) undo(e *owed, failed bool) {
 	case e.kind == owedParse && !e.unnamed && e.action != fake:
 		c.residents.remove(e.statement)
 	case e.kind == owedClose && e.action == skip && e.statement != nil:
-		c.residents.add(e.statement, residence{serial: e.serial})
+		c.residents.add(e.statement, 0)
 	}
 	c.holder.undone(e, failed)
 }
@@ -227,6 +227,7 @@ func (c *serverConn) enterCopyIn() {
 	c.earlySyncs = dropped
 	c.copyIn = !ended
 	if dropped > 0 && c.owed.front().kind == owedExecute && !c.owed.hasSync() {
+		c.owed.open = true
 		c.holder.reopened()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"overdrive/pool"
+	"overdrive/proxy/pgwire"
 	"overdrive/proxy/upstream"
 	"overdrive/querycache"
 )
@@ -187,7 +188,7 @@ func (o *origin) newServerConn(up *upstream.Conn) *serverConn {
 		origin:    o,
 		pid:       up.PID,
 		secret:    up.Secret,
-		status:    'I',
+		status:    pgwire.TxIdle,
 		has:       o.introduce(up.Params),
 		residents: newResidents(),
 	}
@@ -197,7 +198,7 @@ func (o *origin) newServerConn(up *upstream.Conn) *serverConn {
 func closeServer(c *serverConn, _ pool.CloseReason) {
 	c.worker.loop.Post(func() {
 		c.gone = true
-		c.conn.Write([]byte{'X', 0, 0, 0, 4})
+		c.conn.Write(pgwire.AppendEmpty(nil, pgwire.Terminate))
 		c.conn.CloseAfterFlush()
 	})
 }

@@ -198,7 +198,7 @@ func TestCache_AnswersDependOnSettings(t *testing.T) {
 // Nobody is shown what the server would refuse to show, or would show differently, under that client's own name.
 func TestCache_IdentitiesAreKeptApart(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "cache_identity", `create role alice login; create role bob login; create schema bob authorization bob;
+	pg := newDatabase(t, "cache_identity", `drop role if exists alice, bob; create role alice login; create role bob login; create schema bob authorization bob;
 		create table secret as select 'secret' as a; grant select on secret to alice;
 		create table mine(who text, a int); insert into mine values ('alice', 1), ('bob', 2); alter table mine enable row level security;
 		create policy p on mine using (who = current_user); grant select on mine to public;

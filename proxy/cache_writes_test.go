@@ -201,11 +201,32 @@ func TestCache_DependenciesFollowDDL(t *testing.T) {
 		ask(t, writer, c.write)
 		wantFresh(t, c.ddl+" and "+c.write, c.query, real, writer, reader)
 	}
-	prime(t, reader, "select f()")
+	wantFresh(t, "nothing", "select f()", real, writer, reader)
 	ask(t, writer, "create or replace function f() returns int language sql volatile as 'select count(*)::int from child'")
 	for range 3 {
 		ask(t, writer, "insert into child values (6)")
 		wantFresh(t, "CREATE OR REPLACE FUNCTION", "select f()", real, writer, reader)
+	}
+}
+
+// ALTER DATABASE may give names another meaning on new server connections. Those that are open must not go on filling the
+// cache with what they read under the old one.
+func TestCache_SearchPathOfTheDatabaseChanges(t *testing.T) {
+	t.Parallel()
+	pg := newDatabase(t, "cache_path", `create table t(a int); insert into t values (1);
+		create schema first; create table first.t as select 100 as a`)
+	in := start(t, setup{upstream: pg.Addr(), database: "cache_path", size: 2, caching: true})
+	writer, reader := in.connect(t, "cache_path"), in.connect(t, "cache_path")
+	const sql = "select a from t"
+	prime(t, reader, sql)
+	ask(t, writer, "alter database cache_path set search_path = first, public")
+	prime(t, reader, sql)
+	if got := ask(t, reader, sql); got != "100" {
+		t.Errorf("got %s (%s), want what a new connection reads", got, status(t, reader))
+	}
+	ask(t, writer, "update first.t set a = 101")
+	if got := ask(t, reader, sql); got != "101" {
+		t.Errorf("after the update: got %s (%s), want 101", got, status(t, reader))
 	}
 }
 

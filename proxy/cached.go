@@ -28,7 +28,7 @@ const (
 // barred says why the cache may not be asked for a statement now, or "" if it may.
 func (s *session) barred(v *classify.Verdict) querycache.Status {
 	switch {
-	case s.origin.cache == nil || s.cacheOff:
+	case s.origin.cache == nil || s.cacheOff || s.localOff:
 		return querycache.Disabled
 	case s.status() != pgwire.TxIdle || s.midBatch || s.busy() && !s.onlyReads:
 		return statusTransaction
@@ -50,10 +50,11 @@ func (s *session) cachedQuery(text []byte, v *classify.Verdict) bool {
 	key = append(key, text...)
 	s.worker.key = key
 	entry, status := s.origin.cache.Get(key, v)
-	s.last = status
+	s.last, s.looked = status, true
 	if entry == nil {
 		return false
 	}
+	s.looked = false
 	s.deliver(entry.Bytes())
 	return true
 }
@@ -125,8 +126,7 @@ const (
 // n: the size of a batch that was answered, or none, since more must arrive first. Nothing is lost by the wait: up to
 // the Sync a server would not answer either.
 func (s *session) cachedBatch(b []byte) (n int, done bool) {
-	if s.origin.cache == nil || s.cacheOff {
-		s.last = querycache.Disabled
+	if s.origin.cache == nil {
 		return 0, false
 	}
 	bt, m := s.match(b)
@@ -151,6 +151,7 @@ func (s *session) cachedBatch(b []byte) (n int, done bool) {
 		if s.link() == nil {
 			return 0, true
 		}
+		s.looked = true
 		if s.beginFill(v); s.fill != nil {
 			s.fill.Append(bindComplete)
 		}
@@ -195,7 +196,7 @@ func (s *session) match(b []byte) (bt batch, m matching) {
 	}
 	if typ == pgwire.Parse {
 		name, rest, err := pgwire.SplitParse(body)
-		if err != nil || s.names[string(name)].statement != nil {
+		if err != nil || s.names[string(name)].statement != nil || len(s.names) >= maxNames {
 			return bt, matchNone
 		}
 		bt.parses, bt.name, bt.statement = true, name, s.internStatement(rest)

@@ -171,8 +171,8 @@ func (s *session) query(msg, body []byte) bool {
 	s.beginFill(v)
 	s.setUnnamed(nil) // a simple Query destroys it
 	s.owe(owedQuery, forward)
-	s.midBatch = false                // and ends the batch that it stands in
-	s.fill = nil
+	s.midBatch = false // and ends the batch that it stands in
+	s.fill, s.looked = nil, false
 	srv.peer.Write(msg)
 	return true
 }
@@ -210,7 +210,7 @@ func (s *session) sync(msg []byte) bool {
 	}
 	srv.discarding = false
 	s.owe(owedSync, forward)
-	s.fill = nil
+	s.fill, s.looked = nil, false
 	srv.peer.Write(msg)
 	return true
 }

@@ -28,6 +28,7 @@ func newDatabase(tb testing.TB, name, sql string) *proxytest.Postgres {
 	tb.Helper()
 	pg := proxytest.SharedPostgres(tb)
 	pg.Exec("create database " + name)
+	tb.Cleanup(func() { pg.Exec("drop database " + name + " with (force)") })
 	pg.ExecIn(name, sql)
 	return pg
 }
@@ -179,7 +180,7 @@ func await(tb testing.TB, what string, ok func() bool) {
 	}
 }
 
-// awaitQuery waits until a query that starts with text waits for what event names, such as PgSleep or Lock, on the real server.
+// awaitQuery waits until a query that starts with text, written as in a literal, runs on the real server.
 func awaitQuery(tb testing.TB, pg *proxytest.Postgres, text string) {
 	tb.Helper()
 	w := pg.Dial("postgres")

@@ -10,7 +10,9 @@ import (
 // that ties the client to its server.
 
 // unseen is the verdict on a text that was not looked into: it may do anything.
-var unseen = classify.Unreadable()
+var unseen = &classify.Verdict{
+	Status: classify.OversizedQuery, Effect: classify.EffectEverything, DDL: true, Session: classify.SessionUnknown,
+}
 
 // unseenRun is the verdict on running something that was judged when it was made, such as a cursor, or that leaves
 // nothing behind but may write.
@@ -18,6 +20,9 @@ var unseenRun = &classify.Verdict{Status: classify.Uncacheable, Effect: classify
 
 // noteText is called when a statement is certain to be sent next: from here on its effects count.
 func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
+	if why := s.barred(v); why != "" && !s.looked {
+		s.last = why
+	}
 	if v.Status != classify.Cacheable {
 		s.onlyReads = false
 	}
@@ -54,12 +59,12 @@ func (s *session) endWrite() {
 	if s.write == nil {
 		return
 	}
-	s.write.End()
-	s.write = nil
 	if s.ddl {
 		s.ddl = false
-		s.origin.catalogChanged()
+		s.origin.catalogChanged() // before anything can be kept again that the old catalog allowed
 	}
+	s.write.End()
+	s.write = nil
 }
 
 // deallocates recognises DEALLOCATE of a statement that the client prepared by protocol: the server knows it by another

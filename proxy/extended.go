@@ -35,7 +35,7 @@ func (s *session) bind(h pgwire.Header, msg, body []byte) bool {
 		e := s.owe(owedBind, forward)
 		e.statement, e.name = st, own
 		tail := h.Body - (len(body) - len(rest))
-		srv.peer.Write(s.worker.scratch.bindHead(portal, serverName(st.serial.Load()), tail))
+		srv.peer.Write(s.worker.scratch.bindHead(portal, serverName(st.serial), tail))
 		srv.peer.Write(rest)
 	} else {
 		s.makeUnnamed(name)
@@ -65,7 +65,7 @@ func (s *session) bindPortal(portal []byte, st *statement) {
 	if s.portals == nil {
 		s.portals = make(map[string]*statement)
 	}
-	if len(s.portals) < maxNames {
+	if _, bound := s.portals[string(portal)]; bound || len(s.portals) < maxNames {
 		s.portals[string(portal)] = st
 	}
 }
@@ -108,7 +108,7 @@ func (s *session) describe(msg, body []byte) bool {
 	if what == pgwire.Statement && st != nil && len(name) > 0 {
 		s.makeResident(st)
 		s.owe(owedDescribe, forward).name = own
-		srv.peer.Write(s.worker.scratch.target(pgwire.Describe, what, serverName(st.serial.Load())))
+		srv.peer.Write(s.worker.scratch.target(pgwire.Describe, what, serverName(st.serial)))
 		return true
 	}
 	if what == pgwire.Statement {
@@ -161,7 +161,7 @@ func (s *session) closeObject(msg, body []byte) bool {
 		return s.closePortal(msg, name)
 	}
 	_, st := s.lookup(name)
-	if st == nil && s.busy() {
+	if s.busy() && (st == nil || s.srv.owed.undecided(s.names[string(name)].batch)) {
 		return s.stall()
 	}
 	s.midBatch = true

@@ -112,6 +112,10 @@ func newStageWithout(o setup) *stage {
 	st.broker = &fakeBroker{stage: st, size: max(o.servers, 1), later: o.later, real: &loopBroker{worker: st.worker}}
 	st.worker.broker = st.broker
 	st.origin = &origin{
+		ddl: func(*querycache.Database) {
+			st.origin.classifier.Stale()
+			st.origin.askCatalog()
+		},
 		id: 1, database: "test", user: "tester", mode: o.mode, maxMessage: 16 << 20, interner: &interner{},
 		statements: newStatementTable(), classifier: classify.New(), kick: make(chan struct{}, 1), dropped: st.broker.dropped,
 	}

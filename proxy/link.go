@@ -41,7 +41,7 @@ func (s *session) hold(srv *serverConn) {
 // now, since replies are owed or the transaction has failed; what the client changed in between is its own doing then.
 func (s *session) applySettings() bool {
 	srv := s.srv
-	if srv.owed.len() > 0 || s.midBatch || srv.status == pgwire.TxFailed || srv.has == s.applied {
+	if srv.owed.len() > 0 || srv.owed.open || srv.status == pgwire.TxFailed || srv.has == s.applied {
 		return true
 	}
 	sql := srv.has.change(s.want)
@@ -99,7 +99,7 @@ func (s *session) undone(e *owed, failed bool) {
 	switch {
 	case e.kind == owedParse && e.name != "" && s.names[e.name].statement == e.statement:
 		delete(s.names, e.name)
-	case e.kind == owedParse && e.unnamed && failed:
+	case e.kind == owedParse && e.unnamed && e.action != skip && failed:
 		s.sure = nil // the server drops the old one before it looks at the new
 	case e.kind == owedClose && e.action == fake && !e.unnamed && e.statement != nil:
 		s.remember(e.name, e.statement)
@@ -168,9 +168,7 @@ func (s *session) failed(r pgwire.ErrorReport, e *owed) {
 		s.refusedSettings = true
 		return
 	case r.Code == codeFeatureNotSupported && e.statement != nil:
-		// "cached plan must not change result type": drop the plan everywhere, so that the client's next try finds a
-		// fresh one.
-		s.origin.statements.renew(e.statement)
+		e.statement.stale.Store(true) // "cached plan must not change result type"
 	}
 	s.resets = nil // what failed has reset nothing
 }
@@ -182,11 +180,15 @@ func (s *session) reopened() { s.midBatch = true }
 func (s *session) ready(e *owed) {
 	srv := s.srv
 	s.settled(e)
-	if e.fill != nil && srv.status == pgwire.TxIdle {
+	switch {
+	case e.fill == nil:
+	case srv.status == pgwire.TxIdle:
 		s.commitFill(e.fill)
+	default:
+		e.fill.Abort()
 	}
 	if srv.status == pgwire.TxIdle {
-		s.portal, s.portals = nil, nil
+		s.portal, s.portals, s.localOff = nil, nil, false
 		if srv.owed.len() == 0 {
 			s.endWrite()
 			s.onlyReads = true
@@ -212,7 +214,7 @@ func (s *session) tell() {
 func (s *session) bringBack() {
 	for _, name := range s.resets {
 		if name == "all" {
-			s.want = s.startup
+			s.want, s.cacheOff = s.startup, false
 			break
 		}
 		if v, ok := s.startup.get(name); ok {
@@ -309,6 +311,7 @@ func (s *session) handBack() {
 	srv, write := s.srv, s.write
 	s.srv, s.write = nil, nil
 	srv.holder = nil
+	srv.owed.abortFills()
 	switch {
 	case s.left > 0 && !s.leftDrop:
 		s.broker.finish(srv, write, amidMessage)

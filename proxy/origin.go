@@ -8,7 +8,6 @@ import (
 
 	"overdrive/pool"
 	"overdrive/proxy/pgauth"
-	"overdrive/proxy/pgwire"
 	"overdrive/proxy/upstream"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
@@ -42,6 +41,7 @@ type origin struct {
 	credential *pgauth.Credential
 	dropped    func(c *serverConn, held bool) // a connection's socket is gone
 	kick       chan struct{}                  // asks for the catalog to be loaded
+	ddl        func(*querycache.Database)     // tells all origins of a database that its catalog changed
 	sessions   atomic.Int64                   // alive
 	pinned     atomic.Int64                   // sessions that are tied to their server
 
@@ -165,13 +165,36 @@ func (o *origin) doubt(has *settings, name string) *settings {
 }
 
 // plain says whether texts under these settings mean what the classifier takes them to mean.
+//
+// The values are part of the key in any case. This is about what names mean and whose rights count, so a parameter that
+// is not known to be harmless makes texts doubtful.
 func (o *origin) plain(s *settings) bool {
-	if v, _ := s.get("standard_conforming_strings"); v == "off" {
-		return false
+	base := o.base()
+	if s == base {
+		return true
 	}
-	now, set := s.get("search_path")
-	usual, _ := o.base().get("search_path")
-	return !set || now == usual
+	for _, it := range s.items {
+		usual, reported := base.get(it.key)
+		switch {
+		case it.key == "standard_conforming_strings" && it.value == "off":
+			return false
+		case it.key == "search_path" && it.value != usual:
+			return false
+		case !reported && it.key != "search_path" && !harmless[it.key]:
+			return false
+		}
+	}
+	return true
+}
+
+// harmless are the parameters that a client may name in its startup packet without changing what texts mean.
+var harmless = map[string]bool{
+	"array_nulls": true, "bytea_output": true, "client_min_messages": true, "default_text_search_config": true,
+	"default_transaction_isolation": true, "extra_float_digits": true, "geqo": true,
+	"idle_in_transaction_session_timeout": true, "idle_session_timeout": true, "jit": true, "lc_messages": true,
+	"lc_monetary": true, "lc_numeric": true, "lc_time": true, "lock_timeout": true, "plan_cache_mode": true,
+	"random_page_cost": true, "statement_timeout": true, "tcp_keepalives_idle": true, "tcp_user_timeout": true,
+	"transform_null_equals": true, "work_mem": true, "xmlbinary": true, "xmloption": true,
 }
 
 // judge returns the verdict on a text.
@@ -185,14 +208,12 @@ func (st *statement) judge(o *origin) *classify.Verdict {
 	if st.body == nil {
 		return unseen
 	}
-	text, _, _ := pgwire.CutString(st.body)
-	v := o.judge(text)
+	v := o.judge(st.text())
 	st.seen.Store(v)
 	return v
 }
 
-// catalogChanged forgets what is known of the catalog until it was loaded again.
+// catalogChanged forgets what is known of the catalog, under whatever name and user, until it was loaded again.
 func (o *origin) catalogChanged() {
-	o.classifier.Stale()
-	o.askCatalog()
+	o.ddl(o.cache)
 }

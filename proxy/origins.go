@@ -26,7 +26,7 @@ func (s *Server) newOrigin(db *Database, user string) (*origin, error) {
 		return nil, err
 	}
 	o.credential = credential
-	o.dropped = dropped
+	o.dropped, o.ddl = dropped, s.catalogChanged
 	o.pool = pool.New(pool.Options[*serverConn]{
 		Name:   db.Name + "/" + user,
 		Limits: db.Pool,
@@ -81,9 +81,10 @@ const (
 // cached, so a failure costs speed and nothing else.
 func (s *Server) followCatalog(o *origin) {
 	pause := catalogPause
+	var path string // search_path as the last catalog had it
 	for {
 		if o.sessions.Load() > 0 || o.classifier.Catalog() == nil {
-			if err := o.loadCatalog(s.context); err == nil {
+			if err := o.loadCatalog(s.context, &path); err == nil {
 				pause = catalogPause
 			} else if s.context.Err() == nil {
 				pause = min(2*pause, catalogMaxAge)
@@ -112,6 +113,18 @@ func wait(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
 	}
 }
 
+// catalogChanged has all origins of an upstream database forget its catalog.
+func (s *Server) catalogChanged(cache *querycache.Database) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.origins {
+		if o.cache == cache {
+			o.classifier.Stale()
+			o.askCatalog()
+		}
+	}
+}
+
 // askCatalog has the catalog loaded soon.
 func (o *origin) askCatalog() {
 	select {
@@ -120,8 +133,9 @@ func (o *origin) askCatalog() {
 	}
 }
 
-// loadCatalog asks the server for its catalog over a connection of its own.
-func (o *origin) loadCatalog(ctx context.Context) error {
+// loadCatalog asks the server for its catalog over a connection of its own. If that came with another search_path than
+// the last one (ALTER ROLE or ALTER DATABASE), those in the pool are replaced: names mean other tables there.
+func (o *origin) loadCatalog(ctx context.Context, path *string) error {
 	ctx, stop := context.WithTimeout(ctx, catalogLimit)
 	defer stop()
 	generation := o.classifier.Generation()
@@ -144,9 +158,12 @@ func (o *origin) loadCatalog(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read catalog: %w", err)
 	}
+	if now := catalog.SearchPath(); now != *path {
+		if *path != "" {
+			o.pool.Reconnect()
+		}
+		*path = now
+	}
 	o.classifier.SetCatalog(catalog, generation)
 	return nil
 }
-
-// Policy is the cache policy type, named here so that whoever configures a Database needs one package less.
-type Policy = querycache.Policy

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"strings"
+
 	"overdrive/proxy/pgwire"
 	"overdrive/querycache/classify"
 )
@@ -25,7 +27,7 @@ func (s *session) value(name string) (v string, ok bool) {
 	case ownPinned:
 		return s.pins.String(), true
 	case ownCache:
-		if s.cacheOff {
+		if s.cacheOff || s.localOff {
 			return "off", true
 		}
 		return "on", true
@@ -45,8 +47,14 @@ func (s *session) perform(o *classify.Own) ([]byte, *pgwire.ErrorReport) {
 			return nil, &pgwire.ErrorReport{Severity: "ERROR", Code: codeInvalidParameter,
 				Message: "overdrive.cache must be on or off"}
 		}
-		s.cacheOff = o.Value == "off"
-		return pgwire.AppendString(nil, pgwire.CommandComplete, "SET"), nil
+		switch {
+		case o.Verb != "set local":
+			s.cacheOff = o.Value == "off"
+		case s.status() != pgwire.TxIdle: // outside of a transaction it has no effect, as in PostgreSQL
+			s.localOff = o.Value == "off"
+		}
+		tag, _, _ := strings.Cut(strings.ToUpper(o.Verb), " ")
+		return pgwire.AppendString(nil, pgwire.CommandComplete, tag), nil
 	}
 	v, ok := s.value(o.Name)
 	if !ok {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"overdrive/proxy/pgwire"
@@ -18,11 +19,15 @@ func (s *session) parse(msg, body []byte) bool {
 		s.violation("invalid Parse message")
 		return false
 	}
+	known := len(name) > 0 && s.names[string(name)].statement != nil
+	if len(name) > 0 && !known && len(s.names) >= maxNames {
+		s.reject(reasonClientProtocol, codeConfigurationLimit, fmt.Sprintf("more than %d prepared statements", maxNames))
+		return false
+	}
 	st := s.internStatement(rest)
-	if st.judge(s.origin).Own != nil {
+	if !known && st.judge(s.origin).Own != nil {
 		return s.parseOwn(string(name), st)
 	}
-	known := len(name) > 0 && s.names[string(name)].statement != nil
 	if known && s.busy() {
 		return s.stall() // the name may yet turn out to be free
 	}
@@ -42,9 +47,6 @@ func (s *session) parse(msg, body []byte) bool {
 		srv.peer.Write(msg)
 	case known:
 		s.provokeDuplicate(name, msg)
-	case len(s.names) >= maxNames:
-		s.reject(reasonClientProtocol, codeConfigurationLimit, fmt.Sprintf("more than %d prepared statements", maxNames))
-		return false
 	default:
 		s.prepare(string(name), st)
 	}
@@ -53,7 +55,7 @@ func (s *session) parse(msg, body []byte) bool {
 
 // internStatement finds the shared statement for the tail of a Parse message.
 func (s *session) internStatement(rest []byte) *statement {
-	if u := s.unnamed; u != nil && string(u.body) == string(rest) && u.scope == s.scope() {
+	if u := s.unnamed; u != nil && string(u.body) == string(rest) && u.scope == s.scope() && !u.stale.Load() {
 		return u
 	}
 	return s.origin.statements.intern(rest, s.scope())
@@ -110,10 +112,14 @@ func (s *session) setUnnamed(st *statement) {
 
 // remember notes the client's name for a statement.
 func (s *session) remember(name string, st *statement) {
+	var batch uint64
+	if s.srv != nil {
+		batch = s.srv.owed.sent
+	}
 	if s.names == nil {
 		s.names = make(map[string]prepared)
 	}
-	s.names[name] = prepared{name, st}
+	s.names[name] = prepared{name, st, batch}
 }
 
 // prepared is a statement under a client's name. The name is kept beside its key in the map so that it can be passed on
@@ -121,6 +127,7 @@ func (s *session) remember(name string, st *statement) {
 type prepared struct {
 	name      string
 	statement *statement
+	batch     uint64 // in which it was prepared, on the server held then
 }
 
 // stall puts off the message at hand until all that is owed has come: an error among it may change what the message
@@ -134,31 +141,21 @@ func (s *session) stall() bool {
 // sendParse prepares st on the server, under a name of ours, and returns what is owed for it.
 func (s *session) sendParse(st *statement, act action) *owed {
 	srv := s.srv
-	if serial, ok := srv.residents.stale(st); ok {
-		srv.residents.remove(st)
-		s.sendClose(st, serial)
+	for old, ok := srv.residents.surplus(len(st.body)); ok; old, ok = srv.residents.surplus(len(st.body)) {
+		s.sendClose(old)
 	}
-	for {
-		old, serial, ok := srv.residents.surplus(len(st.body))
-		if !ok {
-			break
-		}
-		s.sendClose(old, serial)
-	}
-	serial := st.serial.Load()
 	e := s.owe(owedParse, act)
-	e.statement, e.serial = st, serial
-	srv.residents.add(st, residence{serial, srv.owed.sent})
-	srv.peer.Write(s.worker.scratch.parse(serverName(serial), st.body))
+	e.statement = st
+	srv.residents.add(st, srv.owed.sent)
+	srv.peer.Write(s.worker.scratch.parse(serverName(st.serial), st.body))
 	return e
 }
 
 // sendClose frees a statement on the server. The server has read every message that names it by then, since it reads
 // them in order.
-func (s *session) sendClose(st *statement, serial uint64) {
-	e := s.owe(owedClose, skip)
-	e.statement, e.serial = st, serial
-	s.srv.peer.Write(s.worker.scratch.target(pgwire.Close, pgwire.Statement, serverName(serial)))
+func (s *session) sendClose(st *statement) {
+	s.owe(owedClose, skip).statement = st
+	s.srv.peer.Write(s.worker.scratch.target(pgwire.Close, pgwire.Statement, serverName(st.serial)))
 }
 
 // provokeDuplicate makes the server raise the error that the client earned by preparing a name twice, with the right
@@ -167,11 +164,13 @@ func (s *session) provokeDuplicate(name, msg []byte) {
 	srv := s.srv
 	msg = s.disarm(msg, name, pgwire.HeaderLen)
 	name = msg[pgwire.HeaderLen : pgwire.HeaderLen+len(name)]
-	s.owe(owedParse, skip).statement = noStatement
-	srv.peer.Write(s.worker.scratch.parse(string(name), noStatement.body))
+	if !slices.Contains(srv.strays, string(name)) {
+		s.owe(owedParse, skip).statement = noStatement
+		srv.peer.Write(s.worker.scratch.parse(string(name), noStatement.body))
+		srv.strays = append(srv.strays, string(name))
+	}
 	s.owe(owedParse, forward).statement = noStatement
 	srv.peer.Write(msg)
-	srv.strays = append(srv.strays, string(name))
 }
 
 // noStatement stands for what is prepared only to provoke an error.
@@ -229,10 +228,36 @@ func (c *serverConn) undecided(st *statement) bool {
 
 // makeResident sees to it that a named statement is on the server.
 func (s *session) makeResident(st *statement) {
-	if !s.srv.residents.has(st) {
+	switch {
+	case s.srv.residents.has(st):
+	case st.stale.Load():
+		s.provokeStale()
+	default:
 		s.sendParse(st, skip)
 	}
 }
+
+// provokeStale makes the server raise the error that it would raise had it planned the statement when the client
+// prepared it. Parsed only now, the statement would run without complaint and give columns that the client was never
+// told of.
+func (s *session) provokeStale() {
+	const raise = "DO $$BEGIN RAISE EXCEPTION 'cached plan must not change result type' USING ERRCODE = '0A000'; END$$"
+	srv := s.srv
+	name := serverName(s.origin.statements.serial.Add(1))
+	srv.strays = append(srv.strays, name)
+	s.owe(owedParse, skip).statement = noStatement
+	srv.peer.Write(s.worker.scratch.parse(name, []byte(raise+"\x00\x00\x00")))
+	s.owe(owedBind, skip)
+	srv.peer.Write(s.worker.scratch.bindHead(nil, name, len(noFormats)))
+	srv.peer.Write(noFormats)
+	s.owe(owedExecute, forward)
+	srv.peer.Write(runAll)
+}
+
+var (
+	noFormats = make([]byte, 6)                                                  // no parameter formats, no parameters, no result formats
+	runAll    = pgwire.AppendMessage(nil, pgwire.Execute, []byte{0, 0, 0, 0, 0}) // the unnamed portal, all rows
+)
 
 // makeUnnamed sees to it that the server's unnamed statement is the client's, if that is what name asks for.
 func (s *session) makeUnnamed(name []byte) {

@@ -50,8 +50,6 @@ type owed struct {
 	unnamed bool
 	// statement is what a Parse or Close is about, so that a failure can be undone.
 	statement *statement
-	// serial is the one under which statement is, or was, parsed on the server.
-	serial uint64
 	// name is the client's name for the statement; empty for injected messages and the unnamed one.
 	name string
 	// answer holds the bytes of a fake. They are never changed after they were queued.
@@ -83,6 +81,7 @@ type replyQueue struct {
 	// Batches are numbered in the order of their ends: sent is the number of the one that is being sent, answered that
 	// of the oldest whose end is owed.
 	sent, answered uint64
+	open           bool // messages were sent since the last end of a batch
 }
 
 // undecided says whether it is open what became of a message of the given batch: the batch was sent as a whole, so that
@@ -99,8 +98,13 @@ func (q *replyQueue) push(kind replyKind, act action) *owed {
 	e := &q.ring[(q.first+q.count)&(len(q.ring)-1)]
 	q.count++
 	*e = owed{kind: kind, action: act}
-	if kind.endsBatch() && act != fake {
+	switch {
+	case act == fake || kind == owedCopyEnd:
+	case kind.endsBatch():
 		q.sent++
+		q.open = false
+	default:
+		q.open = true
 	}
 	return e
 }
@@ -120,6 +124,13 @@ func (q *replyQueue) front() *owed {
 		return nil
 	}
 	return &q.ring[q.first]
+}
+
+// abortFills gives up keeping any reply that is still owed.
+func (q *replyQueue) abortFills() {
+	for i := range q.count {
+		q.at(i).fill.Abort()
+	}
 }
 
 // at returns the i-th oldest entry.

@@ -199,9 +199,10 @@ func (s *Server) receive(nc net.Conn) {
 }
 
 // moveIn hands an authenticated client to an event loop, where its session begins.
-func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting) {
+func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, cacheOff bool) {
 	w := s.place()
-	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true}
+	w.load.Add(1)
+	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true, cacheOff: cacheOff}
 	c.broker = w.broker
 	o.sessions.Add(1)
 	s.registry.admit(c, w)
@@ -212,12 +213,13 @@ func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting) {
 	posted := w.loop.Post(func() {
 		conn, err := w.loop.Adopt(nc, c)
 		if err != nil {
+			w.load.Add(-1)
 			s.forget(c)
 			s.log.Error("client could not be handed to its event loop", "error", err)
 			return
 		}
 		c.client = conn
-		w.add(c)
+		w.sessions.add(c)
 		c.start()
 	})
 	if !posted { // the server has stopped

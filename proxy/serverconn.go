@@ -231,6 +231,7 @@ func (c *serverConn) OnError(err error) {
 	c.worker.scratch.reset()
 	h := c.holder
 	c.holder = nil
+	c.owed.abortFills()
 	if h != nil {
 		h.lost(err)
 	}

@@ -64,6 +64,8 @@ type session struct {
 	midBatch   bool // extended messages since the last Sync
 	skipToSync bool // after an error of ours: drop everything up to a Sync
 	cacheOff   bool // SET overdrive.cache = off
+	localOff   bool // SET LOCAL overdrive.cache = off
+	looked     bool // the cache was asked for what is being sent now
 	onlyReads  bool // nothing but plain reads is owed
 	draining   bool // the server is stopping: end at rest
 	retrying   bool // a timer will try to release the server again
@@ -201,7 +203,7 @@ func (s *session) OnEOF() {
 	s.worker.scratch.reset()
 	switch {
 	case s.state == gone || s.state == leaving:
-	case s.busy() && s.in.Len() == 0:
+	case s.busy() && s.in.Len() == 0 && s.left == 0 && !s.midBatch && !s.srv.copyIn: // it has said all it had to say
 		s.leave(halfCloseGrace)
 	default:
 		s.end(reasonClientClosed, nil)
@@ -274,6 +276,10 @@ func (s *session) end(why reason, err error) {
 		s.endTimer.Stop()
 	}
 	s.in.Keep(nil)
+	s.fill.Abort()
+	if s.pins != 0 {
+		s.origin.pinned.Add(-1)
+	}
 	if s.srv != nil {
 		s.handBack()
 	}

@@ -70,24 +70,26 @@ func (in *interner) with(s *settings, name, value string) *settings {
 	return in.intern(append(items, setting{key, name, value}))
 }
 
-// without returns the set that lacks name.
-func (in *interner) without(s *settings, name string) *settings {
-	if _, ok := s.get(name); !ok {
-		return s
-	}
-	key := strings.ToLower(name)
-	items := slices.DeleteFunc(slices.Clone(s.items), func(it setting) bool { return it.key == key })
-	return in.intern(items)
-}
-
 // get looks a parameter up; the case of its name does not matter.
 func (s *settings) get(name string) (value string, ok bool) {
-	key := strings.ToLower(name)
-	i, ok := slices.BinarySearchFunc(s.items, key, func(it setting, k string) int { return cmp.Compare(it.key, k) })
+	i, ok := s.find(name)
 	if !ok {
 		return "", false
 	}
 	return s.items[i].value, true
+}
+
+func (s *settings) find(name string) (i int, ok bool) {
+	key := strings.ToLower(name)
+	return slices.BinarySearchFunc(s.items, key, func(it setting, k string) int { return cmp.Compare(it.key, k) })
+}
+
+// spelling returns the name of a parameter as the set has it, or else as it is.
+func (s *settings) spelling(name string) string {
+	if i, ok := s.find(name); ok {
+		return s.items[i].name
+	}
+	return name
 }
 
 // change returns the SQL that turns a server that has s into one that has want, or "" if they are equal. Values are

@@ -6,6 +6,8 @@ import (
 	"net"
 	"slices"
 	"time"
+
+	"overdrive/proxy/pgwire"
 )
 
 // Shutdown stops the server: nobody new is let in, clients at rest are told to go, transactions that are open may finish
@@ -107,7 +109,7 @@ func (s *session) drain() {
 
 // restful says whether the client has nothing under way.
 func (s *session) restful() bool {
-	return s.state == ready && !s.busy() && !s.midBatch && s.in.Len() == 0 && s.left == 0 && s.status() == 'I'
+	return s.state == ready && !s.busy() && !s.midBatch && s.in.Len() == 0 && s.left == 0 && s.status() == pgwire.TxIdle
 }
 
 // turnAway tells a client that there are too many. A cancel request is carried out all the same.

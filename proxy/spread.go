@@ -138,11 +138,10 @@ func (s *Server) move(c *session, to *worker) {
 	c.worker.remove(c)
 	to.load.Add(1) // counted from now on, so that not too many are sent there
 	c.client.(*loop.Conn).Move(to.loop, func() {
-		to.load.Add(-1)
 		c.worker, c.broker = to, to.broker
 		c.waiter.Home = to.index
 		s.registry.moved(c, to)
-		to.add(c)
+		to.sessions.add(c)
 		if s.stopping.Load() {
 			c.drain()
 		}

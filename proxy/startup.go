@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -33,7 +34,7 @@ func (s *session) tryStartup() {
 	if s.want == nil {
 		want := s.origin.base()
 		for _, it := range s.rawStartup {
-			want = s.origin.interner.with(want, it.name, it.value)
+			want = s.origin.interner.with(want, s.origin.base().spelling(it.name), it.value)
 		}
 		s.want = want
 		if sql := s.srv.has.change(want); sql != "" {
@@ -67,6 +68,23 @@ func (s *session) greet() {
 	b = pgwire.AppendMessage(b, pgwire.BackendKeyData, s.cancelKey.bytes())
 	s.client.Write(pgwire.AppendReady(b, pgwire.TxIdle))
 	s.state = ready
+}
+
+// ownSettings takes the proxy's own parameters out of those of a startup packet.
+func ownSettings(raw []setting) (rest []setting, cacheOff bool, err error) {
+	for _, it := range raw {
+		switch name, own := strings.CutPrefix(it.key, ownPrefix); {
+		case !own:
+			rest = append(rest, it)
+		case name != ownCache:
+			return nil, false, fmt.Errorf("unrecognized configuration parameter %q", it.name)
+		case it.value != "on" && it.value != "off":
+			return nil, false, fmt.Errorf("%s must be on or off", it.name)
+		default:
+			cacheOff = it.value == "off"
+		}
+	}
+	return rest, cacheOff, nil
 }
 
 // maxStartupSettings bounds the parameters of a startup packet.

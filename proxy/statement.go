@@ -19,8 +19,11 @@ type statement struct {
 	body []byte
 	// scope holds the settings that change how the text is parsed.
 	scope string
-	// serial makes the name on the server. It moves on when a plan went stale, so that every server parses anew.
-	serial atomic.Uint64
+	// serial makes the name on the server.
+	serial uint64
+	// stale is set when a server has said that the columns of the result are others than when it was parsed. Who
+	// prepared it before must prepare it anew, as with PostgreSQL itself.
+	stale atomic.Bool
 	// seen is the verdict on the text, renewed when the catalog changes.
 	seen atomic.Pointer[classify.Verdict]
 }
@@ -63,11 +66,10 @@ func (t *statementTable) intern(body []byte, scope string) *statement {
 	h := maphash.Bytes(t.seed, body) ^ maphash.String(t.seed, scope)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if st, ok := t.known.Get(h); ok && string(st.body) == string(body) && st.scope == scope {
+	if st, ok := t.known.Get(h); ok && string(st.body) == string(body) && st.scope == scope && !st.stale.Load() {
 		return st
 	}
-	st := &statement{body: append([]byte(nil), body...), scope: scope}
-	st.serial.Store(t.serial.Add(1))
+	st := &statement{body: append([]byte(nil), body...), scope: scope, serial: t.serial.Add(1)}
 	t.known.Remove(h)
 	t.known.Add(h, st)
 	t.bytes += len(st.body)
@@ -77,14 +79,11 @@ func (t *statementTable) intern(body []byte, scope string) *statement {
 	return st
 }
 
-// renew gives the statement a new name, because its plan on the servers is stale.
-func (t *statementTable) renew(st *statement) { st.serial.Store(t.serial.Add(1)) }
-
 // residents are the statements that live on one server connection, bounded by count and bytes. They follow the order of
 // what was sent, not of what was answered; a message that the server skipped is undone. They belong to the
 // connection's loop.
 type residents struct {
-	live  *simplelru.LRU[*statement, residence]
+	live  *simplelru.LRU[*statement, uint64] // the batch in which it was parsed
 	bytes int
 }
 
@@ -94,49 +93,37 @@ const (
 	maxResidentBytes = 4 << 20
 )
 
-// residence says under which serial a statement was parsed on a server, and in which batch.
-type residence struct{ serial, batch uint64 }
-
 func newResidents() *residents {
 	r := &residents{}
-	r.live, _ = simplelru.NewLRU(2*maxResidents, func(st *statement, _ residence) { r.bytes -= len(st.body) })
+	r.live, _ = simplelru.NewLRU(2*maxResidents, func(st *statement, _ uint64) { r.bytes -= len(st.body) })
 	return r
 }
 
-// has says whether st is there under its present name, and marks it as used.
+// has says whether st is there, and marks it as used.
 func (r *residents) has(st *statement) bool {
-	at, ok := r.live.Get(st)
-	return ok && at.serial == st.serial.Load()
+	_, ok := r.live.Get(st)
+	return ok
 }
 
 // since returns the batch in which st was parsed.
-func (r *residents) since(st *statement) (batch uint64, ok bool) {
-	at, ok := r.live.Peek(st)
-	return at.batch, ok
-}
-
-// stale returns the old serial of a statement that is there under a name it no longer goes by.
-func (r *residents) stale(st *statement) (serial uint64, ok bool) {
-	at, ok := r.live.Peek(st)
-	return at.serial, ok && at.serial != st.serial.Load()
-}
+func (r *residents) since(st *statement) (batch uint64, ok bool) { return r.live.Peek(st) }
 
 // add notes that st was parsed.
-func (r *residents) add(st *statement, at residence) {
+func (r *residents) add(st *statement, batch uint64) {
 	r.remove(st)
-	r.live.Add(st, at)
+	r.live.Add(st, batch)
 	r.bytes += len(st.body)
 }
 
 func (r *residents) remove(st *statement) { r.live.Remove(st) }
 
 // surplus takes out the least recently used statement if there is no room for one more of the given size.
-func (r *residents) surplus(size int) (st *statement, serial uint64, ok bool) {
+func (r *residents) surplus(size int) (st *statement, ok bool) {
 	if r.live.Len() < maxResidents && r.bytes+size <= maxResidentBytes {
-		return nil, 0, false
+		return nil, false
 	}
-	st, at, ok := r.live.RemoveOldest()
-	return st, at.serial, ok
+	st, _, ok = r.live.RemoveOldest()
+	return st, ok
 }
 
 func (r *residents) clear() { r.live.Purge() }

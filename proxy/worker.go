@@ -17,16 +17,10 @@ type worker struct {
 	alarm   func(d time.Duration, f func()) stopper
 
 	sessions list         // everybody who lives here
-	load     atomic.Int64 // how many that are, and how many are on their way here; for everybody to read
+	load     atomic.Int64 // how many that are, with those on their way here, who are counted first; for everybody to read
 }
 
-// add makes s one of the worker's sessions.
-func (w *worker) add(s *session) {
-	w.sessions.add(s)
-	w.load.Add(1)
-}
-
-// remove takes s out.
+// remove takes s out, and off the count.
 func (w *worker) remove(s *session) {
 	if w.sessions.remove(s) {
 		w.load.Add(-1)
