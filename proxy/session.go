@@ -36,8 +36,8 @@ const (
 )
 
 // A session is one logged-in client, as a machine without I/O: events come in by the methods that are called On… or
-// belong to the holder interface, and everything it does goes out through peer, broker and serverConn. It takes no locks,
-// starts no goroutines and reads no clock. It belongs to one loop.
+// belong to the holder interface, and everything it does goes out through peer, broker and serverConn. It holds no lock
+// across an event, starts no goroutine and reads no clock. It belongs to one loop.
 //
 // It is kept small: ten thousand idle ones are the normal case.
 type session struct {

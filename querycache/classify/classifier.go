@@ -68,8 +68,9 @@ func (c *Classifier) Current(v *Verdict) bool {
 	return v.generation == 0 || v.generation == c.Generation()
 }
 
-// Stale forgets catalog and verdicts, because the catalog has changed or is about to. Call it before a statement whose
-// verdict says DDL is sent, and again when its transaction has ended. Until SetCatalog nothing is cacheable.
+// Stale forgets catalog and verdicts, because the catalog has changed. Call it when a transaction with a statement whose
+// verdict says DDL has ended, before its Write does: until then that Write keeps everything from being served. Until
+// SetCatalog nothing is cacheable.
 func (c *Classifier) Stale() { c.replace(nil, 0) }
 
 // SetCatalog makes catalog the basis of all verdicts from now on. generation is that of before the catalog was loaded;

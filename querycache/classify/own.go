@@ -52,7 +52,7 @@ func ownStatement(s statement) *Own {
 	return own
 }
 
-// ownValue decodes the value of a SET: one word, number or plain string. The words DEFAULT and ” are both empty.
+// ownValue decodes the value of a SET: one word, number or plain string. DEFAULT and the empty string both give "".
 func ownValue(s statement) (string, bool) {
 	sign := ""
 	if s.at(0).text == "-" && s.at(1).kind == sqlscan.Number {
