@@ -159,6 +159,9 @@ func (c *serverConn) errorResponse(body []byte, e *owed) (action, error) {
 	if c.holder == nil {
 		return 0, fmt.Errorf("server gave up an idle connection: %s", c.lastError.Message)
 	}
+	if e != nil && e.statement != nil && c.lastError.Code == codeInvalidStatementName {
+		c.residents.remove(e.statement) // somebody deallocated it by SQL
+	}
 	c.holder.failed(c.lastError, e)
 	if e != nil && e.name != "" {
 		c.instead = restoreName(body, e.name)

@@ -122,12 +122,13 @@ func cancelled(c *serverConn, err error) {
 	if err != nil {
 		c.doubtful = true
 	}
-	if f := c.afterward; f != nil {
+	f := c.afterward
+	switch {
+	case f == nil:
+	case err != nil: // with afterward still set, so that it counts as held
+		c.fail(fmt.Errorf("cancel request: %w", err))
+	default:
 		c.afterward = nil
-		if err != nil {
-			c.fail(fmt.Errorf("cancel request: %w", err))
-			return
-		}
 		f()
 	}
 }
@@ -219,7 +220,7 @@ const (
 // clean is the broker's.
 func (b *loopBroker) clean(c *serverConn, write *querycache.Write, reset bool) {
 	c.origin.pool.BeginReset(c.lease.Load())
-	whenUncancelled(c, func() { startCleaning(b, c, write, reset) })
+	whenUncancelled(c, newCleaner(b, c, write, reset).start)
 }
 
 // finish is the broker's.

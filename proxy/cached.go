@@ -74,12 +74,18 @@ const sharedFrom = 16 << 10
 //
 // Invariant: no byte from the cache is written before every reply owed ahead of it.
 func (s *session) deliver(reply []byte) {
-	switch {
-	case s.busy():
-		s.srv.owed.push(owedSync, fake).answer = reply
-	case len(reply) >= sharedFrom:
+	if s.busy() {
+		s.srv.owed.push(owedKept, fake).answer = reply
+		return
+	}
+	s.pay(reply)
+}
+
+// pay is also the server connection's call, for a fake whose turn has come.
+func (s *session) pay(reply []byte) {
+	if len(reply) >= sharedFrom {
 		s.client.WriteShared(reply)
-	default:
+	} else {
 		s.client.Write(reply)
 	}
 }

@@ -96,7 +96,7 @@ func (s *Server) cancelClient(request []byte) {
 	}
 	done := make(chan struct{})
 	posted := target.worker.loop.Post(func() {
-		if target.session.worker != target.worker { // it has just moved: it is at rest
+		if now, ok := s.registry.find(request); !ok || now.worker != target.worker { // it has just moved: it is at rest
 			close(done)
 			return
 		}

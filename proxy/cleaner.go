@@ -13,6 +13,7 @@ import (
 type nobody struct{}
 
 func (nobody) toClient([]byte)                    {}
+func (nobody) pay([]byte)                         {}
 func (nobody) undone(*owed, bool)                 {}
 func (nobody) completed([]byte)                   {}
 func (nobody) parameter(_, _ string, _ bool) bool { return false }
@@ -29,17 +30,25 @@ type cleaner struct {
 	conn   *serverConn
 	write  *querycache.Write
 	limit  stopper
-	broken bool
+	// reset asks for DISCARD ALL; started says that the cancel requests under way, if any, have had their effect.
+	reset, started, broken bool
 }
 
-func startCleaning(b *loopBroker, c *serverConn, write *querycache.Write, reset bool) {
-	k := &cleaner{broker: b, conn: c, write: write}
+func newCleaner(b *loopBroker, c *serverConn, write *querycache.Write, reset bool) *cleaner {
+	k := &cleaner{broker: b, conn: c, write: write, reset: reset}
 	c.holder = k
+	return k
+}
+
+// start sends what cleans.
+func (k *cleaner) start() {
+	c := k.conn
+	k.started = true
 	c.conn.ResumeRead()
 	if c.status != pgwire.TxIdle {
 		k.send("ROLLBACK")
 	}
-	if reset {
+	if k.reset {
 		k.send("DISCARD ALL")
 		c.strays = nil
 	}
@@ -58,7 +67,7 @@ func (k *cleaner) failed(pgwire.ErrorReport, *owed) { k.broken = true }
 // walked returns the connection to the pool once all is answered.
 func (k *cleaner) walked() {
 	c := k.conn
-	if c.owed.len() > 0 || c.left > 0 {
+	if !k.started || c.owed.len() > 0 || c.left > 0 {
 		return
 	}
 	k.write.End()
@@ -81,7 +90,9 @@ func (k *cleaner) discard(why pool.CloseReason) {
 }
 
 func (k *cleaner) lost(error) {
-	k.limit.Stop()
+	if k.limit != nil {
+		k.limit.Stop()
+	}
 	k.write.Abandon()
 }
 
@@ -100,6 +111,9 @@ func startFinishing(b *loopBroker, c *serverConn, write *querycache.Write, where
 	c.conn.ResumeRead()
 	switch where {
 	case amidMessage:
+		if c.owed.len() <= 1 {
+			k.write.End() // half a message has no effect, and all before it is answered
+		}
 		k.giveUp()
 		return
 	case amidCopy:
@@ -107,6 +121,7 @@ func startFinishing(b *loopBroker, c *serverConn, write *querycache.Write, where
 		c.peer.Write(c.worker.scratch.text(pgwire.CopyFail, "client is gone"))
 		k.sync()
 	case amidBatch:
+		k.failBatch()
 		k.sync()
 	case amidReplies:
 	}
@@ -116,6 +131,16 @@ func startFinishing(b *loopBroker, c *serverConn, write *querycache.Write, where
 	}
 	k.walked()
 }
+
+// failBatch makes the batch that the client left open fail, so that ending it does not commit what stood before: a server
+// whose client is gone rolls it back.
+func (k *finisher) failBatch() {
+	k.conn.owed.push(owedExecute, skip)
+	k.conn.peer.Write(runNothing)
+}
+
+// runNothing executes a portal that does not exist.
+var runNothing = pgwire.AppendMessage(nil, pgwire.Execute, []byte(serverPrefix+"\x00\x00\x00\x00\x00"))
 
 // sync ends the batch that the client left open.
 func (k *finisher) sync() {
@@ -147,6 +172,8 @@ func (k *finisher) discard() {
 }
 
 func (k *finisher) lost(error) {
-	k.limit.Stop()
+	if k.limit != nil {
+		k.limit.Stop()
+	}
 	k.write.Abandon()
 }

@@ -27,7 +27,8 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 		s.onlyReads = false
 	}
 	s.pin(s.origin.pinsOf(v))
-	if len(v.Resets) > 0 || v.Session.Has(classify.DiscardAll|classify.DeallocateAll) {
+	if len(v.Resets) > 0 || len(v.Sets) > 0 ||
+		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown) {
 		s.sweeping = true
 	}
 	if len(v.Resets) > 0 {
@@ -38,6 +39,7 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	}
 	if s.write == nil {
 		s.write = s.origin.cache.BeginWrite(v)
+		s.judgedAt = s.origin.classifier.Generation()
 	} else {
 		s.write.Add(v)
 	}
@@ -58,6 +60,9 @@ func (s *session) noteResets(srv *serverConn, names []string) {
 func (s *session) endWrite() {
 	if s.write == nil {
 		return
+	}
+	if s.origin.classifier.Generation() != s.judgedAt {
+		s.write.Add(unseenRun) // it may have fired a trigger that its verdict could not know of
 	}
 	if s.ddl {
 		s.ddl = false

@@ -19,6 +19,8 @@ const (
 	codeInvalidPassword      = "28P01"
 	codeInvalidCatalogName   = "3D000"
 	codeUndefinedObject      = "42704"
+	codeInvalidStatementName = "26000"
+	codeNameTooLong          = "42622"
 	codeTooManyConnections   = "53300"
 	codeConfigurationLimit   = "53400"
 	codeQueryCanceled        = "57014"

@@ -12,7 +12,7 @@ func (s *session) bind(h pgwire.Header, msg, body []byte) bool {
 		return false
 	}
 	own, st := s.lookup(name)
-	if st == nil && s.busy() {
+	if st == nil && s.unanswered() {
 		return s.stall()
 	}
 	if st != nil && st.judge(s.origin).Own != nil {
@@ -50,6 +50,9 @@ func (s *session) bind(h pgwire.Header, msg, body []byte) bool {
 
 // mustWait says whether what a name stands for on the server depends on a batch that is still to be answered.
 func (s *session) mustWait(name []byte, st *statement) bool {
+	if !s.unanswered() {
+		return false
+	}
 	if len(name) == 0 {
 		return s.srv.undecided(nil)
 	}
@@ -60,6 +63,9 @@ func (s *session) mustWait(name []byte, st *statement) bool {
 func (s *session) bindPortal(portal []byte, st *statement) {
 	if len(portal) == 0 {
 		s.portal = st
+		return
+	}
+	if len(portal) > maxNameBytes {
 		return
 	}
 	if s.portals == nil {
@@ -88,7 +94,7 @@ func (s *session) describe(msg, body []byte) bool {
 	own, st := "", s.running(name)
 	if what == pgwire.Statement {
 		own, st = s.lookup(name)
-		if st == nil && s.busy() {
+		if st == nil && s.unanswered() {
 			return s.stall()
 		}
 	}
@@ -161,7 +167,7 @@ func (s *session) closeObject(msg, body []byte) bool {
 		return s.closePortal(msg, name)
 	}
 	_, st := s.lookup(name)
-	if s.busy() && (st == nil || s.srv.owed.undecided(s.names[string(name)].batch)) {
+	if s.unanswered() && (st == nil || s.srv.owed.undecided(s.names[string(name)].batch)) {
 		return s.stall()
 	}
 	s.midBatch = true

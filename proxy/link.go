@@ -75,6 +75,7 @@ func (s *session) granted(srv *serverConn) {
 	}
 	s.state = ready
 	s.advance(nil)
+	s.settle() // the cache may have had the answer by now
 }
 
 // tryAgain is the broker's call on the session's loop: the server that was granted broke on its way.
@@ -233,6 +234,9 @@ func (s *session) walked() {
 	if s.origin.mode == StatementPooling && srv.status == pgwire.TxOpen {
 		s.reject(reasonClientProtocol, codeProtocolViolation, "transaction blocks not allowed in statement pooling mode")
 		return
+	}
+	if s.state == stalled && srv.copyIn {
+		s.state = ready // the server waits for what the client sends
 	}
 	if srv.owed.len() == 0 && srv.left == 0 {
 		switch {

@@ -176,8 +176,6 @@ func (o *origin) plain(s *settings) bool {
 	for _, it := range s.items {
 		usual, reported := base.get(it.key)
 		switch {
-		case it.key == "standard_conforming_strings" && it.value == "off":
-			return false
 		case it.key == "search_path" && it.value != usual:
 			return false
 		case !reported && it.key != "search_path" && !harmless[it.key]:
@@ -197,18 +195,15 @@ var harmless = map[string]bool{
 	"transform_null_equals": true, "work_mem": true, "xmlbinary": true, "xmloption": true,
 }
 
-// judge returns the verdict on a text.
-func (o *origin) judge(text []byte) *classify.Verdict { return o.classifier.Judge(text) }
-
 // judge returns the verdict on a prepared statement, which is renewed when the catalog changed.
 func (st *statement) judge(o *origin) *classify.Verdict {
 	if v := st.seen.Load(); v != nil && o.classifier.Current(v) {
 		return v
 	}
-	if st.body == nil {
+	if st.body == nil || st.scope != "" {
 		return unseen
 	}
-	v := o.judge(st.text())
+	v := o.classifier.Judge(st.text())
 	st.seen.Store(v)
 	return v
 }

@@ -146,6 +146,9 @@ func (o *origin) loadCatalog(ctx context.Context, path *string) error {
 	defer up.NC.Close()
 	unblock := context.AfterFunc(ctx, func() { up.NC.Close() })
 	defer unblock()
+	if _, err := up.Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+		return fmt.Errorf("read catalog: %w", err)
+	}
 	var results [][][]string
 	for _, sql := range classify.CatalogQueries() {
 		rows, err := up.Query(sql)

@@ -20,6 +20,10 @@ func (s *session) parse(msg, body []byte) bool {
 		return false
 	}
 	known := len(name) > 0 && s.names[string(name)].statement != nil
+	if len(name) > maxNameBytes {
+		s.reject(reasonClientProtocol, codeNameTooLong, "name of a prepared statement is too long")
+		return false
+	}
 	if len(name) > 0 && !known && len(s.names) >= maxNames {
 		s.reject(reasonClientProtocol, codeConfigurationLimit, fmt.Sprintf("more than %d prepared statements", maxNames))
 		return false
@@ -28,14 +32,14 @@ func (s *session) parse(msg, body []byte) bool {
 	if !known && st.judge(s.origin).Own != nil {
 		return s.parseOwn(string(name), st)
 	}
-	if known && s.busy() {
+	if known && s.unanswered() {
 		return s.stall() // the name may yet turn out to be free
 	}
 	srv := s.link()
 	if srv == nil {
 		return false
 	}
-	if len(name) > 0 && srv.undecided(st) {
+	if len(name) > 0 && s.mustWait(name, st) {
 		return s.stall()
 	}
 	s.midBatch = true
@@ -61,15 +65,15 @@ func (s *session) internStatement(rest []byte) *statement {
 	return s.origin.statements.intern(rest, s.scope())
 }
 
-// scope is what besides its text decides how a statement is parsed and that the server does not follow by itself.
+// scope is what besides its text decides how a statement is parsed, and that the server does not follow by itself. It is
+// empty for everybody whose texts are read as they stand.
 func (s *session) scope() string {
-	if s.want == nil {
+	if s.want.legible {
 		return ""
 	}
-	if v, _ := s.want.get("standard_conforming_strings"); v == "off" {
-		return v
-	}
-	return ""
+	strings, _ := s.want.get("standard_conforming_strings")
+	encoding, _ := s.want.get("client_encoding")
+	return strings + " " + encoding
 }
 
 // prepare gives the client a named statement.

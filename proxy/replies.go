@@ -16,6 +16,7 @@ import (
 //	owedQuery      ReadyForQuery; all before it belongs to the answer
 //	owedCall       ReadyForQuery (FunctionCall)
 //	owedCopyEnd    nothing: it marks where a CopyDone or CopyFail stands that was sent before the server was known to copy
+//	owedKept       nothing: a whole batch that the cache answers, ReadyForQuery included; always a fake
 type replyKind uint8
 
 const (
@@ -28,6 +29,7 @@ const (
 	owedQuery
 	owedCall
 	owedCopyEnd
+	owedKept
 )
 
 // endsBatch says whether ReadyForQuery settles this kind.
@@ -99,7 +101,7 @@ func (q *replyQueue) push(kind replyKind, act action) *owed {
 	q.count++
 	*e = owed{kind: kind, action: act}
 	switch {
-	case act == fake || kind == owedCopyEnd:
+	case act == fake, kind == owedCopyEnd:
 	case kind.endsBatch():
 		q.sent++
 		q.open = false
@@ -202,7 +204,7 @@ func settles(k replyKind, typ byte) bool {
 		return typ == pgwire.CommandComplete || typ == pgwire.EmptyQueryResponse || typ == pgwire.PortalSuspended
 	case owedSync, owedQuery, owedCall:
 		return typ == pgwire.ReadyForQuery
-	case owedCopyEnd:
+	case owedCopyEnd, owedKept:
 		return false
 	}
 	return false

@@ -221,6 +221,9 @@ func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, cach
 		c.client = conn
 		w.sessions.add(c)
 		c.start()
+		if s.stopping.Load() {
+			c.drain()
+		}
 	})
 	if !posted { // the server has stopped
 		s.forget(c)

@@ -29,6 +29,8 @@ type peer interface {
 type holder interface {
 	// toClient passes on replies; b is borrowed.
 	toClient(b []byte)
+	// pay passes on a reply of ours, whose bytes never change.
+	pay(b []byte)
 	// undone tells that a reply will never come: the message failed, or an error made the server skip it.
 	undone(e *owed, failed bool)
 	// completed gives the command tag of a CommandComplete before it is passed on.
@@ -213,7 +215,7 @@ func (c *serverConn) payFakes() {
 	for c.fakeIsDue() {
 		e := c.owed.pop()
 		c.holder.settled(&e)
-		c.holder.toClient(e.answer)
+		c.holder.pay(e.answer)
 		if e.kind == owedQuery {
 			c.holder.toClient(c.worker.scratch.ready(c.status))
 		}

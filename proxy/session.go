@@ -85,6 +85,7 @@ type session struct {
 	portals    map[string]*statement // bound to named portals, until the transaction ends
 	fill       *querycache.Fill      // of the batch that is being sent
 	write      *querycache.Write     // of the transaction that is open
+	judgedAt   uint64                // generation of the catalog when it began to write
 	rawStartup []setting             // until they are known to be valid
 	resets     []string              // parameters to bring back to startup once the statement is through
 	endTimer   stopper
@@ -97,8 +98,9 @@ const (
 	maxHeld = 256 << 10
 	// maxAhead is how much is read ahead while the session waits; reading on lets it notice that its client left.
 	maxAhead = 64 << 10
-	// maxNames bounds the statements that one client may have prepared.
-	maxNames = 10000
+	// maxNames and maxNameBytes bound the statements that one client may have prepared, and the portals.
+	maxNames     = 10000
+	maxNameBytes = 1000
 )
 
 // halfCloseGrace is how long a client that closed its sending side may take to read the answers it is still owed. A
@@ -143,7 +145,7 @@ func (s *session) takeUp(b []byte) int {
 		return n
 	}
 	if s.sweeping && !s.midBatch {
-		if s.busy() {
+		if s.unanswered() {
 			s.stall()
 			return 0
 		}
@@ -215,6 +217,10 @@ func (s *session) OnError(err error) {
 	s.worker.scratch.reset()
 	s.end(endReason(err), err)
 }
+
+// unanswered says whether waiting brings replies that are still owed. In a copy it does not: the server waits for the
+// client.
+func (s *session) unanswered() bool { return s.busy() && !s.srv.copyIn }
 
 // busy says whether the server still works for this client.
 func (s *session) busy() bool { return s.srv != nil && (s.srv.owed.len() > 0 || s.srv.left > 0) }

@@ -18,6 +18,8 @@ type setting struct{ key, name, value string }
 type settings struct {
 	id    uint64 // unique in the process, never reused; part of cache keys
 	items []setting
+	// legible says whether the classifier reads texts under these settings as the server does.
+	legible bool
 }
 
 // interner makes sets of settings unique. Safe for concurrent use; it is asked only when something changed.
@@ -51,6 +53,7 @@ func (in *interner) intern(items []setting) *settings {
 	}
 	in.next++
 	s := &settings{id: in.next, items: items}
+	s.legible = s.readsPlainly()
 	in.sets[content.String()] = s
 	return s
 }
@@ -82,6 +85,20 @@ func (s *settings) get(name string) (value string, ok bool) {
 func (s *settings) find(name string) (i int, ok bool) {
 	key := strings.ToLower(name)
 	return slices.BinarySearchFunc(s.items, key, func(it setting, k string) int { return cmp.Compare(it.key, k) })
+}
+
+// readsPlainly says whether a backslash in a string constant stands for itself, and a quote is never a part of another
+// character: the texts are read byte by byte, with standard_conforming_strings on.
+func (s *settings) readsPlainly() bool {
+	if v, _ := s.get("standard_conforming_strings"); v == "off" {
+		return false
+	}
+	encoding, _ := s.get("client_encoding")
+	switch strings.ToUpper(encoding) {
+	case "SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "GB18030", "UHC", "JOHAB": // second bytes may be ASCII
+		return false
+	}
+	return true
 }
 
 // spelling returns the name of a parameter as the set has it, or else as it is.

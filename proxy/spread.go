@@ -121,7 +121,7 @@ func (s *Server) rebalance(inUse int) {
 func (w *worker) shed(keep int64, to []*worker, share int64, move func(*session, *worker)) {
 	for c := w.sessions.first; c != nil && w.load.Load() > keep; {
 		next := c.next
-		if c.restful() && c.srv == nil && !c.paused {
+		if c.restful() && c.srv == nil && !c.paused && !c.retrying {
 			for _, t := range to {
 				if t != w && t.load.Load() < share {
 					move(c, t)
