@@ -525,7 +525,6 @@ type fakeBroker struct {
 	real    *loopBroker
 	size    int
 	later   bool
-	closed  bool          // refuse everybody
 	prefer  string        // the server to hand out next
 	queue   []*session    // waiting
 	coming  []*session    // granted, and not told yet

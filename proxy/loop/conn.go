@@ -158,9 +158,6 @@ func (c *Conn) dropOutput() {
 	}
 }
 
-// SetHandler has h hear of everything from the next callback on.
-func (c *Conn) SetHandler(h Handler) { c.handler = h }
-
 // Loop is the loop c lives on.
 func (c *Conn) Loop() *Loop { return c.loop }
 
