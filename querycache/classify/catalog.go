@@ -14,11 +14,18 @@ type Catalog struct {
 	byName     map[qualified]*relation
 	visible    map[string]*relation // as an unqualified name finds it
 	functions  map[string][]function
-	notation   map[string]byte // functions that t.name may call -> volatility
-	operators  map[string]byte // user-defined operators not known to be harmless -> worst volatility
-	types      map[string]bool // types of PostgreSQL a value may be cast to -> it is a date type
-	cast       string          // a user-defined cast that any expression may call unseen; empty: none
-	castWrites bool            // a user-defined cast is volatile
+	notation   map[string]notation // what x.name may call
+	operators  map[string]byte     // user-defined operators not known to be harmless -> worst volatility
+	types      map[string]bool     // types of PostgreSQL a value may be cast to -> it is a date type
+	writing    map[string]bool     // types that a cast to may write
+	cast       string              // a user-defined cast that any expression may call unseen; empty: none
+	castWrites bool                // a user-defined cast may write
+}
+
+// notation is what x.name may call: all functions and casts of the name that take one argument.
+type notation struct {
+	row    bool // x may be a row; otherwise only a single value
+	writes bool
 }
 
 type qualified struct{ schema, name string }
@@ -31,14 +38,14 @@ type relation struct {
 	kind        byte // pg_class.relkind
 	temporary   bool
 	rowSecurity bool
-	opaque      bool // writing it, or for a view reading it, may run code that writes anywhere
+	opaque      bool // writing it, or reading it if codeOnRead, may run code that writes anywhere
 	unstable    bool // has a column of a type that is read or shown by rules beyond the settings
 	dates       map[string]bool
 
 	children []*relation // inheritance and partitions, direct
 	parents  []*relation
 	affects  []*relation // foreign keys that carry a change of this relation on, direct
-	uses     []*relation // of a view: the views in its definition
+	uses     []*relation // of a view: what in its definition may run code when read
 }
 
 // function is every function of one name in one schema that takes a certain number of arguments.
@@ -47,9 +54,12 @@ type function struct {
 	builtin    bool
 	least      int  // arguments
 	most       int  // arguments; -1: any number
-	volatility byte // the worst of them: i, s or v
+	volatility byte // the worst of them: i, s, v, or w for one that may write though not called volatile
 	visible    bool
 }
+
+// mayWrite reports whether a user-defined function of the volatility may write.
+func mayWrite(volatility byte) bool { return volatility >= 'v' }
 
 // takes reports whether f can be called with n arguments; n is -1 where that is not plain.
 func (f function) takes(n int) bool {
@@ -89,9 +99,10 @@ func NewCatalog(results [][][]string) (*Catalog, error) {
 		byName:    map[qualified]*relation{},
 		visible:   map[string]*relation{},
 		functions: map[string][]function{},
-		notation:  map[string]byte{},
+		notation:  map[string]notation{},
 		operators: map[string]byte{},
 		types:     map[string]bool{},
+		writing:   map[string]bool{},
 	}
 	load := [numSets]struct {
 		columns int
@@ -106,13 +117,17 @@ func NewCatalog(results [][][]string) (*Catalog, error) {
 		setForeignKeys: {2, c.edge(func(from, to *relation) { from.affects = append(from.affects, to) })},
 		setViewUses:    {2, c.edge(func(view, used *relation) { view.uses = append(view.uses, used) })},
 		setFunctions:   {7, c.addFunction},
-		setNotation:    {2, worst(c.notation)},
-		setOperators:   {2, worst(c.operators)},
+		setNotation: {3, func(row []string) error {
+			n := c.notation[row[0]]
+			c.notation[row[0]] = notation{row: n.row || row[1] == "t", writes: n.writes || row[2] == "t"}
+			return nil
+		}},
+		setOperators: {2, c.addOperator},
 		setCasts: {4, func(row []string) error {
 			if row[2] == "i" {
 				c.cast = fmt.Sprintf("from %s to %s", row[0], row[1])
 			}
-			c.castWrites = c.castWrites || row[3] == "v"
+			c.castWrites = c.castWrites || row[3] == "v" || row[3] == "w"
 			return nil
 		}},
 		setTypes: {2, func(row []string) error { c.types[row[0]] = row[1] == "t"; return nil }},
@@ -127,6 +142,7 @@ func NewCatalog(results [][][]string) (*Catalog, error) {
 			r.dates[row[1]] = row[2] == "t"
 			return nil
 		}},
+		setWritingTypes: {1, func(row []string) error { c.writing[row[0]] = true; return nil }},
 	}
 	for i, rows := range results {
 		for n, row := range rows {
@@ -183,15 +199,12 @@ func (c *Catalog) addFunction(row []string) error {
 	return nil
 }
 
-// worst returns a loader of name and volatility that keeps the worst of each name.
-func worst(m map[string]byte) func(row []string) error {
-	return func(row []string) error {
-		if len(row[1]) != 1 {
-			return fmt.Errorf("%q: volatility %q", row[0], row[1])
-		}
-		m[row[0]] = max(m[row[0]], row[1][0]) // i < s < v
-		return nil
+func (c *Catalog) addOperator(row []string) error {
+	if len(row[1]) != 1 {
+		return fmt.Errorf("operator %q: volatility %q", row[0], row[1])
 	}
+	c.operators[row[0]] = row[1][0]
+	return nil
 }
 
 // relationByOID returns nil without an error for an OID that is not among the relations, as that of a toast table.
@@ -221,7 +234,10 @@ func (c *Catalog) edge(add func(a, b *relation)) func(row []string) error {
 	}
 }
 
-// spreadOpaqueViews marks the views over opaque views.
+// codeOnRead reports whether reading r may run code that writes anywhere: a view's definition, a table's policies.
+func (r *relation) codeOnRead() bool { return r.opaque && (r.kind == 'v' || r.rowSecurity) }
+
+// spreadOpaqueViews marks the views over relations with code that runs when they are read.
 func (c *Catalog) spreadOpaqueViews() {
 	for changed := true; changed; {
 		changed = false
@@ -230,7 +246,7 @@ func (c *Catalog) spreadOpaqueViews() {
 				continue
 			}
 			for _, u := range r.uses {
-				if u.opaque {
+				if u.codeOnRead() {
 					r.opaque, changed = true, true
 				}
 			}

@@ -44,7 +44,8 @@ func handBuilt() [][][]string {
 			14 public temp_seen r t f t f f
 			15 pg_catalog pg_class r p f t f f
 			16 other t r p f f f f
-			17 public feeds r p f t f f`),
+			17 public feeds r p f t f f
+			18 public policed r p t t t f`),
 		setInherits:    rows("6 7\n9 8"),
 		setForeignKeys: rows("12 13\n17 11\n6 2"),
 		setViewUses:    rows("5 4"),
@@ -58,12 +59,18 @@ func handBuilt() [][][]string {
 			cost public f 1 1 v t
 			g other f 0 0 v f
 			lower other f 1 1 v f
+			quiet public f 0 0 w t
+			csafe public f 0 0 i t
+			datemultirange pg_catalog t 1 1 i t
+			query_to_xml pg_catalog t 4 4 v t
+			ts_rewrite pg_catalog t 3 3 i t
 			concat pg_catalog t 0 -1 s t`),
-		setNotation:    rows("cost v\nrow_to_json s"),
-		setOperators:   rows("### v\n<+> i"),
-		setCasts:       nil,
-		setTypes:       rows("text f\nint4 f\ndate t"),
-		setDateColumns: rows("1 day t\n2 day f"),
+		setNotation:     rows("cost t t\nrow_to_json t f\nvolf f t\npg_advisory_lock f f\nvolf f f"),
+		setOperators:    rows("### v\n<+> i\n%% w"),
+		setCasts:        nil,
+		setTypes:        rows("text f\nint4 f\ndate t\n_date t\ndatemultirange t"),
+		setDateColumns:  rows("1 day t\n2 day f"),
+		setWritingTypes: rows("coded"),
 	}
 }
 

@@ -5,9 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"overdrive/querycache/sqlscan"
-
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"overdrive/querycache/sqlscan"
 )
 
 const (
@@ -100,7 +100,7 @@ func (c *Classifier) Catalog() *Catalog { return c.state.Load().catalog }
 var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
 
 // Judge returns the verdict on text. It keeps no reference to text. For a shape it knows it does not allocate, unless
-// the text is a DO block or for the proxy itself; otherwise it parses, which takes tens of microseconds.
+// its constants say what it leaves behind in the session (a DO block, a SET of search_path) or it is for the proxy itself; otherwise it parses, which takes tens of microseconds.
 //
 // The text must come from a session with standard_conforming_strings on.
 func (c *Classifier) Judge(text []byte) *Verdict {

@@ -25,9 +25,6 @@ func summary(v *Verdict) string {
 	if v.DDL {
 		s += " ddl"
 	}
-	if v.Defers {
-		s += " defers"
-	}
 	return s
 }
 
@@ -101,6 +98,47 @@ func TestJudge_StatusAndEffect(t *testing.T) {
 		{"select t.cost from t", "uncacheable writes everything"},
 		{"select t.row_to_json from t", "uncacheable"},
 		{"select (select t).cost from t", "uncacheable writes everything"},
+		// What stands before the point may be no row.
+		{"select t.volf from t", "reads [1]"},
+		{"select (7).volf", "uncacheable writes everything"},
+		{"select $1.volf", "uncacheable writes everything"},
+		{"select a[1].volf from t", "uncacheable writes everything"},
+		{"select x.volf from lower('x') x", "uncacheable writes everything"},
+		{"select x.volf from t, (select x.a from lower('x') x) x", "uncacheable writes everything"},
+		{"select (a).pg_advisory_lock from t", "uncacheable"},
+		{"select t.pg_advisory_lock from t", "reads [1]"},
+		{"insert into t select (7).volf", "notaquery writes everything"},
+		{"select (a).date from t", "uncacheable"},
+		{"select (a).ts_stat from t", "uncacheable writes everything"},
+		{"select (a).b, (a).c.d from t", "reads [1]"},
+		{"select datemultirange(a) from t", "uncacheable"},
+
+		// User-defined code that is not called volatile.
+		{"select quiet()", "uncacheable writes everything"},
+		{"select csafe()", "uncacheable"},
+		{"select a %% b from t", "uncacheable writes everything"},
+		{"select 1::coded", "uncacheable writes everything"},
+		{"insert into t values ('x'::thing)", "notaquery writes [1]"},
+		{"insert into t values ($1::coded)", "notaquery writes everything"},
+		{"select * from policed", "uncacheable writes everything"},
+
+		// Functions that run text.
+		{"select query_to_xml('select f()', true, true, '')", "volatile writes everything"},
+		{"select ts_rewrite(a, a, a) from t", "uncacheable writes everything"},
+		{"select * from dblink('x') as d(a int)", "uncacheable writes everything"},
+		{"select * from ts_stat('select f()')", "uncacheable writes everything"},
+
+		{"select note::_date from t", "uncacheable"},
+		{"select array[note]::_date from t", "uncacheable"},
+		{"select array[note]::date[] from t", "uncacheable"},
+		{"select '{2020-01-01}'::_date", "reads []"},
+		{`select '{tod\ay}'::date[]`, "volatile"},
+
+		{"select " + strings.Repeat("x", 63) + " from t", "reads [1]"},
+		{"select " + strings.Repeat("x", 64) + " from t", "uncacheable writes everything"},
+		{`select 1 as "` + strings.Repeat("é", 32) + `" from t`, "uncacheable writes everything"},
+		{"insert into t values (" + strings.Repeat("x", 64) + "(1))", "notaquery writes everything"},
+
 		{"select xmin from t", "uncacheable"},
 		{"select t.ctid from t", "uncacheable"},
 		{`select "ctid" from t`, "uncacheable"},
@@ -170,8 +208,8 @@ func TestJudge_StatusAndEffect(t *testing.T) {
 		{"call p()", "notaquery writes everything"},
 		{"do $$begin end$$", "notaquery writes everything"},
 		{"do $$begin create table x(); end$$", "notaquery writes everything ddl"},
-		{"commit prepared 'x'", "notaquery writes everything"},
-		{"prepare transaction 'x'", "notaquery defers"},
+		{"commit prepared 'x'", "notaquery writes everything ddl"},
+		{"prepare transaction 'x'", "notaquery"},
 		{"refresh materialized view m", "notaquery writes everything ddl"},
 		{"select * into x from t", "uncacheable writes everything ddl"},
 		{"create table x as select 1", "notaquery writes everything ddl"},
@@ -264,6 +302,7 @@ func TestJudge_WithoutCatalogFearsTheWorst(t *testing.T) {
 		"begin":                        "notaquery",
 		"set timezone = 'utc'":         "notaquery",
 		"copy t from stdin":            "notaquery writes everything",
+		"select (7).volf":              "unsettled writes everything",
 		"select 1; select * from only": "parseerror writes everything",
 	} {
 		if got := summary(c.Judge([]byte(sql))); got != want {

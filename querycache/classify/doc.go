@@ -10,7 +10,7 @@
 //
 // A verdict is worked out from the shape and never from the text, so it cannot depend on a constant. The few
 // things that do are added per text: a string that means the present ('today') makes the answer volatile, the body of
-// a DO block is searched for session effects, and our own SET carries its value.
+// a DO block and the value of a search_path are searched for session effects, and our own SET carries its value.
 //
 // # What is refused
 //
@@ -19,6 +19,10 @@
 // the server calls STABLE are refused with the volatile ones. Operators and casts of PostgreSQL itself that are STABLE
 // depend only on settings (TimeZone, DateStyle, lc_monetary, default_text_search_config …); those belong into the key
 // of the cache.
+//
+// A function of the user may write, whatever the server calls it, unless it is written in C and not VOLATILE: nobody
+// checks what a STABLE or IMMUTABLE function in another language calls. So may all that calls it without its name: views,
+// operators, casts, domains, constraints, indexes, policies, and x.f, which is f(x) where x has no field f.
 //
 // # For whom a verdict holds
 //

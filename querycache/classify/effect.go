@@ -20,8 +20,9 @@ func (w *walker) statement(n ast.Node) {
 		*ast.LoadStmt, *ast.PrepareStmt:
 
 	case *ast.TransactionStmt:
-		w.everything = w.everything || n.Kind == ast.TRANS_STMT_COMMIT_PREPARED
-		w.defers = w.defers || n.Kind == ast.TRANS_STMT_PREPARE
+		if n.Kind == ast.TRANS_STMT_COMMIT_PREPARED {
+			w.everything, w.ddl = true, true // what the transaction did is not known here
+		}
 
 	case *ast.DeclareCursorStmt:
 		w.statement(n.Query)

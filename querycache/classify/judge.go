@@ -2,10 +2,11 @@ package classify
 
 import (
 	"fmt"
-
-	"overdrive/querycache/sqlscan"
+	"slices"
 
 	"github.com/multigres/multigres/go/common/parser/ast"
+
+	"overdrive/querycache/sqlscan"
 )
 
 // judge works out the verdict on every text of a shape.
@@ -22,7 +23,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 		}
 	}
 	sessionEffects(v, all)
-	v.perText = hasBlock(all)
+	v.perText = slices.ContainsFunc(all, statement.dependsOnText)
 
 	stmts, err := parse(string(shape))
 	if err == nil && !tally(stmts, all) {
@@ -37,6 +38,11 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	for _, s := range stmts {
 		w.statement(s)
 	}
+	w.settleNotation()
+	if name := longName(all); name != "" {
+		w.refuse(Uncacheable, "the server shortens %q", name)
+		w.everything = true
+	}
 	if len(w.writes) > 0 || len(w.reads) > 0 || w.status == Cacheable {
 		if name := lostName(stmts, all); name != "" {
 			w.refuse(Uncacheable, "%q is not found in the parsed statement", name)
@@ -44,7 +50,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 		}
 	}
 	v.Effect, v.Writes = w.effect()
-	v.DDL, v.Defers = w.ddl, w.defers
+	v.DDL = w.ddl
 	v.Status, v.Reason = verdictOf(w, stmts, all)
 	if v.Status == Cacheable {
 		v.Reads = ids(w.reads)
@@ -105,12 +111,17 @@ func mayBeDDL(all []statement) bool {
 	return false
 }
 
-// hasBlock reports whether any statement is a DO block.
-func hasBlock(all []statement) bool {
+// maxName is the length in bytes of the longest name the server does not shorten (NAMEDATALEN - 1).
+const maxName = 63
+
+// longName returns a name that the server shortens, so that it means another than it says, or "".
+func longName(all []statement) string {
 	for _, s := range all {
-		if s.at(0).is("do") {
-			return true
+		for _, t := range s {
+			if len(t.name) > maxName {
+				return t.name
+			}
 		}
 	}
-	return false
+	return ""
 }

@@ -3,9 +3,9 @@ package classify
 import (
 	"reflect"
 
-	"overdrive/querycache/sqlscan"
-
 	"github.com/multigres/multigres/go/common/parser/ast"
+
+	"overdrive/querycache/sqlscan"
 )
 
 // lostName returns a name in the tokens that is nowhere in the trees, or "". Some grammar rule of the parser then let it

@@ -27,7 +27,7 @@ func (w *walker) relation(n *ast.RangeVar) {
 		w.refuse(Uncacheable, "relation %q is not known", n.RelName)
 		return
 	}
-	if r.kind == 'v' && r.opaque {
+	if r.codeOnRead() {
 		w.everything = true
 	}
 	for _, r := range r.family() {
@@ -85,7 +85,8 @@ func (w *walker) write(n *ast.RangeVar, spread bool) {
 // systemColumns change without a write: VACUUM FULL moves rows, freezing rewrites xmin.
 var systemColumns = map[string]bool{"ctid": true, "xmin": true, "xmax": true, "cmin": true, "cmax": true, "tableoid": true}
 
-// column judges a column reference, which may be a call of a function in disguise: t.f means f(t) where t has no f.
+// column judges a column reference, which may be a call of a function in disguise: t.f means f(t) where t has no f. t is
+// a row, unless it is a function in FROM; what stands behind a subscript is selected from any value.
 func (w *walker) column(n *ast.ColumnRef) {
 	fields := names(n.Fields)
 	if len(fields) == 0 {
@@ -95,27 +96,58 @@ func (w *walker) column(n *ast.ColumnRef) {
 	if systemColumns[last] {
 		w.refuse(Uncacheable, "%q is a system column", last)
 	}
-	if len(n.Fields.Items) > 1 {
-		for _, f := range fields[1:] {
-			w.notation(f)
+	row := true
+	for _, item := range n.Fields.Items[1:] {
+		switch item := item.(type) {
+		case *ast.A_Indices:
+			row = false
+		case *ast.String:
+			w.notation(item.SVal, row)
+			if row {
+				w.selected = append(w.selected, item.SVal)
+			}
 		}
 	}
 }
 
-func (w *walker) notation(name string) {
+// notation judges a name behind a point, which may be the call of a function, or a cast, in disguise. row tells that
+// what stands before the point is a row.
+func (w *walker) notation(name string, row bool) {
 	if w.catalog == nil {
+		w.everything = true
 		return
 	}
-	if volatility, ok := w.catalog.notation[name]; ok {
+	n, ok := w.catalog.notation[name]
+	if ok = ok && (n.row || !row); ok || !row && w.catalog.types[name] {
 		w.refuse(Uncacheable, "%q behind a point may be a call of the function of that name", name)
-		w.everything = w.everything || volatility == 'v' && w.userDefined(name)
+	}
+	w.everything = w.everything || ok && n.writes || runsText(name)
+}
+
+// settleNotation judges the names behind the points of column references again if a function stands in FROM: what it
+// returns may be no row.
+func (w *walker) settleNotation() {
+	if !w.fromFunction {
+		return
+	}
+	for _, name := range w.selected {
+		w.notation(name, false)
 	}
 }
 
-// userDefined reports whether any function of the name is not PostgreSQL's own.
-func (w *walker) userDefined(name string) bool {
-	for _, f := range w.catalog.functions[name] {
-		if !f.builtin {
+// runsText reports whether a function of the name takes SQL as text, or names of relations, and runs it.
+func runsText(function string) bool {
+	switch function {
+	case "ts_stat", "ts_rewrite", "connectby", "xpath_table":
+		return true
+	}
+	for _, prefix := range []string{"dblink", "crosstab"} {
+		if strings.HasPrefix(function, prefix) {
+			return true
+		}
+	}
+	for _, suffix := range []string{"_to_xml", "_to_xmlschema", "_to_xml_and_xmlschema"} {
+		if strings.HasSuffix(function, suffix) {
 			return true
 		}
 	}
@@ -131,6 +163,13 @@ func (w *walker) function(name []string, args int) {
 		return
 	}
 	base := name[len(name)-1]
+	if w.catalog.types[base] && args == 1 {
+		w.refuseCast(name) // date(x) is a cast of x if there is no such function
+	}
+	if runsText(base) {
+		w.refuse(Uncacheable, "function %q runs a text as SQL", base)
+		w.everything = true
+	}
 	found := false
 	for _, f := range w.catalog.functions[base] {
 		if len(name) == 2 && f.schema != name[0] || len(name) == 1 && !f.visible {
@@ -144,8 +183,9 @@ func (w *walker) function(name []string, args int) {
 		case !f.builtin:
 			status := Uncacheable
 			if f.volatility == 'v' {
-				status, w.everything = Volatile, true
+				status = Volatile
 			}
+			w.everything = w.everything || mayWrite(f.volatility)
 			w.refuse(status, "function %q is user-defined and %s", base, volatilityWord(f.volatility))
 		case f.volatility != 'i':
 			w.refuse(Volatile, "function %q is %s", base, volatilityWord(f.volatility))
@@ -179,6 +219,8 @@ func volatilityWord(v byte) string {
 		return "immutable"
 	case 's':
 		return "stable"
+	case 'w':
+		return "may write"
 	default:
 		return "volatile"
 	}
@@ -209,7 +251,7 @@ func (w *walker) operator(name []string) {
 	base := name[len(name)-1]
 	if volatility, ok := w.catalog.operators[base]; ok {
 		w.refuse(Uncacheable, "operator %s has a user-defined variant", base)
-		w.everything = w.everything || volatility == 'v'
+		w.everything = w.everything || mayWrite(volatility)
 	}
 }
 
@@ -276,6 +318,7 @@ func (w *walker) typeName(n *ast.TypeName) {
 		return
 	}
 	base := name[len(name)-1]
+	w.everything = w.everything || w.catalog.writing[base]
 	_, known := w.catalog.types[base]
 	if !known || len(name) > 2 || len(name) == 2 && name[0] != "pg_catalog" || n.PctType || n.Setof {
 		w.refuse(Uncacheable, "type %q is not known to be safe", strings.Join(name, "."))

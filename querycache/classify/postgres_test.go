@@ -1,135 +1,14 @@
 package classify
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
-
-// startPostgres runs a fresh server for the test and returns a connection string for its superuser.
-func startPostgres(t *testing.T) string {
-	t.Helper()
-	bin := postgresBin(t)
-	dir, err := os.MkdirTemp("", "classify")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	attr := unprivileged(t, dir)
-	run := func(name string, args ...string) {
-		cmd := exec.Command(filepath.Join(bin, name), args...)
-		cmd.SysProcAttr = attr
-		cmd.Dir = dir
-		log, err := os.Create(filepath.Join(dir, name+".out"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer log.Close()
-		cmd.Stdout, cmd.Stderr = log, log // a file: the server inherits it and would hold a pipe open
-		if err := cmd.Run(); err != nil {
-			out, _ := os.ReadFile(log.Name())
-			t.Fatalf("%s: %v\n%s", name, err, out)
-		}
-	}
-	data := filepath.Join(dir, "data")
-	run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-	run("pg_ctl", "-D", data, "-w", "-o", "-c listen_addresses='' -c fsync=off -c unix_socket_directories='"+dir+"'", "start")
-	t.Cleanup(func() { run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop") })
-	return "host=" + dir + " user=postgres dbname=postgres sslmode=disable"
-}
-
-// postgresBin returns the folder of the server's programs.
-func postgresBin(t *testing.T) string {
-	t.Helper()
-	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path)
-	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if brew, _ := filepath.Glob("/opt/homebrew/opt/postgresql@*/bin/initdb"); len(brew) > 0 {
-		found = append(found, brew...)
-	}
-	if len(found) == 0 {
-		t.Fatal("no PostgreSQL found: install its server package (Debian: apt-get install postgresql)")
-	}
-	slices.Sort(found)
-	return filepath.Dir(found[len(found)-1])
-}
-
-// unprivileged returns how to start the server, which refuses to run as root, and gives it dir.
-func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
-	t.Helper()
-	if os.Getuid() != 0 {
-		return nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, _ := strconv.Atoi(u.Uid)
-		gid, _ := strconv.Atoi(u.Gid)
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-		return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	}
-	t.Fatal("running as root and found no user postgres or nobody to run PostgreSQL as")
-	return nil
-}
-
-func connect(t *testing.T, dsn string) *pgconn.PgConn {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	conn, err := pgconn.Connect(ctx, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	return conn
-}
-
-func execSQL(t *testing.T, conn *pgconn.PgConn, sql string) []*pgconn.Result {
-	t.Helper()
-	results, err := conn.Exec(context.Background(), sql).ReadAll()
-	if err != nil {
-		t.Fatalf("%v\nin %s", err, sql)
-	}
-	return results
-}
-
-// loadCatalog asks the server behind conn for its catalog.
-func loadCatalog(t *testing.T, conn *pgconn.PgConn) *Catalog {
-	t.Helper()
-	var sets [][][]string
-	for _, q := range CatalogQueries() {
-		var rows [][]string
-		for _, row := range execSQL(t, conn, q)[0].Rows {
-			var cells []string
-			for _, cell := range row {
-				cells = append(cells, string(cell))
-			}
-			rows = append(rows, cells)
-		}
-		sets = append(sets, rows)
-	}
-	c, err := NewCatalog(sets)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
 
 const schema = `
 CREATE TABLE plain (id int PRIMARY KEY, name text, at timestamptz, note text, price numeric);
@@ -169,6 +48,27 @@ CREATE TABLE regs (r regclass);
 CREATE SCHEMA hidden; CREATE TABLE hidden.plain (id int); CREATE TABLE hidden.only_there (id int);
 CREATE FUNCTION hidden.upper(int) RETURNS text LANGUAGE sql VOLATILE AS 'SELECT ''x''';
 CREATE PROCEDURE proc() LANGUAGE sql AS 'INSERT INTO audit VALUES (1)';
+CREATE FUNCTION volf(int) RETURNS int LANGUAGE sql VOLATILE AS 'INSERT INTO audit VALUES ($1) RETURNING 1';
+CREATE FUNCTION many(VARIADIC int[]) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN writes(); END';
+CREATE FUNCTION quiet(int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN writes(); END';
+CREATE FUNCTION checks(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN writes() = 1; END';
+CREATE FUNCTION in_c(int) RETURNS int LANGUAGE internal IMMUTABLE STRICT AS 'int4abs';
+CREATE AGGREGATE gathers(int) (SFUNC = opf, STYPE = int);
+CREATE AGGREGATE gathers_in_c(int) (SFUNC = int4pl, STYPE = int);
+CREATE OPERATOR ?%% (RIGHTARG = int, FUNCTION = quiet);
+CREATE DOMAIN checked AS text CHECK (checks(VALUE));
+CREATE TYPE holds_checked AS (c checked);
+CREATE DOMAIN over_checked AS checked;
+CREATE TYPE checked_range AS RANGE (SUBTYPE = checked);
+CREATE TABLE with_checked (c checked[]);
+CREATE TABLE with_happy (m mood, p positive);
+CREATE VIEW quieter AS SELECT quiet(id) FROM plain;
+CREATE VIEW casting AS SELECT name::checked FROM plain;
+CREATE TABLE indexed (id int); CREATE INDEX ON indexed (pure(id));
+CREATE TABLE parted_by (id int) PARTITION BY RANGE (pure(id));
+CREATE TABLE policed (id int); ALTER TABLE policed ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON policed USING (quiet(id) = 1);
+CREATE VIEW over_policed AS SELECT id FROM policed;
+CREATE VIEW over_secured AS SELECT id FROM secured;
 `
 
 func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
@@ -222,7 +122,7 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 		{"SELECT length(note, 'utf8') FROM plain", `volatile function "length" is stable`},
 		{"SELECT generate_series(at, at, '1 day') FROM plain", "volatile"},
 		{"SELECT concat(name, note) FROM plain", `volatile function "concat" is stable`},
-		{"SELECT lower(VARIADIC ARRAY[1])", `uncacheable function "lower"`},
+		{"SELECT lower(VARIADIC ARRAY[1])", `uncacheable function "lower" -> everything`},
 		{"SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY id) FROM plain", "reads plain"},
 		{"SELECT make_interval(days => 10)", "reads "},
 		{"SELECT * FROM only_there", `uncacheable relation "only_there" is not known`},
@@ -253,8 +153,8 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 		{"SELECT 1 FROM plain ORDER BY writes()", "volatile user-defined -> everything"},
 		{"SELECT * FROM plain, LATERAL writes() w", "volatile user-defined -> everything"},
 		{"SELECT * FROM writes()", "volatile user-defined -> everything"},
-		{"SELECT pure(1)", `uncacheable function "pure" is user-defined and immutable`},
-		{"SELECT lower(name) FROM plain", `uncacheable function "lower" is user-defined`},
+		{"SELECT pure(1)", `uncacheable function "pure" is user-defined and may write -> everything`},
+		{"SELECT lower(name) FROM plain", `uncacheable function "lower" is user-defined -> everything`},
 		{"SELECT pg_catalog.lower(name) FROM plain", "reads plain"},
 		{"SELECT upper(name) FROM plain", "reads plain"},
 		{"SELECT hidden.upper(1)", "volatile user-defined -> everything"},
@@ -263,6 +163,46 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 		{"SELECT (e).cost FROM plain e", `uncacheable "cost" behind a point -> everything`},
 		{"SELECT e.row_to_json FROM plain e", `uncacheable "row_to_json" behind a point`},
 		{"SELECT cost FROM plain e", "reads plain"},
+		{"SELECT x.volf FROM generate_series(1, 3) x", `uncacheable "volf" behind a point -> everything`},
+		{"SELECT (7).volf", `uncacheable "volf" behind a point -> everything`},
+		{"SELECT (7).many", `uncacheable "many" behind a point -> everything`},
+		{"SELECT (ARRAY[7])[1].volf", `uncacheable "volf" behind a point -> everything`},
+		{"SELECT (id).pg_advisory_lock FROM plain", `uncacheable "pg_advisory_lock" behind a point`},
+		{"SELECT (7).in_c", `uncacheable "in_c" behind a point`},
+		{"SELECT (name).checked FROM plain", `uncacheable "checked" behind a point -> everything`},
+		{"SELECT (name).regtype FROM plain", `uncacheable "regtype" behind a point`},
+		{"SELECT (note).datemultirange FROM plain", `uncacheable "datemultirange" behind a point`},
+		{"SELECT p.volf FROM plain p", "reads plain"},
+		{"SELECT (p).volf FROM plain p", `uncacheable "volf" behind a point -> everything`},
+		{"SELECT (jsonb_each('{}')).key, (p).name, p.id FROM plain p, generate_series(1, 3) x", "reads plain"},
+		{"SELECT quiet(1)", `uncacheable function "quiet" is user-defined and may write -> everything`},
+		{"SELECT in_c(1)", `uncacheable function "in_c" is user-defined and immutable`},
+		{"SELECT gathers(id) FROM plain", `uncacheable function "gathers" -> everything`},
+		{"SELECT gathers_in_c(id) FROM plain", `uncacheable function "gathers_in_c" is user-defined and immutable`},
+		{"SELECT ?%% 1", "uncacheable operator ?%% -> everything"},
+		{"SELECT 'x'::checked", `uncacheable type "checked" -> everything`},
+		{"SELECT name::checked[] FROM plain", `uncacheable type "checked" -> everything`},
+		{"SELECT name::holds_checked FROM plain", `uncacheable type "holds_checked" -> everything`},
+		{"SELECT name::over_checked FROM plain", `uncacheable type "over_checked" -> everything`},
+		{"SELECT name::checked_range FROM plain", `uncacheable type "checked_range" -> everything`},
+		{"SELECT * FROM quieter", "uncacheable is a view -> everything"},
+		{"SELECT * FROM casting", "uncacheable is a view -> everything"},
+		{"SELECT * FROM policed", "uncacheable has row level security -> everything"},
+		{"SELECT * FROM over_policed", "uncacheable is a view -> everything"},
+		{"SELECT * FROM over_secured", "uncacheable is a view"},
+		{"INSERT INTO with_checked VALUES ('{x}')", "notaquery -> everything"},
+		{"INSERT INTO with_happy VALUES ($1::mood, 1)", "notaquery -> with_happy"},
+		{"INSERT INTO indexed VALUES (1)", "notaquery -> everything"},
+		{"INSERT INTO parted_by VALUES (1)", "notaquery -> everything"},
+		{"SELECT query_to_xml('SELECT writes()', true, true, '')", "volatile -> everything"},
+		{"SELECT table_to_xml('writing', true, true, '')", "volatile -> everything"},
+		{"SELECT note::_date FROM plain", "uncacheable"},
+		{"SELECT ARRAY[note]::_date FROM plain", "uncacheable the cast to _date"},
+		{"SELECT ARRAY[note]::_tstzrange FROM plain", "uncacheable the cast to _tstzrange"},
+		{"SELECT datemultirange(note) FROM plain", "uncacheable the cast to datemultirange"},
+		{"SELECT ARRAY[name]::_text FROM plain", "reads plain"},
+		{`SELECT '{tod\ay}'::date[]`, "volatile a string"},
+		{"SELECT '{\"today\"}'::date[]", "volatile a string"},
 		{"SELECT 1 ### 2", "uncacheable operator ### -> everything"},
 		{"SELECT 1 OPERATOR(public.###) 2", "uncacheable operator ### -> everything"},
 		{"SELECT 1::positive", `uncacheable type "positive"`},
@@ -350,6 +290,44 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 		}
 	}
 	checkFunctions(t, conn, c)
+}
+
+// What the tests above fear does happen.
+func TestPostgres_RunsCodeBehindQuietForms(t *testing.T) {
+	conn := connect(t, startPostgres(t))
+	execSQL(t, conn, schema+"INSERT INTO plain VALUES (1, 'x', now(), 'today', 1);")
+	count := func() string { return string(execSQL(t, conn, "SELECT count(*) FROM audit")[0].Rows[0][0]) }
+	for _, sql := range []string{
+		"SELECT x.volf FROM generate_series(1, 3) x",
+		"SELECT (7).volf",
+		"SELECT (7).many",
+		"SELECT (name).checked FROM plain",
+		"SELECT quiet(1)",
+		"SELECT 'x'::checked",
+		"SELECT * FROM quieter",
+		"SELECT query_to_xml('SELECT volf(id) FROM plain', true, true, '')",
+		"INSERT INTO with_checked VALUES ('{x}')",
+	} {
+		before := count()
+		execSQL(t, conn, sql)
+		if count() == before {
+			t.Errorf("%s: did not write", sql)
+		}
+	}
+	for _, sql := range []string{
+		"SELECT ('{' || note || '}')::_date = array[current_date] FROM plain",
+		"SELECT datemultirange('{[' || note || ',today]}') = datemultirange(daterange(current_date, current_date, '[]')) FROM plain",
+		`SELECT '{tod\ay}'::date[] = array[current_date]`,
+		`SELECT '["to"day,]'::daterange = daterange(current_date, NULL)`,
+		"UPDATE pg_settings SET setting = 'x' WHERE name = 'application_name'; SELECT current_setting('application_name') = 'x'",
+		"BEGIN; SET LOCAL search_path = 'pg_temp'; CREATE TABLE brief (); COMMIT; SELECT relpersistence = 't' FROM pg_class WHERE relname = 'brief'",
+	} {
+		results := execSQL(t, conn, sql)
+		last := results[len(results)-1]
+		if len(last.Rows) != 1 || string(last.Rows[0][0]) != "t" {
+			t.Errorf("%s: got %s", sql, last.Rows)
+		}
+	}
 }
 
 // checkFunctions calls every function that PostgreSQL calls stable or volatile.

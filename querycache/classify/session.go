@@ -3,51 +3,18 @@ package classify
 import (
 	"slices"
 	"strings"
-
-	"overdrive/querycache/sqlscan"
 )
 
 // sessionEffects adds to v what the statements leave behind in the session. It looks at tokens only, so that it also
 // serves texts the parser refuses, and errs on the side of finding too much.
 func sessionEffects(v *Verdict, all []statement) {
 	for _, s := range all {
-		v.Session |= controlBits(s)
 		v.Session |= headBits(s)
 		for i := range s {
 			v.Session |= s.anywhere(i)
 		}
 		setParameters(v, s)
 	}
-}
-
-// controlBits tells transaction control.
-func controlBits(s statement) Session {
-	var bits Session
-	switch first, second := s.at(0), s.at(1); {
-	case first.is("begin"), first.is("start") && second.is("transaction"):
-		return Begin
-	case first.is("prepare") && second.is("transaction"):
-		return PrepareTransaction
-	case second.is("prepared"):
-		return 0
-	case first.is("commit", "end"):
-		bits = Commit
-	case first.is("rollback", "abort"):
-		for _, t := range s {
-			if t.is("to") {
-				return 0 // to a savepoint
-			}
-		}
-		bits = Rollback
-	default:
-		return 0
-	}
-	for i := range s {
-		if s[i].is("and") && s.at(i+1).is("chain") {
-			bits |= Begin
-		}
-	}
-	return bits
 }
 
 // headBits tells what the first words of a statement say.
@@ -57,8 +24,6 @@ func headBits(s statement) Session {
 		return Listen
 	case first.is("load"):
 		return Load
-	case first.is("do", "call"):
-		return OpaqueBlock
 	case first.is("prepare") && !s.at(1).is("transaction"):
 		return SQLPrepare
 	case first.is("discard") && s.at(1).is("all"):
@@ -81,8 +46,10 @@ func (s statement) anywhere(i int) Session {
 	switch {
 	case t.name == "":
 		return 0
-	case t.name == "pg_temp":
+	case strings.HasPrefix(t.name, "pg_temp"): // pg_temp itself is an alias of pg_temp_7 and the like
 		return TempObject
+	case t.name == "pg_settings" && slices.ContainsFunc(s, func(t token) bool { return t.is("update") }):
+		return SetsConfig // rules of this view make an UPDATE a set_config
 	case t.is("temp", "temporary"):
 		j := i - 1
 		if s.at(j).is("local", "global") {
@@ -96,7 +63,7 @@ func (s statement) anywhere(i int) Session {
 			return TempObject
 		}
 		return 0
-	case s.at(i+1).text != "(":
+	case s.at(i+1).text != "(" && s.at(i-1).text != ".": // x.f may mean f(x)
 		return 0
 	}
 	bit := callBit(t.name)
@@ -116,11 +83,17 @@ func callBit(function string) Session {
 	case "setseed":
 		return SetSeed
 	}
+	if runsText(function) {
+		return SessionUnknown
+	}
 	return 0
 }
 
-// localConfig reports whether the third argument of the call whose parenthesis is at i is the word true.
+// localConfig reports whether a call whose third argument is the word true has its parenthesis at i.
 func (s statement) localConfig(i int) bool {
+	if s.at(i).text != "(" {
+		return false
+	}
 	depth, commas := 0, 0
 	for ; i < len(s); i++ {
 		switch s[i].text {
@@ -206,6 +179,9 @@ func blockBits(body string) (bits Session, ddl bool) {
 	before := ";"
 	for i, w := range words {
 		bits |= callBit(w)
+		if strings.HasPrefix(w, "pg_temp") {
+			bits |= TempObject
+		}
 		switch w {
 		case "listen":
 			bits |= Listen
@@ -213,8 +189,10 @@ func blockBits(body string) (bits Session, ddl bool) {
 			bits |= Load
 		case "prepare":
 			bits |= SQLPrepare
-		case "temp", "temporary", "pg_temp":
+		case "temp", "temporary":
 			bits |= TempObject
+		case "pg_settings":
+			bits |= SetsConfig
 		case "hold":
 			bits |= HoldCursor
 		case "create", "alter", "drop", "grant", "revoke":
@@ -232,30 +210,3 @@ func blockBits(body string) (bits Session, ddl bool) {
 
 // blockOpeners are the words behind which a statement begins. EXECUTE is one, for a string with a statement follows it.
 var blockOpeners = []string{";", "begin", "then", "else", "loop", "execute", "format", "perform"}
-
-// finish returns the verdict on a text whose shape has the verdict v, adding what depends on its constants.
-func (v *Verdict) finish(text []byte) *Verdict {
-	finished := *v
-	all := statements(text)
-	if v.Own != nil && len(all) == 1 {
-		finished.Own = ownStatement(all[0])
-		return &finished
-	}
-	for _, s := range all {
-		if !s.at(0).is("do") {
-			continue
-		}
-		for _, t := range s {
-			switch t.kind {
-			case sqlscan.String, sqlscan.Dollar:
-				bits, ddl := blockBits(t.text)
-				finished.Session |= bits
-				finished.DDL = finished.DDL || ddl
-			case sqlscan.EString, sqlscan.UString:
-				finished.Session |= SessionUnknown // escapes may hide anything
-				finished.DDL = true
-			}
-		}
-	}
-	return &finished
-}

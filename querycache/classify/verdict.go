@@ -27,27 +27,23 @@ const (
 	EffectEverything        // anything in the database
 )
 
-// Session is the set of things a text may leave behind in the session, beyond its transaction, and the transaction
-// control it holds. A pooler keeps the server connection for the client, or resets it, because of them.
+// Session is the set of things a text may leave behind in the session, beyond its transaction. A pooler keeps the server
+// connection for the client, or resets it, because of them. What a function or procedure of the user does is not seen; of
+// a DO block it is guessed from the words of its body.
 type Session uint32
 
 const (
-	Listen             Session = 1 << iota
-	TempObject                 // a temporary table, view, sequence, function
-	HoldCursor                 // DECLARE … WITH HOLD
-	AdvisoryLock               // pg_advisory_lock and its kin that outlive the transaction
-	SQLPrepare                 // PREPARE name AS …
-	SetsConfig                 // set_config that is not certainly local; the parameter's name is not known
-	Load                       // LOAD 'library'
-	SetSeed                    // setseed()
-	OpaqueBlock                // DO or CALL: what it does is only guessed from the words of a DO body
-	DiscardAll                 // DISCARD ALL
-	DeallocateAll              // DEALLOCATE ALL
-	Begin                      // BEGIN, START TRANSACTION, … AND CHAIN
-	Commit                     // COMMIT, END
-	Rollback                   // ROLLBACK, ABORT; not ROLLBACK TO
-	PrepareTransaction         // PREPARE TRANSACTION
-	SessionUnknown             // the text was not understood: any of these may be so
+	Listen         Session = 1 << iota
+	TempObject             // a temporary table, view, sequence, function, or a search_path that may lead there
+	HoldCursor             // DECLARE … WITH HOLD
+	AdvisoryLock           // pg_advisory_lock and its kin that outlive the transaction
+	SQLPrepare             // PREPARE name AS …
+	SetsConfig             // set_config that is not certainly local, UPDATE of pg_settings; the parameter's name is not known
+	Load                   // LOAD 'library'
+	SetSeed                // setseed()
+	DiscardAll             // DISCARD ALL
+	DeallocateAll          // DEALLOCATE ALL
+	SessionUnknown         // not all of the text was understood: any of these may be so
 )
 
 // Has reports whether any bit of mask is set.
@@ -62,7 +58,6 @@ type Verdict struct {
 	Effect Effect
 	Writes []RelationID // if EffectRelations: ascending
 	DDL    bool         // the catalog must be loaded again once the transaction has ended
-	Defers bool         // PREPARE TRANSACTION: the writes so far become visible at a time unknown
 
 	Session Session
 	Sets    []string // names, in lower case, of the parameters that SET changes for the session

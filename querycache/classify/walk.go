@@ -26,10 +26,12 @@ type walker struct {
 	writes     map[*relation]bool
 	everything bool // may write anything
 	ddl        bool
-	defers     bool
 
 	renamed map[string]bool // names given to columns by the statement
 	recast  []string        // columns cast to a date type, to be settled at the end
+
+	fromFunction bool     // a function stands in FROM
+	selected     []string // names behind a point in column references, to be settled at the end
 }
 
 func newWalker(c *Catalog) *walker {
@@ -83,7 +85,7 @@ func (w *walker) visit(n ast.Node) {
 		w.column(n)
 	case *ast.A_Indirection:
 		for _, field := range names(n.Indirection) {
-			w.notation(field)
+			w.notation(field, false)
 		}
 	case *ast.SQLValueFunction:
 		w.refuse(Volatile, "a keyword such as CURRENT_DATE or CURRENT_USER depends on the clock or the session")
@@ -111,6 +113,8 @@ func (w *walker) visit(n ast.Node) {
 	case *ast.LockingClause:
 		w.refuse(Uncacheable, "the statement locks rows")
 		return
+	case *ast.RangeFunction:
+		w.fromFunction = true
 	case *ast.RangeTableSample:
 		w.refuse(Uncacheable, "TABLESAMPLE picks rows at random")
 	case *ast.IntoClause:
@@ -122,7 +126,7 @@ func (w *walker) visit(n ast.Node) {
 	case *ast.NodeList, *ast.A_Const, *ast.A_Star, *ast.A_Indices, *ast.A_ArrayExpr, *ast.ArrayExpr, *ast.ParamRef,
 		*ast.ParenExpr, *ast.BoolExpr, *ast.NullTest, *ast.BooleanTest, *ast.CoalesceExpr, *ast.MinMaxExpr,
 		*ast.CaseWhen, *ast.RowExpr, *ast.CollateClause, *ast.NamedArgExpr, *ast.GroupingFunc, *ast.GroupingSet,
-		*ast.WindowDef, *ast.RangeSubselect, *ast.RangeFunction, *ast.ColumnDef,
+		*ast.WindowDef, *ast.RangeSubselect, *ast.ColumnDef,
 		*ast.String, *ast.Integer, *ast.Float, *ast.Boolean, *ast.BitString, *ast.Null:
 
 	default:

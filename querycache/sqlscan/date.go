@@ -5,8 +5,13 @@ import "bytes"
 // HasSpecialDate reports whether b holds one of the words now, today, tomorrow and yesterday, in any case, with no ASCII
 // letter before or behind it. The input functions of PostgreSQL's date and time types read them as the present (manual,
 // 8.5.1.4 "Special Values"), so an answer that depends on such a string goes stale by itself. The words may stand in a
-// literal or in a value bound as text.
+// literal or in a value bound as text. Backslashes and double quotes inside of a word are passed over, too, because the
+// input functions of arrays and ranges of dates take them away: {tod\ay}.
 func HasSpecialDate(b []byte) bool {
+	return hasSpecialWord(b) || bytes.ContainsAny(b, `\"`) && hasQuotedSpecialWord(b)
+}
+
+func hasSpecialWord(b []byte) bool {
 	for i := 0; i < len(b); i++ {
 		switch lower[b[i]] {
 		case 'n', 't', 'y':
@@ -16,6 +21,26 @@ func HasSpecialDate(b []byte) bool {
 		}
 	}
 	return false
+}
+
+// hasQuotedSpecialWord is hasSpecialWord for b without its backslashes and double quotes.
+func hasQuotedSpecialWord(b []byte) bool {
+	var word [len("yesterday") + 1]byte // its end is a letter only of words that are longer
+	n := 0
+	for _, c := range b {
+		switch {
+		case asciiLetter(c):
+			word[min(n, len(word)-1)] = c
+			n++
+		case c == '\\', c == '"':
+		default:
+			if specialAt(word[:min(n, len(word))]) {
+				return true
+			}
+			n = 0
+		}
+	}
+	return specialAt(word[:min(n, len(word))])
 }
 
 // specialAt reports whether b begins with a special word.
@@ -51,20 +76,22 @@ func mayHoldSpecialDate(lit []byte, t Token) bool {
 	if t.Kind != EString {
 		return HasSpecialDate(lit)
 	}
-	lit = lit[1:] // the E is no letter of the value
-	for {
-		i := bytes.IndexByte(lit, '\\')
-		if i < 0 || i+1 >= len(lit) {
-			return HasSpecialDate(lit)
+	piece := 1 // the E is no letter of the value
+	for i := piece; i+1 < len(lit); i++ {
+		if lit[i] != '\\' {
+			continue
 		}
-		switch lit[i+1] {
-		case 'n', 'r', 't', '\\', '\'', '"', '%', '_':
+		i++
+		switch lit[i] {
+		case '\\', '"': // may stand inside of a word, for HasSpecialDate to pass over
+		case 'n', 'r', 't', '\'', '%', '_':
+			if HasSpecialDate(lit[piece : i-1]) {
+				return true
+			}
+			piece = i + 1
 		default:
 			return true
 		}
-		if HasSpecialDate(lit[:i]) {
-			return true
-		}
-		lit = lit[i+2:]
 	}
+	return HasSpecialDate(lit[piece:])
 }

@@ -69,12 +69,13 @@ func TestShape_IsEqualExactlyWhenTheMeaningOfNamesIs(t *testing.T) {
 }
 
 func TestHasSpecialDate_SeesWholeWordsInAnyCase(t *testing.T) {
-	for _, s := range []string{"now", "NOW", "now()", " today ", "{today}", "[today,]", "tomorrow 10:00", "Yesterday", "1now", "now_"} {
+	for _, s := range []string{"now", "NOW", "now()", " today ", "{today}", "[today,]", "tomorrow 10:00", "Yesterday", "1now", "now_",
+		`{tod\ay}`, `{"today"}`, `{to"da"y}`, `{"\n\o\w"}`, `x yester\day`, `[tomor""row,]`} {
 		if !HasSpecialDate([]byte(s)) {
 			t.Errorf("%q: got false", s)
 		}
 	}
-	for _, s := range []string{"", "know", "nowhere", "snow", "todays", "tomorro", "epoch", "infinity", "no w"} {
+	for _, s := range []string{"", "know", "nowhere", "snow", "todays", "tomorro", "epoch", "infinity", "no w", `{"no","w"}`, `\"`, `to\morr`} {
 		if HasSpecialDate([]byte(s)) {
 			t.Errorf("%q: got true", s)
 		}
@@ -82,12 +83,13 @@ func TestHasSpecialDate_SeesWholeWordsInAnyCase(t *testing.T) {
 }
 
 func TestSpecialDate_IsAssumedBehindEscapesAndPieces(t *testing.T) {
-	for _, s := range []string{`E'to\x64ay'`, `E'to\day'`, `E'\ntoday'`, "'to'\n'day'", `U&'\0074oday'`, `E'now'`, `$$now$$`, `N'now'`} {
+	for _, s := range []string{`E'to\x64ay'`, `E'to\day'`, `E'\ntoday'`, "'to'\n'day'", `U&'\0074oday'`, `E'now'`, `$$now$$`, `N'now'`,
+		`'{tod\ay}'`, `E'{tod\\ay}'`, `E'{\nt\"oday}'`, `E'\\\\today\n'`, `E'a\'now'`} {
 		if _, f := shapeOf("select " + s); !f.Has(SpecialDate) {
 			t.Errorf("%s: not flagged", s)
 		}
 	}
-	for _, s := range []string{`E'a\nb'`, `E'it\'s'`, `E'\\'`, `b'0'`} {
+	for _, s := range []string{`E'a\nb'`, `E'it\'s'`, `E'\\'`, `b'0'`, `E'C:\\files\\x'`} {
 		if _, f := shapeOf("select " + s); f.Has(SpecialDate) {
 			t.Errorf("%s: flagged", s)
 		}

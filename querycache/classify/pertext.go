@@ -1,0 +1,109 @@
+package classify
+
+import (
+	"slices"
+	"strings"
+
+	"overdrive/querycache/sqlscan"
+)
+
+// This file looks at the constants of a text, which its shape does not have.
+
+// dependsOnText reports whether constants may change what s leaves behind in the session: s is a DO block, or sets a
+// search_path for the transaction alone, which may lead to temporary objects.
+func (s statement) dependsOnText() bool {
+	if s.at(0).is("do") || s.pathValue() != nil {
+		return true
+	}
+	for i := range s {
+		if s.isLocalConfig(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// finish returns the verdict on a text whose shape has the verdict v, adding what depends on its constants.
+func (v *Verdict) finish(text []byte) *Verdict {
+	finished := *v
+	all := statements(text)
+	if v.Own != nil && len(all) == 1 {
+		finished.Own = ownStatement(all[0])
+		return &finished
+	}
+	for _, s := range all {
+		if s.leadsToTemporary() {
+			finished.Session |= TempObject
+		}
+		if !s.at(0).is("do") {
+			continue
+		}
+		for _, t := range s {
+			switch t.kind {
+			case sqlscan.String, sqlscan.Dollar:
+				bits, ddl := blockBits(t.text)
+				finished.Session |= bits
+				finished.DDL = finished.DDL || ddl
+			case sqlscan.EString, sqlscan.UString:
+				finished.Session |= SessionUnknown // escapes may hide anything
+				finished.DDL = true
+			}
+		}
+	}
+	return &finished
+}
+
+// leadsToTemporary reports whether s, taken from the text itself, may set a search_path with the schema of temporary
+// objects in it: what is created without a schema is then temporary.
+func (s statement) leadsToTemporary() bool {
+	if slices.ContainsFunc(s.pathValue(), token.mayNameTemporary) {
+		return true
+	}
+	for i := range s {
+		if s.isLocalConfig(i) && !s.namesOtherParameter(i+2) {
+			return true
+		}
+	}
+	return false
+}
+
+// pathValue returns what stands behind the name in SET [LOCAL | SESSION] search_path or schema, or nil.
+func (s statement) pathValue() statement {
+	n := 1
+	if s.at(n).is("local", "session") {
+		n++
+	}
+	if !s.at(0).is("set") || !strings.EqualFold(s.at(n).name, "search_path") && !s.at(n).is("schema") {
+		return nil
+	}
+	return s[n+1:]
+}
+
+// isLocalConfig reports whether token i begins a call of set_config for the transaction alone.
+func (s statement) isLocalConfig(i int) bool { return s[i].name == "set_config" && s.localConfig(i+1) }
+
+// namesOtherParameter reports whether the argument at i is a plain string other than search_path.
+func (s statement) namesOtherParameter(i int) bool {
+	t := s.at(i)
+	return t.kind == sqlscan.String && !t.hides() && s.at(i+1).text == "," &&
+		!strings.Contains(strings.ToLower(t.text), "search_path")
+}
+
+// mayNameTemporary reports whether t is a string that may hold the name of the schema of temporary objects.
+func (t token) mayNameTemporary() bool {
+	return t.hides() || t.isString() && strings.Contains(strings.ToLower(t.text), "pg_temp")
+}
+
+// hides reports whether t is a string that must be decoded first: one with escapes, or of several pieces, which have a
+// newline between them.
+func (t token) hides() bool {
+	return t.kind == sqlscan.EString || t.kind == sqlscan.UString || t.isString() && strings.ContainsAny(t.text, "\n\r")
+}
+
+func (t token) isString() bool {
+	switch t.kind {
+	case sqlscan.String, sqlscan.EString, sqlscan.UString, sqlscan.Dollar:
+		return true
+	}
+	return false
+}
