@@ -33,7 +33,7 @@ func (b *loopBroker) acquire(s *session) *serverConn {
 		case lease.Conn.worker != b.worker:
 			fetch(lease.Conn, s)
 			return nil
-		case !lease.Conn.gone:
+		case !lease.Conn.gone && !lease.Conn.conn.Signalled(): // a server says nothing to an idle connection but goodbye
 			return lease.Conn
 		}
 		s.origin.pool.Discard(lease, pool.CloseBroken)

@@ -61,7 +61,8 @@ type Loop struct {
 	visited []uint64  // again's other half: swapped with it each turn
 	failed  []failure // conns that broke and whose handlers are to be told
 	free    freeList
-	closing bool // Run is on its way out; nothing is adopted any more
+	closing bool                    // Run is on its way out; nothing is adopted any more
+	events  struct{ next, end int } // of this turn, those that are still to be dispatched
 }
 
 // States of a Loop. created → running → closed, or created → closed.
@@ -174,11 +175,13 @@ func (l *Loop) turn() error {
 		return fmt.Errorf("loop: wait: %w", err)
 	}
 	for i := range n {
+		l.events.next, l.events.end = i+1, n
 		id, r := l.poll.event(i)
 		if c := l.table.get(id); c != nil {
 			l.dispatch(c, r)
 		}
 	}
+	l.events.next, l.events.end = 0, 0
 	l.revisit()
 	l.runPosted()
 	l.runTimers()
