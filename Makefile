@@ -26,7 +26,9 @@ demo: ## start PostgreSQL and Overdrive and show what they do (installs PostgreS
 
 .PHONY: test
 test: ## run every test with the race detector (installs PostgreSQL if need be)
-	@$(with_postgres) set -x && $(GO) vet ./... && $(GO) test -race ./... && $(GO) test -race -tags portable_loop ./proxy/...
+	@$(with_postgres) set -x && $(GO) vet ./... && $(GO) test -race ./... && \
+		$(GO) test -race -tags portable_loop ./proxy/loop && \
+		$(GO) test -race -tags portable_loop -run Differential ./proxy
 
 .PHONY: test-unit
 test-unit: ## run the tests of the packages that need no PostgreSQL

@@ -85,6 +85,7 @@ func (s *session) copyMessage(h pgwire.Header, b []byte) int {
 	if s.srv == nil || s.srv.owed.len() == 0 {
 		return s.drop(h)
 	}
+	s.copied = true
 	if h.Type != pgwire.CopyData {
 		if !s.srv.copyIn {
 			s.srv.owed.push(owedCopyEnd, skip)

@@ -279,7 +279,7 @@ func (s *session) maybeRelease() {
 		s.origin.mode == SessionPooling {
 		return
 	}
-	if srv.peer.Pending() > 0 { // the end of a copy that the server gave up: it will be read, and ignored
+	if s.copied && srv.peer.Pending() > 0 { // the end of a copy that the server gave up: it will be read, and ignored
 		if !s.retrying {
 			s.retrying = true
 			s.worker.after(releaseRetry, func() { s.retrying = false; s.settle() })
@@ -290,7 +290,7 @@ func (s *session) maybeRelease() {
 		s.closeStrays()
 		return
 	}
-	s.srv = nil
+	s.srv, s.copied = nil, false
 	srv.holder = nil
 	s.broker.release(srv)
 }

@@ -68,6 +68,7 @@ type session struct {
 	looked     bool // the cache was asked for what is being sent now
 	onlyReads  bool // nothing but plain reads is owed
 	draining   bool // the server is stopping: end at rest
+	copied     bool // the client has sent parts of a copy
 	retrying   bool // a timer will try to release the server again
 	ddl        bool // the open transaction changes the catalog
 	sweeping   bool // a statement under way changes more than its own: what follows its batch waits for the outcome
