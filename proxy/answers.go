@@ -204,12 +204,7 @@ func (c *serverConn) skipToSync() {
 	for left := c.owed.len() - n; c.owed.len() > left; {
 		c.owed.pop()
 	}
-	c.unnamed = nil
-	for i := range c.owed.len() {
-		if after, touched := c.owed.at(i).unnamedAfter(); touched {
-			c.unnamed = after
-		}
-	}
+	c.unnamed = c.owed.unnamedAfter(nil, true)
 	c.holder.skipped()
 }
 
@@ -249,7 +244,7 @@ func (c *serverConn) chooseFill(e *owed, typ byte) {
 
 // spoilFill gives up keeping the reply that a notice, an error or a changed parameter came into.
 func (c *serverConn) spoilFill(e *owed) {
-	if e != nil && e.fill != nil {
+	if e != nil {
 		e.fill.Abort()
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"overdrive/pool"
 	"overdrive/proxy/pgwire"
 	"overdrive/proxy/upstream"
-	"overdrive/querycache"
 )
 
 // loopBroker is the broker of the running program. A connection that is leased to a session of another loop is moved
@@ -218,12 +217,12 @@ const (
 )
 
 // clean is the broker's.
-func (b *loopBroker) clean(c *serverConn, write *querycache.Write, reset bool) {
+func (b *loopBroker) clean(c *serverConn, write *transaction, reset bool) {
 	c.origin.pool.BeginReset(c.lease.Load())
 	whenUncancelled(c, newCleaner(b, c, write, reset).start)
 }
 
 // finish is the broker's.
-func (b *loopBroker) finish(c *serverConn, write *querycache.Write, where amid) {
+func (b *loopBroker) finish(c *serverConn, write *transaction, where amid) {
 	startFinishing(b, c, write, where)
 }

@@ -3,7 +3,6 @@ package proxy
 import (
 	"overdrive/pool"
 	"overdrive/proxy/pgwire"
-	"overdrive/querycache"
 )
 
 // This file is about server connections whose client has gone: one that is at rest is cleaned and used again, one that
@@ -28,13 +27,13 @@ type cleaner struct {
 	nobody
 	broker *loopBroker
 	conn   *serverConn
-	write  *querycache.Write
+	write  *transaction
 	limit  stopper
 	// reset asks for DISCARD ALL; started says that the cancel requests under way, if any, have had their effect.
 	reset, started, broken bool
 }
 
-func newCleaner(b *loopBroker, c *serverConn, write *querycache.Write, reset bool) *cleaner {
+func newCleaner(b *loopBroker, c *serverConn, write *transaction, reset bool) *cleaner {
 	k := &cleaner{broker: b, conn: c, write: write, reset: reset}
 	c.holder = k
 	return k
@@ -70,7 +69,7 @@ func (k *cleaner) walked() {
 	if !k.started || c.owed.len() > 0 || c.left > 0 {
 		return
 	}
-	k.write.End()
+	k.write.end()
 	k.limit.Stop()
 	if k.broken || c.status != pgwire.TxIdle {
 		k.discard(pool.CloseDirty)
@@ -80,7 +79,7 @@ func (k *cleaner) walked() {
 }
 
 func (k *cleaner) giveUp() {
-	k.write.Abandon()
+	k.write.abandon()
 	k.discard(pool.CloseDirty)
 }
 
@@ -93,7 +92,7 @@ func (k *cleaner) lost(error) {
 	if k.limit != nil {
 		k.limit.Stop()
 	}
-	k.write.Abandon()
+	k.write.abandon()
 }
 
 // A finisher holds a connection that works for a client that is gone. It has the work cancelled and waits for its end, so
@@ -101,18 +100,18 @@ func (k *cleaner) lost(error) {
 type finisher struct {
 	nobody
 	conn  *serverConn
-	write *querycache.Write
+	write *transaction
 	limit stopper
 }
 
-func startFinishing(b *loopBroker, c *serverConn, write *querycache.Write, where amid) {
+func startFinishing(b *loopBroker, c *serverConn, write *transaction, where amid) {
 	k := &finisher{conn: c, write: write}
 	c.holder = k
 	c.conn.ResumeRead()
 	switch where {
 	case amidMessage:
 		if c.owed.len() <= 1 {
-			k.write.End() // half a message has no effect, and all before it is answered
+			k.write.end() // half a message has no effect, and all before it is answered
 		}
 		k.giveUp()
 		return
@@ -156,13 +155,13 @@ func (k *finisher) failed(pgwire.ErrorReport, *owed) {}
 func (k *finisher) walked() {
 	if c := k.conn; c.owed.len() == 0 && c.left == 0 {
 		k.limit.Stop()
-		k.write.End()
+		k.write.end()
 		k.discard()
 	}
 }
 
 func (k *finisher) giveUp() {
-	k.write.Abandon()
+	k.write.abandon()
 	k.discard()
 }
 
@@ -175,5 +174,5 @@ func (k *finisher) lost(error) {
 	if k.limit != nil {
 		k.limit.Stop()
 	}
-	k.write.Abandon()
+	k.write.abandon()
 }

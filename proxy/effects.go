@@ -3,6 +3,7 @@ package proxy
 import (
 	"strings"
 
+	"overdrive/querycache"
 	"overdrive/querycache/classify"
 )
 
@@ -38,12 +39,13 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 		return
 	}
 	if s.write == nil {
-		s.write = s.origin.cache.BeginWrite(v)
-		s.judgedAt = s.origin.classifier.Generation()
+		s.write = &transaction{
+			origin: s.origin, write: s.origin.cache.BeginWrite(v), judgedAt: s.origin.classifier.Generation(),
+		}
 	} else {
-		s.write.Add(v)
+		s.write.write.Add(v)
 	}
-	s.ddl = s.ddl || v.DDL
+	s.write.ddl = s.write.ddl || v.DDL
 }
 
 // noteResets remembers which parameters must be brought back to the client's startup values. What a server does not
@@ -55,21 +57,42 @@ func (s *session) noteResets(srv *serverConn, names []string) {
 	}
 }
 
-// endWrite is called when the transaction has ended and its outcome can be seen by everybody, before the client reads
-// that it has.
-func (s *session) endWrite() {
-	if s.write == nil {
+// A transaction is what a client's writes do to the cache, until it is known how they ended: by the session, or by whoever
+// cleans up after it. A nil one has written nothing.
+type transaction struct {
+	origin   *origin
+	write    *querycache.Write
+	judgedAt uint64 // generation of the catalog when it began to write
+	ddl      bool   // it changes the catalog
+}
+
+// end is called when the transaction has ended and its outcome can be seen by everybody, before the client reads that it
+// has.
+func (t *transaction) end() {
+	if t == nil {
 		return
 	}
-	if s.origin.classifier.Generation() != s.judgedAt {
-		s.write.Add(unseenRun) // it may have fired a trigger that its verdict could not know of
+	if t.origin.classifier.Generation() != t.judgedAt {
+		t.write.Add(unseenRun) // it may have fired a trigger that its verdict could not know of
 	}
-	if s.ddl {
-		s.ddl = false
-		s.origin.catalogChanged() // before anything can be kept again that the old catalog allowed
+	t.forgetCatalog() // before anything can be kept again that the old catalog allowed
+	t.write.End()
+}
+
+// abandon is called when it cannot be known whether, and when, the transaction takes effect.
+func (t *transaction) abandon() {
+	if t == nil {
+		return
 	}
-	s.write.End()
-	s.write = nil
+	t.forgetCatalog()
+	t.write.Abandon()
+}
+
+func (t *transaction) forgetCatalog() {
+	if t.ddl {
+		t.ddl = false
+		t.origin.catalogChanged()
+	}
 }
 
 // deallocates recognises DEALLOCATE of a statement that the client prepared by protocol: the server knows it by another

@@ -533,7 +533,7 @@ type fakeBroker struct {
 	// cancelled lists the servers that a cancel request was sent to, in order.
 	cancelled []string
 	finished  []amid // how servers were left that worked for a client that went
-	lastWrite *querycache.Write
+	lastWrite *transaction
 }
 
 // A testCancel is a cancel request on its way.
@@ -672,13 +672,13 @@ func (b *fakeBroker) cancelArrives(err error) {
 	b.stage.settle()
 }
 
-func (b *fakeBroker) clean(c *serverConn, write *querycache.Write, reset bool) {
+func (b *fakeBroker) clean(c *serverConn, write *transaction, reset bool) {
 	b.leaseFor(c)
 	b.lastWrite = write
 	b.real.clean(c, write, reset)
 }
 
-func (b *fakeBroker) finish(c *serverConn, write *querycache.Write, where amid) {
+func (b *fakeBroker) finish(c *serverConn, write *transaction, where amid) {
 	b.leaseFor(c)
 	b.lastWrite = write
 	b.finished = append(b.finished, where)

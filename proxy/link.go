@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"overdrive/proxy/pgwire"
-	"overdrive/querycache"
 )
 
 // This file is about the bond between a session and its server connection: how it comes about, what must be true
@@ -18,9 +17,7 @@ func (s *session) link() *serverConn {
 	if s.srv == nil {
 		srv := s.broker.acquire(s)
 		if srv == nil {
-			if s.state != gone {
-				s.state = waiting
-			}
+			s.state = waiting
 			return nil
 		}
 		s.hold(srv)
@@ -118,13 +115,7 @@ func (s *session) settled(e *owed) {
 // end it. The unnamed statement is what it was for certain, changed by what is still to come.
 func (s *session) skipped() {
 	s.midBatch = s.midBatch || s.srv.discarding
-	s.unnamed = s.sure
-	for i := range s.srv.owed.len() {
-		e := s.srv.owed.at(i)
-		if after, touched := e.unnamedAfter(); touched && e.action != skip {
-			s.unnamed = after
-		}
-	}
+	s.unnamed = s.srv.owed.unnamedAfter(s.sure, false)
 }
 
 // toClient is the server connection's call.
@@ -191,7 +182,8 @@ func (s *session) ready(e *owed) {
 	if srv.status == pgwire.TxIdle {
 		s.portal, s.portals, s.localOff = nil, nil, false
 		if srv.owed.len() == 0 {
-			s.endWrite()
+			s.write.end()
+			s.write = nil
 			s.onlyReads = true
 		}
 	}
@@ -326,7 +318,7 @@ func (s *session) handBack() {
 	case srv.owed.len() > 0 || srv.left > 0 || srv.doubtful:
 		s.broker.finish(srv, write, amidReplies)
 	case srv.status == pgwire.TxIdle && s.pins == 0 && s.origin.mode != SessionPooling && len(srv.strays) == 0:
-		write.End()
+		write.end()
 		s.broker.release(srv)
 	default:
 		s.broker.clean(srv, write, s.pins != 0 || s.origin.mode == SessionPooling || len(srv.strays) > 0)
@@ -342,9 +334,9 @@ func (s *session) lost(err error) {
 	srv := s.srv
 	s.srv = nil
 	if srv.owed.len() > 0 {
-		s.write.Abandon() // whether it was committed cannot be known
+		s.write.abandon() // whether it was committed cannot be known
 	} else {
-		s.write.End()
+		s.write.end()
 	}
 	s.write = nil
 	if srv.dying || srv.amidReply() {
@@ -357,7 +349,7 @@ func (s *session) lost(err error) {
 // A broker stands between sessions and the pool: it leases server connections, moves them to the session's loop, cleans
 // and closes them. All calls come on the loop of the session.
 type broker interface {
-	// acquire returns a server at once, or nil and a later call of granted or refused. It may end the session.
+	// acquire returns a server at once, or nil and a later call of granted or refused.
 	acquire(s *session) *serverConn
 	// abandon takes a session that waits out of the queue. false: it is too late, and granted or refused will come.
 	abandon(s *session) bool
@@ -367,10 +359,10 @@ type broker interface {
 	release(c *serverConn)
 	// clean rolls back what a client left open, resets the session state if asked to, and returns the connection to
 	// the pool. write ends with the transaction.
-	clean(c *serverConn, write *querycache.Write, reset bool)
+	clean(c *serverConn, write *transaction, reset bool)
 	// finish stops the work that a connection still does for a client that is gone, and closes it. write ends when its
 	// outcome is known.
-	finish(c *serverConn, write *querycache.Write, where amid)
+	finish(c *serverConn, write *transaction, where amid)
 	// ended tells that a session is over.
 	ended(s *session, why reason, err error)
 }

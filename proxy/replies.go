@@ -179,6 +179,18 @@ func (q *replyQueue) enterCopyIn() (dropped int, ended bool) {
 	return dropped, ended
 }
 
+// unnamedAfter is what the unnamed statement will be once all that is owed has been answered, if it is now the given one:
+// on the server, where our own messages count too, or as the client sees it.
+func (q *replyQueue) unnamedAfter(now *statement, injected bool) *statement {
+	for i := range q.count {
+		e := q.at(i)
+		if after, touched := e.unnamedAfter(); touched && (injected || e.action != skip) {
+			now = after
+		}
+	}
+	return now
+}
+
 // hasSync says whether a Sync is still to be answered.
 func (q *replyQueue) hasSync() bool {
 	for i := range q.count {

@@ -70,7 +70,6 @@ type session struct {
 	draining   bool // the server is stopping: end at rest
 	copied     bool // the client has sent parts of a copy
 	retrying   bool // a timer will try to release the server again
-	ddl        bool // the open transaction changes the catalog
 	sweeping   bool // a statement under way changes more than its own: what follows its batch waits for the outcome
 	paused     bool // the client is not read, because somebody else must catch up first
 	// refusedSettings: the server refused the settings that the client wants.
@@ -85,8 +84,7 @@ type session struct {
 	portal     *statement            // bound to the unnamed portal
 	portals    map[string]*statement // bound to named portals, until the transaction ends
 	fill       *querycache.Fill      // of the batch that is being sent
-	write      *querycache.Write     // of the transaction that is open
-	judgedAt   uint64                // generation of the catalog when it began to write
+	write      *transaction          // that is open and has written
 	rawStartup []setting             // until they are known to be valid
 	resets     []string              // parameters to bring back to startup once the statement is through
 	endTimer   stopper
