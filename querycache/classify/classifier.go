@@ -100,10 +100,16 @@ func (c *Classifier) Catalog() *Catalog { return c.state.Load().catalog }
 var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
 
 // Judge returns the verdict on text. It keeps no reference to text. For a shape it knows it does not allocate, unless
-// its constants say what it leaves behind in the session (a DO block, a SET of search_path) or it is for the proxy itself; otherwise it parses, which takes tens of microseconds.
+// its constants say what it leaves behind in the session (a DO block, a SET of search_path) or it is for the proxy itself;
+// otherwise it parses, which takes tens of microseconds for most texts and tens of milliseconds for the longest.
 //
 // The text must come from a session with standard_conforming_strings on.
-func (c *Classifier) Judge(text []byte) *Verdict {
+func (c *Classifier) Judge(text []byte) *Verdict { return c.judge(text, true) }
+
+// Recall is Judge for who must not wait: it returns nil for a shape that would have to be parsed.
+func (c *Classifier) Recall(text []byte) *Verdict { return c.judge(text, false) }
+
+func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
 	if len(text) > MaxText {
 		return &oversized
 	}
@@ -121,6 +127,9 @@ func (c *Classifier) Judge(text []byte) *Verdict {
 	hash := maphash.Bytes(c.seed, shape)
 	k := c.recall(hash, shape)
 	if k == nil {
+		if !mayParse {
+			return nil
+		}
 		k = &known{shape: string(shape), generation: state.generation}
 		k.plain = judge(shape, flags, state.catalog, state.generation)
 		k.dated = k.plain.withSpecialDate()

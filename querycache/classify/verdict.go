@@ -54,7 +54,8 @@ type Verdict struct {
 	Status Status
 	Reason string // one sentence that names the culprit; empty if Cacheable
 
-	Reads  []RelationID // if Cacheable: every relation the answer depends on, ascending
+	Reads  []RelationID // if Cacheable: every relation with rows of its own that the answer depends on, ascending
+	Tables []string     // schema.name of all relations that are read, views included, ascending; for people and rules
 	Effect Effect
 	Writes []RelationID // if EffectRelations: ascending
 	DDL    bool         // the catalog must be loaded again once the transaction has ended
@@ -64,6 +65,15 @@ type Verdict struct {
 	Resets  []string // the same for RESET and SET … TO DEFAULT; "all" for RESET ALL
 
 	Own *Own // the text is for the proxy and not for the server
+
+	// Needs names the parameters, in lower case, that the answer depends on because a policy reads them with
+	// current_setting. The answer may be kept only for a session whose value of each is known and in the key.
+	Needs []string
+
+	// Fingerprint is a hash of Shape, the same in every process; 0 where the text was not looked at.
+	Fingerprint uint64
+	Shape       string // the text without its constants, see package sqlscan
+	Tally       *Tally // what was seen of texts of this shape, whatever the catalog was; nil where Fingerprint is 0
 
 	generation uint64 // of the Classifier; 0: holds for ever
 	perText    bool   // constants of the text matter: finish must look at it
