@@ -53,7 +53,7 @@ type known struct {
 }
 
 // New returns a Classifier without a catalog.
-func New() *Classifier {
+func New(*Tallies) *Classifier {
 	c := &Classifier{seed: maphash.MakeSeed()}
 	c.state.Store(&state{generation: 1})
 	c.shapes, _ = simplelru.NewLRU(maxShapes, func(_ uint64, k *known) { c.bytes -= len(k.shape) + shapeOverhead }) // fails on size 0 only
