@@ -108,7 +108,7 @@ func newStageWithout(o setup) *stage {
 		st.cut = whole
 	}
 	st.worker = &worker{}
-	st.worker.alarm = st.alarm
+	st.worker.alarm, st.worker.post = st.alarm, st.post
 	st.broker = &fakeBroker{stage: st, size: max(o.servers, 1), later: o.later, real: &loopBroker{worker: st.worker}}
 	st.worker.broker = st.broker
 	st.origin = &origin{
@@ -549,6 +549,10 @@ func (b *fakeBroker) awaited(s *session) bool {
 func (b *fakeBroker) judge(s *session, l *lens, text []byte) {
 	v := l.classifier.Judge(text)
 	b.stage.post(func() { s.judged(v) })
+}
+
+func (b *fakeBroker) refresh(s *session, fill *querycache.Fill, message []byte) {
+	startRefresh(s, fill, message)
 }
 
 func (b *fakeBroker) acquire(s *session) *serverConn {
