@@ -27,10 +27,17 @@ type chkGHold struct {
 	reached chan struct{}
 	free    chan struct{}
 	once    sync.Once
+	lost    atomic.Bool
 }
 
 // release lets go. It may be called more than once.
 func (h *chkGHold) release() { h.once.Do(func() { close(h.free) }) }
+
+// cut breaks the connection on which an answer is held.
+func (h *chkGHold) cut() {
+	h.lost.Store(true)
+	h.release()
+}
 
 func chkGStartRelay(t *testing.T, server string) *chkGRelay {
 	t.Helper()
@@ -123,6 +130,9 @@ func (r *chkGRelay) serve(from net.Conn, server string) {
 		if h := held.Swap(nil); h != nil && n > 0 {
 			close(h.reached)
 			<-h.free
+			if h.lost.Load() {
+				return
+			}
 		}
 		if _, write := from.Write(buf[:n]); err != nil || write != nil {
 			return

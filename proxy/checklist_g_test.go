@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 	"overdrive/querycache"
+	"overdrive/querycache/classify"
 )
 
 // The tests whose names begin with TestChecklist are one per numbered case of a list of what caches in front of
@@ -230,4 +232,14 @@ func chkGOnlyTTL(t *testing.T) {
 	for _, level := range []string{"tracked", "session", "strict"} {
 		chkGRefusesConfig(t, "freshness: "+level, "not supported")
 	}
+}
+
+// oid returns the OID of a table.
+func (b *chkGBench) oid(t *testing.T, table string) classify.RelationID {
+	t.Helper()
+	n, err := strconv.ParseUint(ask(t, b.real, "select '"+table+"'::regclass::oid"), 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return classify.RelationID(n)
 }
