@@ -17,6 +17,7 @@ import (
 	"overdrive/proxy/pgauth"
 	"overdrive/proxy/upstream"
 	"overdrive/querycache"
+	"overdrive/querycache/classify"
 )
 
 // Options make a Server. Databases and Users are required; the zero values of the others are usable.
@@ -72,6 +73,7 @@ type Server struct {
 
 	mu        sync.Mutex // guards the fields below
 	origins   map[originKey]*origin
+	tallies   map[string]*classify.Tallies // by cacheName
 	listeners map[net.Listener]struct{}
 }
 
@@ -99,7 +101,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, log: o.Logger, authenticator: pgauth.NewAuthenticator(pgauth.Options{}),
-		databases: make(map[string]*Database), origins: make(map[originKey]*origin),
+		databases: make(map[string]*Database), origins: make(map[originKey]*origin), tallies: make(map[string]*classify.Tallies),
 		listeners: make(map[net.Listener]struct{}), quiet: make(chan struct{}),
 		arrival: make(chan struct{}, 1), judges: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
