@@ -15,7 +15,7 @@ func newGenerator(seed uint64) *generator { return &generator{rand: rand.New(ran
 // statement returns the next statement.
 func (g *generator) statement() string {
 	g.scope, g.depth, g.names = nil, 0, 0
-	g.traps = g.one(3)
+	g.traps = pick(g, []int{0, 0, 0, 1, 1, 1, 1, 3}) // mostly one, which nothing else hides
 	switch {
 	case g.one(40):
 		return "VALUES (" + g.expr("int") + ", " + g.expr("text") + "), (1, 'x')"
@@ -32,7 +32,13 @@ func (g *generator) one(n int) bool { return g.rand.IntN(n) == 0 }
 
 func pick[T any](g *generator, from []T) T { return from[g.rand.IntN(len(from))] }
 
-func (g *generator) trap() bool { return g.traps && g.one(8) }
+func (g *generator) trap() bool {
+	if g.traps == 0 || !g.one(4) {
+		return false
+	}
+	g.traps--
+	return true
+}
 
 func (g *generator) alias() string {
 	g.names++
@@ -52,7 +58,7 @@ func (g *generator) with() string {
 	body := g.subquery("int")
 	rest := fmt.Sprintf(" SELECT %s.v, count(*) FROM %s GROUP BY 1", name, name)
 	switch {
-	case g.traps && g.one(3):
+	case g.trap():
 		return fmt.Sprintf("WITH %s(v) AS (%s) SELECT * FROM %s JOIN plain ON true", name,
 			pick(g, []string{"INSERT INTO other VALUES (1) RETURNING 1", "DELETE FROM other RETURNING id", "UPDATE other SET id = 1 RETURNING id"}), name)
 	case g.one(4):
@@ -187,7 +193,7 @@ func (g *generator) item() string {
 	case g.one(30):
 		add(cols("text key,value"))
 		return "jsonb_each_text('{\"a\": \"b\"}') " + alias
-	case g.trap():
+	case g.traps > 1 && g.trap():
 		add(cols("int w"))
 		return pick(g, []string{"writes() ", "volf(1) ", "json_to_record('{\"w\": 1}') AS "}) + alias + "(w" + ")"
 	}

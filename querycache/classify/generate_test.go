@@ -12,7 +12,7 @@ type generator struct {
 	scope []source // FROM items whose columns may be named
 	depth int
 	names int
-	traps bool // whether this statement may have any
+	traps int // that this statement may still have
 }
 
 // source is a FROM item: its name in the statement and its columns by type.
