@@ -34,6 +34,8 @@ type Options struct {
 	MaxMessage   int           // bytes of one message; 0: 1 GiB
 	LoginTimeout time.Duration // 0: one minute
 	Cache        *querycache.Cache
+	// Console serves clients of the databases overdrive and pgbouncer; nil: there are no such databases.
+	Console Console
 }
 
 // A Database is one name that clients may connect to.
