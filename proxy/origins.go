@@ -18,7 +18,7 @@ func (s *Server) newOrigin(db *Database, user string) (*origin, error) {
 	o := &origin{
 		id: s.ids.Add(1), database: db.Name, user: user, mode: db.Mode,
 		maxMessage: s.options.MaxMessage, interner: &s.interner, statements: newStatementTable(),
-		classifier: classify.New(), dialer: &upstream.Dialer{Target: db.Target, Wrap: loop.Wrap},
+		classifier: classify.New(nil), dialer: &upstream.Dialer{Target: db.Target, Wrap: loop.Wrap},
 		kick: make(chan struct{}, 1),
 	}
 	credential, err := s.credentialFor(db, user)

@@ -80,7 +80,7 @@ func settled(t testing.TB) *Classifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New()
+	c := New(nil)
 	if !c.SetCatalog(catalog, c.Generation()) {
 		t.Fatal("catalog refused")
 	}
@@ -111,7 +111,7 @@ func TestCatalog_ImplicitCastOfTheUserForbidsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New()
+	c := New(nil)
 	c.SetCatalog(catalog, c.Generation())
 	if v := c.Judge([]byte("SELECT 1")); v.Status != Uncacheable || v.Effect != EffectEverything {
 		t.Errorf("got %+v", v)

@@ -293,7 +293,7 @@ func TestJudge_DateWordsCountPerTextAndNotPerShape(t *testing.T) {
 }
 
 func TestJudge_WithoutCatalogFearsTheWorst(t *testing.T) {
-	c := New()
+	c := New(nil)
 	for sql, want := range map[string]string{
 		"select 1":                     "unsettled",
 		"select * from t":              "unsettled writes everything",

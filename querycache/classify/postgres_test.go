@@ -75,7 +75,7 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 	conn := connect(t, startPostgres(t))
 	execSQL(t, conn, schema)
 	catalog := loadCatalog(t, conn)
-	c := New()
+	c := New(nil)
 	if !c.SetCatalog(catalog, c.Generation()) {
 		t.Fatal("catalog refused")
 	}
