@@ -117,7 +117,7 @@ func newStageWithout(o setup) *stage {
 			st.origin.askCatalog()
 		},
 		id: 1, database: "test", user: "tester", mode: o.mode, maxMessage: 16 << 20, interner: &interner{},
-		statements: newStatementTable(), classifier: classify.New(), kick: make(chan struct{}, 1), dropped: st.broker.dropped,
+		statements: newStatementTable(), classifier: classify.New(nil), kick: make(chan struct{}, 1), dropped: st.broker.dropped,
 	}
 	st.origin.pool = pool.New(pool.Options[*serverConn]{
 		Limits: pool.Limits{Size: 1000, DialParallel: 1000},

@@ -193,6 +193,6 @@ func (v *Verdict) withSpecialDate() *Verdict {
 	dated := *v
 	dated.Status = Volatile
 	dated.Reason = "a string holds a word such as today, which a date type reads as the present"
-	dated.Reads = nil
+	dated.Reads, dated.Needs = nil, nil
 	return &dated
 }

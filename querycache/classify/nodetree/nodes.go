@@ -61,7 +61,7 @@ SETOPERATIONSTMT op all larg* rarg* colTypes/t colTypmods colCollations groupCla
 VAR varno varattno vartype/t vartypmod varcollid varnullingrels varlevelsup varreturningtype=0? varnosyn varattnosyn varnoold
  varoattno location
 CONST consttype/t consttypmod constcollid constlen constbyval constisnull location constvalue
-PARAM paramkind=0 paramid paramtype/t paramtypmod paramcollid location
+PARAM paramkind paramid paramtype/t paramtypmod paramcollid location
 AGGREF aggfnoid/f aggtype/t aggcollid inputcollid aggtranstype aggargtypes/t? aggdirectargs* args* aggorder* aggdistinct*
  aggfilter* aggstar aggvariadic aggkind aggpresorted agglevelsup aggsplit aggno aggtransno location
 GROUPINGFUNC args* refs cols agglevelsup location
