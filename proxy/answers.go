@@ -22,6 +22,12 @@ func mustBeWhole(h pgwire.Header) bool {
 	return false
 }
 
+// learns says whether a message is the row that a query of ours asked for.
+func (c *serverConn) learns(h pgwire.Header) bool {
+	e := c.owed.front()
+	return h.Type == pgwire.DataRow && e != nil && e.learn && h.Body <= maxHeldReply
+}
+
 // message notes what one server message means and says whether the client gets it. body is whole where mustBeWhole says
 // so and empty otherwise.
 func (c *serverConn) message(h pgwire.Header, body []byte) (action, error) {
@@ -46,6 +52,14 @@ func (c *serverConn) message(h pgwire.Header, body []byte) (action, error) {
 	}
 	act := e.action
 	switch h.Type {
+	case pgwire.DataRow:
+		if c.learns(h) {
+			values, err := pgwire.SplitDataRow(body)
+			if err != nil {
+				return 0, fmt.Errorf("DataRow: %w", err)
+			}
+			c.holder.learned(values)
+		}
 	case pgwire.CommandComplete:
 		if h.Body > maxHeldReply {
 			return 0, pgwire.ErrLength

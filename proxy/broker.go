@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"overdrive/pool"
@@ -37,6 +38,18 @@ func (b *loopBroker) acquire(s *session) *serverConn {
 		}
 		s.origin.pool.Discard(lease, pool.CloseBroken)
 	}
+}
+
+// judge is the broker's. Each session awaits one verdict at most, so the goroutines are as many as clients at most; only a few
+// work at a time.
+func (b *loopBroker) judge(s *session, l *lens, text []byte) {
+	w, text := s.worker, slices.Clone(text)
+	b.server.tasks.Go(func() {
+		b.server.judges <- struct{}{}
+		v := l.classifier.Judge(text)
+		<-b.server.judges
+		w.loop.Post(func() { s.judged(v) })
+	})
 }
 
 // fetch brings a connection that was leased to s to the loop of s. The caller may be on any loop.

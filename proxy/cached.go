@@ -30,11 +30,11 @@ func (s *session) barred(v *classify.Verdict) querycache.Status {
 	switch {
 	case s.origin.cache == nil || s.cacheOff || s.localOff:
 		return querycache.Disabled
-	case s.status() != pgwire.TxIdle || s.midBatch || s.busy() && !s.onlyReads:
+	case s.status() != pgwire.TxIdle || s.midBatch || s.busy() && (!s.onlyReads || s.srv.owed.loose > 0):
 		return statusTransaction
 	case v.Status != classify.Cacheable:
 		return v.Status
-	case s.pins != 0 || !s.origin.plain(s.want):
+	case s.pins != 0 || s.lens() == nil:
 		return statusSession
 	}
 	return ""
@@ -139,7 +139,11 @@ func (s *session) cachedBatch(b []byte) (n int, done bool) {
 	if m == matchNone {
 		return 0, false
 	}
-	v := bt.statement.judge(s.origin)
+	v := s.verdict(bt.statement)
+	if v == nil {
+		s.await(bt.statement.text())
+		return 0, true
+	}
 	if s.last = s.barred(v); s.last != "" {
 		return 0, false
 	}
@@ -206,7 +210,7 @@ func (s *session) match(b []byte) (bt batch, m matching) {
 			return bt, matchNone
 		}
 		bt.parses, bt.name, bt.statement = true, name, s.internStatement(rest)
-		if bt.statement.judge(s.origin).Status != classify.Cacheable {
+		if v := s.verdict(bt.statement); v != nil && v.Status != classify.Cacheable {
 			return bt, matchNone
 		}
 		bt.size = len(msg)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"overdrive/proxy/pgwire"
-	"overdrive/querycache/classify"
 )
 
 // message deals with one message of the client and returns the bytes used, none if it must wait for more of them or for a
@@ -152,6 +151,9 @@ func (s *session) query(msg, body []byte) bool {
 		return false
 	}
 	v := s.judge(text)
+	if v == nil {
+		return s.await(text)
+	}
 	if v.Own != nil && !s.midBatch {
 		s.answerOwnQuery(v.Own)
 		return true
@@ -177,14 +179,6 @@ func (s *session) query(msg, body []byte) bool {
 	s.fill, s.looked = nil, false
 	srv.peer.Write(msg)
 	return true
-}
-
-// judge returns the verdict on a text. What the session's settings make ambiguous is not looked into.
-func (s *session) judge(text []byte) *classify.Verdict {
-	if !s.want.legible {
-		return unseen
-	}
-	return s.origin.classifier.Judge(text)
 }
 
 // functionCall takes up a FunctionCall, whose function may do anything.

@@ -27,6 +27,8 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	if v.Status != classify.Cacheable {
 		s.onlyReads = false
 	}
+	s.renamed = s.renamed || v.Session.Has(classify.Renames) || renames(v.Sets) || renames(v.Resets)
+	s.noteSets(v)
 	s.pin(s.origin.pinsOf(v))
 	if len(v.Resets) > 0 || len(v.Sets) > 0 ||
 		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown) {
@@ -40,7 +42,7 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	}
 	if s.write == nil {
 		s.write = &transaction{
-			origin: s.origin, write: s.origin.cache.BeginWrite(v), judgedAt: s.origin.classifier.Generation(),
+			origin: s.origin, write: s.origin.cache.BeginWrite(v), judgedAt: s.origin.usual.classifier.Generation(),
 		}
 	} else {
 		s.write.write.Add(v)
@@ -51,7 +53,8 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 // noteResets remembers which parameters must be brought back to the client's startup values. What a server does not
 // report is not known until then.
 func (s *session) noteResets(srv *serverConn, names []string) {
-	s.resets = append(s.resets, names...)
+	s.forget(names)
+	s.resets, s.resetIn = append(s.resets, names...), srv.owed.sent
 	for _, name := range names {
 		srv.has = s.origin.doubt(srv.has, name)
 	}
@@ -72,7 +75,7 @@ func (t *transaction) end() {
 	if t == nil {
 		return
 	}
-	if t.origin.classifier.Generation() != t.judgedAt {
+	if t.origin.usual.classifier.Generation() != t.judgedAt {
 		t.write.Add(unseenRun) // it may have fired a trigger that its verdict could not know of
 	}
 	t.forgetCatalog() // before anything can be kept again that the old catalog allowed

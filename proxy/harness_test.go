@@ -113,11 +113,10 @@ func newStageWithout(o setup) *stage {
 	st.worker.broker = st.broker
 	st.origin = &origin{
 		ddl: func(*querycache.Database) {
-			st.origin.classifier.Stale()
-			st.origin.askCatalog()
+			st.origin.forgetCatalog()
 		},
 		id: 1, database: "test", user: "tester", mode: o.mode, maxMessage: 16 << 20, interner: &interner{},
-		statements: newStatementTable(), classifier: classify.New(nil), kick: make(chan struct{}, 1), dropped: st.broker.dropped,
+		statements: newStatementTable(), usual: &lens{classifier: classify.New(nil)}, kick: make(chan struct{}, 1), dropped: st.broker.dropped,
 	}
 	st.origin.pool = pool.New(pool.Options[*serverConn]{
 		Limits: pool.Limits{Size: 1000, DialParallel: 1000},
@@ -143,7 +142,8 @@ func (st *stage) useCache() {
 }
 
 func (st *stage) learnCatalog() {
-	st.origin.classifier.SetCatalog(testCatalog(), st.origin.classifier.Generation())
+	c := st.origin.usual.classifier
+	c.SetCatalog(testCatalog(), c.Generation())
 }
 
 // testCatalog knows the tables t and t0 to t9, and nothing that would make a read of them unsafe.
@@ -544,6 +544,11 @@ type testCancel struct {
 
 func (b *fakeBroker) awaited(s *session) bool {
 	return slices.Contains(b.queue, s) || slices.Contains(b.coming, s)
+}
+
+func (b *fakeBroker) judge(s *session, l *lens, text []byte) {
+	v := l.classifier.Judge(text)
+	b.stage.post(func() { s.judged(v) })
 }
 
 func (b *fakeBroker) acquire(s *session) *serverConn {

@@ -127,7 +127,8 @@ func (s *session) completed(tag []byte) {
 	case "DISCARD ALL":
 		s.names, s.portals, s.portal = nil, nil, nil
 		s.resets = append(s.resets, "all")
-		s.unpin()
+		s.unpin(allPins)
+		s.unlearned, s.want = nil, s.origin.interner.without(s.want, "role")
 	case "DEALLOCATE ALL":
 		s.names = nil
 	}
@@ -156,13 +157,18 @@ func (s *session) failed(r pgwire.ErrorReport, e *owed) {
 	switch {
 	case e == nil:
 		return
+	case e.learn:
+		s.unlearnable()
+		return
 	case e.kind == owedQuery && e.action == skip:
 		s.refusedSettings = true
 		return
 	case r.Code == codeFeatureNotSupported && e.statement != nil:
 		e.statement.stale.Store(true) // "cached plan must not change result type"
 	}
-	s.resets = nil // what failed has reset nothing
+	if s.srv.owed.answered == s.resetIn {
+		s.resets = nil // what failed has reset nothing
+	}
 }
 
 // reopened is the server connection's call.
@@ -180,7 +186,7 @@ func (s *session) ready(e *owed) {
 		e.fill.Abort()
 	}
 	if srv.status == pgwire.TxIdle {
-		s.portal, s.portals, s.localOff = nil, nil, false
+		s.portal, s.portals, s.localOff, s.renamed = nil, nil, false, false
 		if srv.owed.len() == 0 {
 			s.write.end()
 			s.write = nil
@@ -207,14 +213,29 @@ func (s *session) tell() {
 func (s *session) bringBack() {
 	for _, name := range s.resets {
 		if name == "all" {
-			s.want, s.cacheOff = s.startup, false
+			s.resetAll()
 			break
 		}
-		if v, ok := s.startup.get(name); ok {
-			s.want = s.origin.interner.with(s.want, name, v)
-		}
+		s.resetOne(name)
 	}
 	s.resets, s.applied = nil, nil
+}
+
+// resetAll brings back everything but the role, which RESET ALL leaves alone.
+func (s *session) resetAll() {
+	role, ok := s.want.get("role")
+	s.want, s.cacheOff = s.startup, false
+	if ok {
+		s.want = s.origin.interner.with(s.want, "role", role)
+	}
+}
+
+func (s *session) resetOne(name string) {
+	if v, ok := s.startup.get(name); ok {
+		s.want = s.origin.interner.with(s.want, name, v)
+	} else if _, reported := s.origin.base().get(name); !reported {
+		s.want = s.origin.interner.without(s.want, name)
+	}
 }
 
 // walked is the server connection's call after each event.
@@ -236,8 +257,10 @@ func (s *session) walked() {
 			s.reject(reasonSettings, srv.lastError.Code, srv.lastError.Message)
 			return
 		case s.state == settling:
-			s.settingsApplied()
-			s.state = ready
+			if !s.learning {
+				s.settingsApplied()
+			}
+			s.state, s.learning = ready, false
 			s.advance(nil) // before anybody else can be given the server
 		case s.state == stalled:
 			s.state = ready
@@ -246,6 +269,10 @@ func (s *session) walked() {
 		}
 		if s.told != s.want && s.state < leaving && s.told != nil {
 			s.tell()
+		}
+		if s.learns() {
+			s.learn()
+			return
 		}
 	}
 	s.settle()
@@ -349,6 +376,8 @@ func (s *session) lost(err error) {
 // A broker stands between sessions and the pool: it leases server connections, moves them to the session's loop, cleans
 // and closes them. All calls come on the loop of the session.
 type broker interface {
+	// judge has the lens judge a text, which is copied, elsewhere than on the loop, and then calls judged.
+	judge(s *session, l *lens, text []byte)
 	// acquire returns a server at once, or nil and a later call of granted or refused.
 	acquire(s *session) *serverConn
 	// abandon takes a session that waits out of the queue. false: it is too late, and granted or refused will come.

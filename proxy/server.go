@@ -69,6 +69,7 @@ type Server struct {
 	clients       atomic.Int64   // who count against MaxClients: all that are in or on their way in
 	ids           atomic.Uint64
 	stopping      atomic.Bool
+	judges        chan struct{} // holds one token for each text that is being judged
 	quiet         chan struct{} // closed when the last client has gone, once stopping
 
 	mu        sync.Mutex // guards the fields below
@@ -102,7 +103,7 @@ func New(o Options) (*Server, error) {
 		options: o, log: o.Logger, authenticator: pgauth.NewAuthenticator(pgauth.Options{}),
 		databases: make(map[string]*Database), origins: make(map[originKey]*origin),
 		listeners: make(map[net.Listener]struct{}), quiet: make(chan struct{}),
-		arrival: make(chan struct{}, 1),
+		arrival: make(chan struct{}, 1), judges: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	for _, db := range o.Databases {
 		s.databases[db.Name] = &db
@@ -206,7 +207,9 @@ func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, cach
 	w.load.Add(1)
 	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true, cacheOff: cacheOff}
 	c.broker = w.broker
-	o.sessions.Add(1)
+	if o.sessions.Add(1) == 1 {
+		o.askCatalog()
+	}
 	s.registry.admit(c, w)
 	select {
 	case s.arrival <- struct{}{}:

@@ -33,6 +33,8 @@ type holder interface {
 	pay(b []byte)
 	// undone tells that a reply will never come: the message failed, or an error made the server skip it.
 	undone(e *owed, failed bool)
+	// learned gives the values of a row that was asked for; they are borrowed.
+	learned(values [][]byte)
 	// completed gives the command tag of a CommandComplete before it is passed on.
 	completed(tag []byte)
 	// failed gives an error of the server before it is passed on, and the reply it came into, nil if none was owed.
@@ -177,7 +179,7 @@ func (c *serverConn) walk(b []byte) (rest []byte, err error) {
 			break
 		}
 		size := pgwire.HeaderLen
-		if mustBeWhole(h) {
+		if mustBeWhole(h) || c.learns(h) {
 			if size = h.Total(); len(b)-i < size {
 				break
 			}

@@ -7,13 +7,15 @@ import (
 	"overdrive/pool"
 	"overdrive/proxy/pgwire"
 	"overdrive/querycache"
+	"overdrive/querycache/classify"
 )
 
 // sessionState is where a session stands between two bytes of its client.
 //
-//	greeting ──▶ ready ◀──▶ waiting ──▶ settling ──▶ ready ◀──▶ stalled
-//	    │          │           │            │                      │
-//	    └──────────┴───────────┴────────────┴──────────────────────┴──▶ leaving ──▶ gone
+//	greeting ──▶ ready ◀──▶ judging
+//	    │          │  ◀──▶ waiting ──▶ settling ──▶ ready ◀──▶ stalled
+//	    │          │          │            │                      │
+//	    └──────────┴──────────┴────────────┴──────────────────────┴──▶ leaving ──▶ gone
 //
 // Only in ready are messages of the client taken up; in the others they are kept, in bounds, or left in the socket.
 type sessionState uint8
@@ -25,6 +27,8 @@ const (
 	ready
 	// waiting: a message needs a server, and the session stands in the pool's queue.
 	waiting
+	// judging: the text of a message was never seen before, and its verdict is being worked out.
+	judging
 	// settling: the server leased is being given the client's settings.
 	settling
 	// stalled: what the next message means depends on replies that are still owed.
@@ -72,13 +76,18 @@ type session struct {
 	retrying   bool // a timer will try to release the server again
 	sweeping   bool // a statement under way changes more than its own: what follows its batch waits for the outcome
 	paused     bool // the client is not read, because somebody else must catch up first
+	learning   bool // what is being settled is an answer to learn
+	renamed    bool // names or rights may be others until the transaction ends
 	// refusedSettings: the server refused the settings that the client wants.
 	refusedSettings bool
 	last            querycache.Status
 	pins            pinSet
 
 	cancelKey  CancelKey
-	names      map[string]prepared   // by the client's names
+	names      map[string]prepared // by the client's names
+	through    *lens               // how its texts are read; of lensOf
+	lensOf     *settings
+	awaited    *classify.Verdict     // on the message at hand, while it is taken up again
 	unnamed    *statement            // by what was sent
 	sure       *statement            // the same by what was answered
 	portal     *statement            // bound to the unnamed portal
@@ -86,6 +95,8 @@ type session struct {
 	fill       *querycache.Fill      // of the batch that is being sent
 	write      *transaction          // that is open and has written
 	rawStartup []setting             // until they are known to be valid
+	unlearned  []string              // parameters that were set and must be asked for
+	resetIn    uint64                // the batch of the resets
 	resets     []string              // parameters to bring back to startup once the statement is through
 	endTimer   stopper
 }

@@ -73,6 +73,15 @@ func (in *interner) with(s *settings, name, value string) *settings {
 	return in.intern(append(items, setting{key, name, value}))
 }
 
+// without returns the set that lacks name.
+func (in *interner) without(s *settings, name string) *settings {
+	i, ok := s.find(name)
+	if !ok {
+		return s
+	}
+	return in.intern(slices.Delete(slices.Clone(s.items), i, i+1))
+}
+
 // get looks a parameter up; the case of its name does not matter.
 func (s *settings) get(name string) (value string, ok bool) {
 	i, ok := s.find(name)

@@ -24,8 +24,14 @@ type statement struct {
 	// stale is set when a server has said that the columns of the result are others than when it was parsed. Who
 	// prepared it before must prepare it anew, as with PostgreSQL itself.
 	stale atomic.Bool
-	// seen is the verdict on the text, renewed when the catalog changes.
-	seen atomic.Pointer[classify.Verdict]
+	// seen is the verdict on the text, renewed when the catalog changes or somebody sees it through another lens.
+	seen atomic.Pointer[sighting]
+}
+
+// A sighting is a verdict as one lens gave it.
+type sighting struct {
+	lens    *lens
+	verdict *classify.Verdict
 }
 
 // text is the statement's SQL.
