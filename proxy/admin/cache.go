@@ -183,6 +183,9 @@ func (c *conn) showQueries(st *statement) ([][]any, error) {
 			return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Fingerprint, b.Fingerprint))
 		})
 		for _, q := range list {
+			if q.Calls == 0 { // it was explained, and never asked
+				continue
+			}
 			rows = append(rows, []any{name, fingerprint(q.Fingerprint), q.Calls, q.Hits, ratio(q.Hits, q.Calls),
 				wouldHit(false, q.WouldHit, q.Calls), q.Hits * q.MeanMiss.Microseconds(), q.MeanMiss.Microseconds(),
 				q.Entries, q.Bytes, q.Status, q.Reason, q.Shape})
@@ -272,12 +275,12 @@ func (t *itemList) lifetime(e *proxy.Explanation) {
 }
 
 func (t *itemList) key(e *proxy.Explanation) {
-	var settings []string
 	for _, s := range e.Settings {
-		settings = append(settings, s.Name+" = "+s.Value)
+		t.add("in the key: "+s.Name, s.Value)
 	}
-	t.some("settings in the key", settings...)
-	t.some("each client's own", e.Needs...)
+	for _, name := range e.Needs {
+		t.add("in the key: "+name, "each client's own")
+	}
 }
 
 func (t *itemList) history(q *proxy.QueryStatus) {

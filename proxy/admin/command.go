@@ -29,15 +29,23 @@ type command struct {
 // commands are all there are. SHOW HELP lists them in this order. It is no variable, because the commands know it.
 func commands() []command {
 	return []command{
-		{"show", "cache", "[DATABASE name]", "what became of statements, by database", ownData, cacheColumns, readDatabase, (*conn).showCache},
-		{"show", "queries", "[DATABASE name]", "the same by shape of statement", ownData, queryColumns, readDatabase, (*conn).showQueries},
-		{"explain", "cache", "[VERIFY] 'SELECT …' [DATABASE name]", "would this be cached, for how long, and if not, why; VERIFY asks the server too",
+		{"show", "cache", inDatabase, "what became of statements, by database",
+			ownData, cacheColumns, readDatabase, (*conn).showCache},
+		{"show", "queries", inDatabase, "the same by shape of statement",
+			ownData, queryColumns, readDatabase, (*conn).showQueries},
+		{"explain", "cache", "[VERIFY] 'SELECT …' " + inDatabase,
+			"would this be cached, for how long, and if not, why; VERIFY asks the server too",
 			ownData, explainColumns, readExplain, (*conn).explain},
-		{"purge", "table", "[schema.]name [DATABASE name]", "drop answers that read the table", ownData, purgeColumns, readPurgeTable, (*conn).purge},
-		{"purge", "tag", "'tag' [DATABASE name]", "drop answers with the tag", ownData, purgeColumns, readPurgeTag, (*conn).purge},
-		{"purge", "query", "fingerprint [DATABASE name]", "drop answers to statements of the shape", ownData, purgeColumns, readPurgeQuery, (*conn).purge},
-		{"purge", "all", "[DATABASE name]", "drop all answers", ownData, purgeColumns, readPurgeAll, (*conn).purge},
-		{"show", "pools", "", "server connections and those who wait for them, by database and server user", statUser, poolColumns, nil, (*conn).showPools},
+		{"purge", "table", "[schema.]name " + inDatabase, "drop answers that read the table",
+			ownData, purgeColumns, readPurgeTable, (*conn).purge},
+		{"purge", "tag", "'tag' " + inDatabase, "drop answers with the tag",
+			ownData, purgeColumns, readPurgeTag, (*conn).purge},
+		{"purge", "query", "fingerprint " + inDatabase, "drop answers to statements of the shape",
+			ownData, purgeColumns, readPurgeQuery, (*conn).purge},
+		{"purge", "all", inDatabase, "drop all answers",
+			ownData, purgeColumns, readPurgeAll, (*conn).purge},
+		{"show", "pools", "", "server connections and those who wait for them, by database and server user",
+			statUser, poolColumns, nil, (*conn).showPools},
 		{"show", "stats", "", "counters since the start, by database", statUser, statsColumns, nil, (*conn).showStats},
 		{"show", "clients", "", "clients that are logged in", statUser, clientColumns, nil, (*conn).showClients},
 		{"show", "databases", "", "databases of the configuration", statUser, databaseColumns, nil, (*conn).showDatabases},
@@ -47,6 +55,9 @@ func commands() []command {
 		{"show", "help", "", "this list", anyone, helpColumns, nil, (*conn).showHelp},
 	}
 }
+
+// inDatabase ends most commands, since the console itself belongs to no database. IN means the same.
+const inDatabase = "[DATABASE name]"
 
 // name writes the command as people do.
 func (c *command) name() string { return strings.ToUpper(c.verb + " " + c.object) }

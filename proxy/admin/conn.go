@@ -44,16 +44,16 @@ func (c *conn) run() {
 		typ, body, err := c.read()
 		switch {
 		case c.ctx.Err() != nil:
-			c.part(&failure{codeShutdown, "the proxy has stopped"})
+			c.part(&commandError{codeShutdown, "the proxy has stopped"})
 			return
 		case errors.Is(err, pgwire.ErrLength):
-			c.part(&failure{codeProtocolViolation, err.Error()})
+			c.part(&commandError{codeProtocolViolation, err.Error()})
 			return
 		case err != nil || typ == pgwire.Terminate:
 			return
 		}
 		if err := c.take(typ, body); err != nil {
-			var f *failure
+			var f *commandError
 			if errors.As(err, &f) {
 				c.part(f)
 			}
@@ -88,7 +88,7 @@ func (c *conn) flush() error {
 }
 
 // part says why the conversation is over.
-func (c *conn) part(f *failure) {
+func (c *conn) part(f *commandError) {
 	c.out = pgwire.AppendError(c.out, f.report("FATAL"))
 	_ = c.flush()
 }
@@ -109,7 +109,7 @@ func (c *conn) greet() error {
 	return c.flush()
 }
 
-// take deals with one message. An error ends the connection; a *failure is told to the client first.
+// take deals with one message. An error ends the connection; a *commandError is told to the client first.
 func (c *conn) take(typ byte, body []byte) error {
 	switch typ {
 	case pgwire.Query:
@@ -140,7 +140,7 @@ func (c *conn) take(typ byte, body []byte) error {
 
 // refuse tells the client of an error that ends a statement.
 func (c *conn) refuse(err error) {
-	c.out = pgwire.AppendError(c.out, asFailure(err).report("ERROR"))
+	c.out = pgwire.AppendError(c.out, asCommandError(err).report("ERROR"))
 }
 
 // query runs a simple Query.

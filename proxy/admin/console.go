@@ -79,9 +79,9 @@ func (c *Console) Serve(ctx context.Context, nc net.Conn, user string) {
 	defer c.open.Add(-1)
 	switch {
 	case open > maxConnections:
-		conn.part(&failure{codeTooManyConnections, fmt.Sprintf("the console has %d clients already", maxConnections)})
+		conn.part(&commandError{codeTooManyConnections, fmt.Sprintf("the console has %d clients already", maxConnections)})
 	case !conn.caller.stats && len(conn.caller.databases) == 0:
-		conn.part(&failure{codePrivilege, fmt.Sprintf("user %q may not use the console", user)})
+		conn.part(&commandError{codePrivilege, fmt.Sprintf("user %q may not use the console", user)})
 	default:
 		conn.run()
 	}
@@ -109,30 +109,30 @@ func (c *Console) callerOf(user string) caller {
 func (w *caller) sees(database string) bool { return w.stats || slices.Contains(w.databases, database) }
 func (w *caller) acts(database string) bool { return w.admin || slices.Contains(w.databases, database) }
 
-// A failure is what the client is told went wrong.
-type failure struct{ code, message string }
+// A commandError is what the client is told went wrong.
+type commandError struct{ code, message string }
 
-func (f *failure) Error() string { return f.message }
+func (f *commandError) Error() string { return f.message }
 
 func fail(code, format string, args ...any) error {
-	return &failure{code, fmt.Sprintf(format, args...)}
+	return &commandError{code, fmt.Sprintf(format, args...)}
 }
 
-func (f *failure) report(severity string) pgwire.ErrorReport {
+func (f *commandError) report(severity string) pgwire.ErrorReport {
 	return pgwire.ErrorReport{Severity: severity, Code: f.code, Message: f.message}
 }
 
-// asFailure gives an error an SQLSTATE. What the proxy refuses has one already.
-func asFailure(err error) *failure {
-	var f *failure
+// asCommandError gives an error an SQLSTATE. What the proxy refuses has one already.
+func asCommandError(err error) *commandError {
+	var f *commandError
 	var refused *proxy.ControlError
 	switch {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &refused):
-		return &failure{refused.Code, refused.Message}
+		return &commandError{refused.Code, refused.Message}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &failure{codeCanceled, "the server did not answer in time"}
+		return &commandError{codeCanceled, "the server did not answer in time"}
 	}
-	return &failure{codeInternal, err.Error()}
+	return &commandError{codeInternal, err.Error()}
 }

@@ -49,7 +49,7 @@ func TestConsole_ExplainsAStatement(t *testing.T) {
 	for item, want := range map[string]string{
 		"status": "volatile", "reason": "random() is VOLATILE", "database": "shop", "reads": "public.t",
 		"rule": "2: tables: t", "max_age": "1m0s", "tags": "a, b", "fingerprint": "0000000000000abc", "hits": "3", "age": "1.5s",
-		"settings in the key": "TimeZone = UTC, DateStyle = ISO", "the server's tree agrees": "",
+		"in the key: DateStyle": "ISO", "in the key: app.tenant": "each client's own", "the server's tree agrees": "",
 	} {
 		if got[item] != want {
 			t.Errorf("%s: got %q, want %q", item, got[item], want)
@@ -69,14 +69,14 @@ func TestConsole_Purges(t *testing.T) {
 	c := startConsole(t)
 	conn := c.login("root", pgx.QueryExecModeExec)
 	for sql, want := range map[string]string{
-		"PURGE TABLE Scores IN shop":                      "shop {All:false Tag: Query:0 Schema: Table:scores}",
-		`purge table "My"."Ta""b" database shop`:          `shop {All:false Tag: Query:0 Schema:My Table:Ta"b}`,
-		"PURGE TAG 'a''b' IN lab":                         "lab {All:false Tag:a'b Query:0 Schema: Table:}",
-		"PURGE TAG scores IN lab;":                        "lab {All:false Tag:scores Query:0 Schema: Table:}",
-		"PURGE QUERY 9f86d081884c7d65 IN shop":            "shop {All:false Tag: Query:11495104353665842533 Schema: Table:}",
-		"PURGE QUERY 0000000000001e10 IN shop":            "shop {All:false Tag: Query:7696 Schema: Table:}",
-		"PURGE QUERY 'abc' IN shop":                       "shop {All:false Tag: Query:2748 Schema: Table:}",
-		"purge /* all */ all -- of it\n database \"lab\"": "lab {All:true Tag: Query:0 Schema: Table:}",
+		"PURGE TABLE Scores IN shop":                      "shop table scores",
+		`purge table "My"."Ta""b" database shop`:          `shop table My.Ta"b`,
+		"PURGE TAG 'a''b' IN lab":                         "lab tag a'b",
+		"PURGE TAG scores IN lab;":                        "lab tag scores",
+		"PURGE QUERY 9f86d081884c7d65 IN shop":            "shop query 9f86d081884c7d65",
+		"PURGE QUERY 0000000000001e10 IN shop":            "shop query 0000000000001e10",
+		"PURGE QUERY 'abc' IN shop":                       "shop query 0000000000000abc",
+		"purge /* all */ all -- of it\n database \"lab\"": "lab all",
 	} {
 		c.proxy.purged = nil
 		rows := ask(t, conn, sql)

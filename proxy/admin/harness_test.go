@@ -42,6 +42,7 @@ func (f *fakeProxy) Explain(_ context.Context, database, user, sql string, verif
 		Database: database, User: "app", Status: "volatile", Reason: "random() is VOLATILE", Tables: []string{"public.t"},
 		Rule: 2, RuleText: "tables: t", MaxAge: time.Minute, Tags: []string{"a", "b"},
 		Settings: []proxy.NameValue{{Name: "TimeZone", Value: "UTC"}, {Name: "DateStyle", Value: "ISO"}},
+		Needs:    []string{"app.tenant"},
 		Query:    &proxy.QueryStatus{Fingerprint: 0xabc, Calls: 7, Hits: 3, Entries: 1, Youngest: 1500 * time.Millisecond},
 	}
 	if verify {
@@ -70,6 +71,7 @@ func (f *fakeProxy) Caches() []proxy.CacheStatus {
 func (f *fakeProxy) Queries(database string) []proxy.QueryStatus {
 	return []proxy.QueryStatus{
 		{Database: database, Fingerprint: 1, Calls: 2, Status: "volatile", Reason: "now()", Shape: "select now ( )"},
+		{Database: database, Fingerprint: 3, Shape: "select explained"},
 		{Database: database, Fingerprint: 0xfe, Calls: 4, Hits: 3, MeanMiss: 2 * time.Millisecond, Entries: 1, Bytes: 200,
 			Status: "cacheable", Shape: "select 1 from " + database},
 	}
