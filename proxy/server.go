@@ -245,7 +245,12 @@ func (s *Server) originFor(database, user string) (*origin, error) {
 	if !db.admits(user) {
 		return nil, refuse(codeInvalidAuthorization, "user %q is not permitted to connect to database %q", user, database)
 	}
-	key := originKey{database, user}
+	return s.originOf(db, user)
+}
+
+// originOf is originFor for whoever may act for user on the database.
+func (s *Server) originOf(db *Database, user string) (*origin, error) {
+	key := originKey{db.Name, user}
 	if db.Target.User != "" {
 		key.user = db.Target.User
 	}
