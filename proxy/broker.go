@@ -10,6 +10,7 @@ import (
 	"overdrive/pool"
 	"overdrive/proxy/pgwire"
 	"overdrive/proxy/upstream"
+	"overdrive/querycache"
 )
 
 // loopBroker is the broker of the running program. A connection that is leased to a session of another loop is moved
@@ -49,6 +50,19 @@ func (b *loopBroker) judge(s *session, l *lens, text []byte) {
 		v := l.classifier.Judge(text)
 		<-b.server.judges
 		w.loop.Post(func() { s.judged(v) })
+	})
+}
+
+// refresh is the broker's.
+func (b *loopBroker) refresh(s *session, fill *querycache.Fill, message []byte) {
+	if s.origin.refreshing.Load() >= maxRefreshing || b.server.stopping.Load() {
+		fill.Abort()
+		return
+	}
+	w := b.worker
+	w.post(func() { // in an event of its own: what is borrowed for this one is the client's
+		w.scratch.reset()
+		startRefresh(s, fill, message)
 	})
 }
 
@@ -218,6 +232,10 @@ func closeServer(c *serverConn, _ pool.CloseReason) {
 
 // ended is the broker's.
 func (b *loopBroker) ended(s *session, why reason, err error) {
+	if s.refreshes {
+		s.origin.refreshing.Add(-1)
+		return
+	}
 	b.worker.remove(s)
 	b.server.forget(s)
 	b.server.logEnd(s, why, err)

@@ -24,6 +24,10 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	if why := s.barred(v); why != "" && !s.looked {
 		s.last = why
 	}
+	s.why = s.reason(v)
+	if s.origin.cache != nil && !s.looked {
+		s.origin.cache.Note(v)
+	}
 	if v.Status != classify.Cacheable {
 		s.onlyReads = false
 	}
@@ -48,6 +52,32 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 		s.write.write.Add(v)
 	}
 	s.write.ddl = s.write.ddl || v.DDL
+	s.write.blunt = s.write.blunt || v.Effect == classify.EffectEverything
+}
+
+// reason says in a sentence why s.last is what it is.
+func (s *session) reason(v *classify.Verdict) string {
+	switch s.last {
+	case v.Status:
+		return v.Reason
+	case statusTransaction:
+		return "the statement stands in a transaction, or in a batch that does more than read"
+	case statusSession:
+		if s.pins != 0 {
+			return "the session is pinned: " + s.pins.String()
+		}
+		if !s.knows(v.Needs) {
+			return "the answer depends on parameters that the session has not set: " + strings.Join(v.Needs, ", ")
+		}
+		return "the session has set parameters that answers may depend on"
+	case classify.Volatile:
+		return "a parameter holds a word such as today, which a date type reads as the present"
+	case classify.Unsettled:
+		return "a table that is read is being written, or the catalog is changing"
+	case querycache.Disabled:
+		return "the cache is off for this database, session or statement"
+	}
+	return ""
 }
 
 // noteResets remembers which parameters must be brought back to the client's startup values. What a server does not
@@ -67,6 +97,34 @@ type transaction struct {
 	write    *querycache.Write
 	judgedAt uint64 // generation of the catalog when it began to write
 	ddl      bool   // it changes the catalog
+	blunt    bool   // it may have committed a part on its own, in a procedure
+	kept     bool   // some of it is committed
+	undone   bool   // by what was answered last, all of the open transaction is rolled back
+}
+
+// completed and failed follow what becomes of the transaction. A ROLLBACK may be one to a savepoint: what counts is what was
+// answered last when the server is at rest.
+func (t *transaction) completed(tag []byte) {
+	if t == nil {
+		return
+	}
+	switch t.undone = string(tag) == "ROLLBACK"; string(tag) {
+	case "COMMIT", "PREPARE TRANSACTION":
+		t.kept = true
+	}
+}
+
+func (t *transaction) failed() {
+	if t != nil {
+		t.undone = true
+	}
+}
+
+// atRest notes that no transaction is open.
+func (t *transaction) atRest() {
+	if t != nil {
+		t.kept = t.kept || !t.undone
+	}
 }
 
 // end is called when the transaction has ended and its outcome can be seen by everybody, before the client reads that it
@@ -79,6 +137,10 @@ func (t *transaction) end() {
 		t.write.Add(unseenRun) // it may have fired a trigger that its verdict could not know of
 	}
 	t.forgetCatalog() // before anything can be kept again that the old catalog allowed
+	if !t.kept && t.undone && !t.blunt {
+		t.write.Withdraw()
+		return
+	}
 	t.write.End()
 }
 

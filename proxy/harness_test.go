@@ -108,7 +108,7 @@ func newStageWithout(o setup) *stage {
 		st.cut = whole
 	}
 	st.worker = &worker{}
-	st.worker.alarm = st.alarm
+	st.worker.alarm, st.worker.post = st.alarm, st.post
 	st.broker = &fakeBroker{stage: st, size: max(o.servers, 1), later: o.later, real: &loopBroker{worker: st.worker}}
 	st.worker.broker = st.broker
 	st.origin = &origin{
@@ -149,16 +149,16 @@ func (st *stage) learnCatalog() {
 // testCatalog knows the tables t and t0 to t9, and nothing that would make a read of them unsafe.
 func testCatalog() *classify.Catalog {
 	relation := func(oid int, name string) []string {
-		return []string{fmt.Sprint(oid), "public", name, "r", "p", "f", "t", "f", "f"}
+		return []string{fmt.Sprint(oid), "public", name, "r", "p", "f", "t", "f", "f", "f"}
 	}
 	results := make([][][]string, len(classify.CatalogQueries()))
-	results[0] = [][]string{{`"$user", public`}}
+	results[0] = [][]string{{`"$user", public`, "f", ""}}
 	results[1] = [][]string{relation(20000, "t")}
 	for i := range 10 {
 		results[1] = append(results[1], relation(20001+i, fmt.Sprint("t", i)))
 	}
-	results[5] = [][]string{{"lower", "pg_catalog", "t", "1", "1", "i", "t"}}
-	results[9] = [][]string{{"text", "f"}, {"int4", "f"}}
+	results[5] = [][]string{{"870", "lower", "pg_catalog", "t", "1", "1", "i", "t", ""}}
+	results[9] = [][]string{{"25", "text", "f"}, {"23", "int4", "f"}}
 	c, err := classify.NewCatalog(results)
 	if err != nil {
 		panic(err)
@@ -549,6 +549,10 @@ func (b *fakeBroker) awaited(s *session) bool {
 func (b *fakeBroker) judge(s *session, l *lens, text []byte) {
 	v := l.classifier.Judge(text)
 	b.stage.post(func() { s.judged(v) })
+}
+
+func (b *fakeBroker) refresh(s *session, fill *querycache.Fill, message []byte) {
+	startRefresh(s, fill, message)
 }
 
 func (b *fakeBroker) acquire(s *session) *serverConn {

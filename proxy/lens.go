@@ -100,6 +100,16 @@ func (s *session) judge(text []byte) *classify.Verdict {
 	return s.believe(s.recall(l, text), true)
 }
 
+// judgeQuery is judge for a text that is likely to come again letter for letter.
+func (s *session) judgeQuery(text []byte) *classify.Verdict {
+	if l := s.lens(); l != nil && s.want.legible {
+		if e := s.worker.exact.find(l, text); e != nil {
+			return s.believe(e.verdict, true)
+		}
+	}
+	return s.judge(text)
+}
+
 // verdict is judge for a prepared statement, which remembers what it was told.
 func (s *session) verdict(st *statement) *classify.Verdict {
 	if st.body == nil || st.scope != "" || !s.want.legible {
@@ -109,14 +119,19 @@ func (s *session) verdict(st *statement) *classify.Verdict {
 	if l == nil {
 		return s.believe(s.recall(s.origin.usual, st.text()), false)
 	}
-	if seen := st.seen.Load(); seen != nil && seen.lens == l && l.classifier.Current(seen.verdict) {
+	if seen := st.seen.Load(); seen != nil && s.current(seen) {
 		return s.believe(seen.verdict, true)
 	}
 	v := s.recall(l, st.text())
 	if v != nil {
-		st.seen.Store(&sighting{l, v})
+		st.seen.Store(newSighting(l, v, st.text()))
 	}
 	return s.believe(v, true)
+}
+
+// current says whether what was once seen of a statement still holds for the session.
+func (s *session) current(seen *sighting) bool {
+	return seen.lens == s.lens() && seen.lens.classifier.Current(seen.verdict)
 }
 
 // recall asks a lens, unless this is what was awaited: the first text that is looked at when a message is taken up again.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"overdrive/proxy/pgwire"
+	"overdrive/querycache"
 )
 
 // This file is about the bond between a session and its server connection: how it comes about, what must be true
@@ -123,6 +124,7 @@ func (s *session) toClient(b []byte) { s.client.Write(b) }
 
 // completed is the server connection's call. The tag tells what really happened, where the text only asked.
 func (s *session) completed(tag []byte) {
+	s.write.completed(tag)
 	switch string(tag) {
 	case "DISCARD ALL":
 		s.names, s.portals, s.portal = nil, nil, nil
@@ -166,6 +168,7 @@ func (s *session) failed(r pgwire.ErrorReport, e *owed) {
 	case r.Code == codeFeatureNotSupported && e.statement != nil:
 		e.statement.stale.Store(true) // "cached plan must not change result type"
 	}
+	s.write.failed()
 	if s.srv.owed.answered == s.resetIn {
 		s.resets = nil // what failed has reset nothing
 	}
@@ -178,15 +181,9 @@ func (s *session) reopened() { s.midBatch = true }
 func (s *session) ready(e *owed) {
 	srv := s.srv
 	s.settled(e)
-	switch {
-	case e.fill == nil:
-	case srv.status == pgwire.TxIdle:
-		s.commitFill(e.fill)
-	default:
-		e.fill.Abort()
-	}
 	if srv.status == pgwire.TxIdle {
 		s.portal, s.portals, s.localOff, s.renamed = nil, nil, false, false
+		s.write.atRest()
 		if srv.owed.len() == 0 {
 			s.write.end()
 			s.write = nil
@@ -224,7 +221,10 @@ func (s *session) bringBack() {
 // resetAll brings back everything but the role, which RESET ALL leaves alone.
 func (s *session) resetAll() {
 	role, ok := s.want.get("role")
-	s.want, s.cacheOff = s.startup, false
+	s.want, s.cacheOff, s.maxAge = s.startup, false, nil
+	if s.startupOwn != nil {
+		s.startupOwn(s)
+	}
 	if ok {
 		s.want = s.origin.interner.with(s.want, "role", role)
 	}
@@ -334,7 +334,7 @@ func (s *session) handBack() {
 	srv, write := s.srv, s.write
 	s.srv, s.write = nil, nil
 	srv.holder = nil
-	srv.owed.abortFills()
+	srv.abortFills()
 	switch {
 	case s.left > 0 && !s.leftDrop:
 		s.broker.finish(srv, write, amidMessage)
@@ -378,6 +378,8 @@ func (s *session) lost(err error) {
 type broker interface {
 	// judge has the lens judge a text, which is copied, elsewhere than on the loop, and then calls judged.
 	judge(s *session, l *lens, text []byte)
+	// refresh has the same asked again that s was just answered with: message. It owns fill.
+	refresh(s *session, fill *querycache.Fill, message []byte)
 	// acquire returns a server at once, or nil and a later call of granted or refused.
 	acquire(s *session) *serverConn
 	// abandon takes a session that waits out of the queue. false: it is too late, and granted or refused will come.

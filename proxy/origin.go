@@ -44,6 +44,7 @@ type origin struct {
 	kick       chan struct{}                  // asks for the catalog to be loaded
 	ddl        func(*querycache.Database)     // tells all origins of a database that its catalog changed
 	sessions   atomic.Int64                   // alive
+	refreshing atomic.Int64                   // sessions without a client
 	pinned     atomic.Int64                   // sessions that are tied to their server
 
 	profile atomic.Pointer[profile]

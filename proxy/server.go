@@ -128,6 +128,7 @@ func (s *Server) startWorker(i int) error {
 	}
 	w := &worker{index: i, loop: l}
 	w.broker = &loopBroker{server: s, worker: w}
+	w.post = func(f func()) { l.Post(f) }
 	w.alarm = func(d time.Duration, f func()) stopper { return l.AfterFunc(d, f) }
 	s.workers = append(s.workers, w)
 	s.loops.Go(func() {
@@ -202,10 +203,12 @@ func (s *Server) receive(nc net.Conn) {
 }
 
 // moveIn hands an authenticated client to an event loop, where its session begins.
-func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, cacheOff bool) {
+func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, own func(*session)) {
 	w := s.place()
 	w.load.Add(1)
-	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true, cacheOff: cacheOff}
+	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true}
+	own(c)
+	c.startupOwn = own
 	c.broker = w.broker
 	if o.sessions.Add(1) == 1 {
 		o.askCatalog()

@@ -84,10 +84,11 @@ type serverConn struct {
 	owed    replyQueue
 	done    owed // the end of the last batch
 	in      pgwire.Inbox
-	left    int              // bytes still to come of the message being passed
-	hide    bool             // what is left is not for the client
-	instead []byte           // goes to the client in place of the message at hand
-	filling *querycache.Fill // keeps the message being passed, nil if the cache has no use for it
+	left    int                // bytes still to come of the message being passed
+	hide    bool               // what is left is not for the client
+	instead []byte             // goes to the client in place of the message at hand
+	whole   []*querycache.Fill // answers of the batch at hand that have come to their end
+	filling *querycache.Fill   // keeps the message being passed, nil if the cache has no use for it
 	status  pgwire.TxStatus
 
 	has       *settings
@@ -235,7 +236,7 @@ func (c *serverConn) OnError(err error) {
 	c.worker.scratch.reset()
 	h := c.holder
 	c.holder = nil
-	c.owed.abortFills()
+	c.abortFills()
 	if h != nil {
 		h.lost(err)
 	}

@@ -111,11 +111,16 @@ const (
 
 // catalogSQL holds one query for each result set. Booleans arrive as t and f.
 var catalogSQL = [numSets]string{
-	// The search_path, whether DDL runs code, and the values of all parameters that may change answers.
+	// The search_path, whether DDL runs code, and the values of all parameters that may change answers. Those of the user's
+	// own, which pg_settings does not show, are taken from what roles and databases set.
 	setDatabase: `
 SELECT pg_catalog.current_setting('search_path'), EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
-       (SELECT pg_catalog.string_agg(name || '=' || setting, E'\n' ORDER BY name COLLATE "C") FROM pg_catalog.pg_settings
-         WHERE category LIKE 'Client Connection Defaults%' OR category LIKE 'Version and Platform%' OR category = 'Customized Options')`,
+       pg_catalog.concat_ws(E'\n', (
+           SELECT pg_catalog.string_agg(name || '=' || setting, E'\n' ORDER BY name COLLATE "C") FROM pg_catalog.pg_settings
+            WHERE category LIKE 'Client Connection Defaults%' OR category LIKE 'Version and Platform%'), (
+           SELECT pg_catalog.string_agg(s.setconfig::text, E'\n' ORDER BY s.setdatabase, s.setrole) FROM pg_catalog.pg_db_role_setting s
+            WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+              AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))))`,
 
 	// opaque: writing it may run code that writes elsewhere. Code is found in triggers, rules, and functions that may write
 	// in defaults, constraints, policies, indexes, partition keys, the types of columns and, for views, the definition.

@@ -8,14 +8,14 @@ import "strings"
 // objects, which come and go, are left out as far as a scan can tell them.
 var fingerprintParts = []string{
 	`SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, relname, relnamespace, relkind, relpersistence, relowner, relrowsecurity,
-	        relforcerowsecurity, reltype, relacl, reloptions))::bigint) FROM pg_catalog.pg_class WHERE relpersistence <> 't' AND relkind <> 't'`,
+	        relforcerowsecurity, reltype, relacl, reloptions))::bigint) FROM pg_catalog.pg_class WHERE relpersistence <> 't' AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')`,
 	`SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', a.attrelid, a.attnum, a.xmin))::bigint) FROM pg_catalog.pg_attribute a
 	   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 	  WHERE c.oid >= ` + firstUserOID + ` AND c.relpersistence <> 't' AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND a.attnum > 0`,
 	`SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', t.oid, t.xmin))::bigint) FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
 	  WHERE t.oid >= ` + firstUserOID + ` AND t.typnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp')`,
 	`SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', i.inhrelid, i.inhparent, i.inhseqno))::bigint) FROM pg_catalog.pg_inherits i
-	   JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE c.relpersistence <> 't'`,
+	   JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE c.relpersistence <> 't' AND c.relkind IN ('r', 'p', 'f')`,
 	`SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', k.oid, k.xmin))::bigint) FROM pg_catalog.pg_constraint k LEFT JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
 	  WHERE c.oid IS NULL OR c.relpersistence <> 't'`,
 	`SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', i.indexrelid, i.xmin))::bigint) FROM pg_catalog.pg_index i WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL`,

@@ -247,21 +247,21 @@ func (w *walker) keyword(v value) {
 }
 
 // setting notes what parameter a call of current_setting asks for, and returns the fields of the call that are still to be
-// looked at: not its own OID, so that it is in no list of functions unless refused.
+// looked at: not its own OID, for the call is told by Settings or refused.
 func (w *walker) setting(v value) []field {
+	rest := slices.DeleteFunc(slices.Clone(v.fields), func(f field) bool { return f.name == "funcid" })
 	args, _ := v.get("args")
 	if len(args.items) == 0 {
 		w.refuse("current_setting has no argument")
-		return v.fields
+		return rest
 	}
 	name, ok := textConstant(args.items[0])
 	if !ok {
 		w.refuse("current_setting is given a name that is no constant")
-		return v.fields
+		return rest
 	}
 	w.reads.Settings = append(w.reads.Settings, strings.ToLower(name))
-	w.value(value{kind: list, items: args.items[1:]})
-	return slices.DeleteFunc(slices.Clone(v.fields), func(f field) bool { return f.name == "funcid" || f.name == "args" })
+	return rest
 }
 
 // textConstant returns the string that a CONST of type text holds: a header of four bytes, then the string.
