@@ -35,6 +35,8 @@ type Options struct {
 	MaxMessage   int           // bytes of one message; 0: 1 GiB
 	LoginTimeout time.Duration // 0: one minute
 	Cache        *querycache.Cache
+	// Console serves clients of the databases overdrive and pgbouncer; nil: there are no such databases.
+	Console Console
 }
 
 // A Database is one name that clients may connect to.
@@ -248,7 +250,12 @@ func (s *Server) originFor(database, user string) (*origin, error) {
 	if !db.admits(user) {
 		return nil, refuse(codeInvalidAuthorization, "user %q is not permitted to connect to database %q", user, database)
 	}
-	key := originKey{database, user}
+	return s.originOf(db, user)
+}
+
+// originOf is originFor for whoever may act for user on the database.
+func (s *Server) originOf(db *Database, user string) (*origin, error) {
+	key := originKey{db.Name, user}
 	if db.Target.User != "" {
 		key.user = db.Target.User
 	}
