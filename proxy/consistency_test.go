@@ -23,8 +23,8 @@ import (
 // consistencyTime is how long the checker runs unless the environment says otherwise.
 const consistencyTime = 8 * time.Second
 
-// A name is one database of the proxy's configuration. All names of a world are one database upstream, and one cache.
-type name struct {
+// An entrance is one database of the proxy's configuration. All those of a world are one database upstream, and one cache.
+type entrance struct {
 	suffix   string
 	mode     proxy.PoolMode
 	size     int
@@ -35,7 +35,7 @@ type name struct {
 }
 
 // Every pool is smaller than the number of its clients.
-var names = []name{
+var entrances = []entrance{
 	{suffix: "_wide", size: 3, roamers: 5, writers: 2},
 	{suffix: "_narrow", size: 1, roamers: 3, writers: 1},
 	{suffix: "_statement", mode: proxy.StatementPooling, size: 2, roamers: 3, writers: 1, noBlocks: true},
@@ -71,7 +71,7 @@ func serve(tb testing.TB, options querycache.Options, checkers ...*checker) {
 		usual := o.Databases[0]
 		o.Databases, o.Cache, o.Loops = nil, cache, 3
 		for _, c := range checkers {
-			for _, n := range names {
+			for _, n := range entrances {
 				d := usual
 				d.Name, d.Mode = c.name+n.suffix, n.mode
 				d.Target.Database = c.name
@@ -86,7 +86,7 @@ func serve(tb testing.TB, options querycache.Options, checkers ...*checker) {
 	in.cache = cache
 	for _, c := range checkers {
 		c.in = in
-		for _, n := range names {
+		for _, n := range entrances {
 			prime(tb, in.connect(tb, c.name+n.suffix), "select max(version) as journal from journal")
 		}
 	}
@@ -97,7 +97,7 @@ func (c *checker) run(lasts time.Duration) {
 	c.over = time.Now().Add(lasts)
 	kinds, rare := weightedKinds()
 	var all sync.WaitGroup
-	for _, n := range names {
+	for _, n := range entrances {
 		for i := range n.roamers {
 			r := c.roamer(fmt.Sprint(n.suffix[1:], " ", i), n.suffix, "postgres", uint64(i)+10*uint64(len(n.suffix)))
 			r.noBlocks = n.noBlocks
