@@ -140,6 +140,9 @@ func (r *roamer) prepare(ctx context.Context, sql string) (string, error) {
 	return name, nil
 }
 
+// hints change how an answer is kept, and never what it shows.
+var hints = []string{"/* overdrive: refresh */ ", "/* overdrive: max_age=100ms, swr=100ms */ ", "/* overdrive: no-cache */ "}
+
 // A block is a transaction block that reads stand in.
 type block struct {
 	group    *group
@@ -155,6 +158,9 @@ func (r *roamer) read(q *query, b *block) error {
 		f = r.form(3)
 	}
 	s := statement{sql: q.sql}
+	if r.IntN(16) == 0 {
+		s.sql = hints[r.IntN(len(hints))] + q.sql
+	}
 	if q.ids > 0 {
 		s.params = []string{fmt.Sprint(id)}
 	}
