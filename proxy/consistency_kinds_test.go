@@ -62,6 +62,9 @@ var consistencyKinds = []kind{
 	{name: "copy", family: "journal", weight: 5, sqls: []string{"copy journal from stdin"}},
 	{name: "prune", family: "journal", weight: 1, sqls: []string{
 		"with d as (delete from journal where version < $2::bigint - 20) insert into journal values ($2::bigint)"}},
+	{name: "heir", family: "heir", text: true, weight: 5, sqls: []string{"update heir set version = $2"}},
+	{name: "inherit", family: "link", text: true, sqls: []string{"alter table heir inherit base"}},
+	{name: "disinherit", family: "link", text: true, absent: true, sqls: []string{"alter table heir no inherit base"}},
 	{name: "replace a view", family: "face", text: true, sqls: []string{"create or replace view faced as select id, version as item, $2::bigint as face from item"}},
 	{name: "add a column", family: "shape", text: true, sqls: []string{"alter table shaped add column v$2 int"}},
 	{name: "drop and create", family: "shape", text: true, sqls: []string{"drop table shaped", "create table shaped as select 0 as v$2"}},

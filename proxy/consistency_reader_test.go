@@ -300,6 +300,7 @@ var tolerated = []string{
 	"40001", // an update of what changed since the snapshot
 	"57P01", // its server was told to go
 	"08006", // so the proxy lost it
+	"42P07", // it inherits already
 }
 
 // lost says that an error leaves no connection.
@@ -310,7 +311,8 @@ func (r *roamer) lost(err error) bool {
 
 // recover makes the client usable after an error, and complains of one that nothing explains.
 func (r *roamer) recover(err error) {
-	if err != nil && state(err) != "" && !slices.Contains(tolerated, state(err)) {
+	orphan := err != nil && strings.Contains(err.Error(), "is not a parent of relation")
+	if err != nil && state(err) != "" && !slices.Contains(tolerated, state(err)) && !orphan {
 		r.complain(err.Error())
 	}
 	if r.lost(err) {

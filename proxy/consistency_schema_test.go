@@ -32,6 +32,7 @@ const (
 //	box       content is there as long as its box
 //	heap      is truncated and filled again
 //	journal   is appended to by COPY
+//	base      shows what heir has for as long as that inherits
 //	faced     a view that is replaced by one that shows another constant
 //	shaped    has a column that tells its version
 var consistencySchema = fmt.Sprintf(`
@@ -65,6 +66,9 @@ insert into box select i from generate_series(0, %d - 1) i;
 insert into content select id from box;
 create table heap as select 1::bigint as version from generate_series(1, %d);
 create table journal as select 1::bigint as version;
+create table base(version bigint);
+create table heir(version bigint);
+insert into heir values (1);
 create view both_sides as select i.id, i.version as item, a.version as account from item i join account a using (id);
 create view faced as select id, version as item, 1::bigint as face from item;
 create table shaped as select 0 as v1;
@@ -85,12 +89,13 @@ func newWorld() *world {
 		n    int
 	}{
 		{"account", accounts}, {"item", items}, {"watched", watcheds}, {"family", families}, {"part", parts}, {"shelf", shelves},
-		{"heap", 1}, {"journal", 1}, {"face", 1}, {"shape", 1}, {"grant", 1},
+		{"heap", 1}, {"journal", 1}, {"heir", 1}, {"link", 1}, {"face", 1}, {"shape", 1}, {"grant", 1},
 	} {
 		for i := range f.n {
 			w.families[f.name] = append(w.families[f.name], w.add(fmt.Sprint(f.name, "/", i)))
 		}
 	}
+	w.only("link").attempts[0].present = false
 	return w
 }
 
@@ -133,8 +138,10 @@ func (w *world) read(q *query, id int, r *pgconn.Result) (all []sighting, broken
 		all = append(all, sighting{register: w.only("shape"), version: shape})
 	case balances && balance != totalBalance:
 		broken = fmt.Sprintf("the balances add up to %d, want %d", balance, totalBalance)
-	case q.optional && len(r.Rows) == 0:
-		all = append(all, sighting{register: w.families["shelf"][id]})
+	case q.presence != "" && len(r.Rows) == 0:
+		all = append(all, sighting{register: w.families[q.presence][id]})
+	case q.presence == "link":
+		all = append(all, sighting{register: w.only("link"), present: true})
 	case q.rows > 0 && len(r.Rows) != q.rows:
 		broken = fmt.Sprintf("%d rows, want %d", len(r.Rows), q.rows)
 	}
@@ -160,7 +167,7 @@ type query struct {
 	sql      string // $1 is the number of a row
 	ids      int    // how many numbers there are, 0: it has no parameter
 	rows     int    // how many it must show, 0: any number
-	optional bool   // it may show none, and that is a state of the register
+	presence string // the family of which no row at all is a state, too
 	ofNow    bool   // it may see past the snapshot of its transaction, as what depends on the catalog does
 	simple   bool   // its columns change, so that it cannot be prepared under a name
 }
@@ -180,10 +187,12 @@ var consistencyQueries = []query{
 	{sql: "select id, version as part from part order by id", rows: parts},
 	{sql: "select id, version as part from only part_left"},
 	{sql: "select id, version as part from part_right where id = $1::int", ids: parts},
-	{sql: "select id, version as shelf from content where id = $1::int", ids: shelves, rows: 1, optional: true},
+	{sql: "select id, version as shelf from content where id = $1::int", ids: shelves, rows: 1, presence: "shelf"},
 	{sql: "select version as heap from heap", rows: heapRows, ofNow: true},
 	{sql: "select count(*) as rows, min(version) as heap, max(version) as heap from heap", rows: 1, ofNow: true},
 	{sql: "select max(version) as journal from journal", rows: 1},
+	{sql: "select version as heir from base", rows: 1, presence: "link", ofNow: true},
+	{sql: "select version as heir from heir", rows: 1},
 	{sql: "select id, item, account from both_sides where id = $1::int", ids: accounts, rows: 1},
 	{sql: "select * from both_sides order by id", rows: accounts},
 	{sql: "select id, item, face from faced where id = $1::int", ids: items, rows: 1, ofNow: true},
