@@ -103,9 +103,9 @@ func (a *admission) run() error {
 		return err
 	}
 	raw, err := startupSettings(a.startup.Params)
-	cacheOff := false
+	var own func(*session)
 	if err == nil {
-		raw, cacheOff, err = ownSettings(raw)
+		raw, own, err = ownSettings(raw)
 	}
 	if err != nil {
 		return refuse(codeInvalidParameter, "%v", err)
@@ -117,7 +117,7 @@ func (a *admission) run() error {
 		return refuse(codeAdminShutdown, "%v", errShutdown)
 	}
 	_ = a.nc.SetDeadline(time.Time{})
-	a.server.moveIn(a.nc, origin, user, raw, cacheOff)
+	a.server.moveIn(a.nc, origin, user, raw, own)
 	return nil
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"overdrive/pool"
 	"overdrive/proxy/pgwire"
 	"overdrive/proxy/upstream"
+	"overdrive/querycache"
 )
 
 // loopBroker is the broker of the running program. A connection that is leased to a session of another loop is moved
@@ -37,6 +39,31 @@ func (b *loopBroker) acquire(s *session) *serverConn {
 		}
 		s.origin.pool.Discard(lease, pool.CloseBroken)
 	}
+}
+
+// judge is the broker's. Each session awaits one verdict at most, so the goroutines are as many as clients at most; only a few
+// work at a time.
+func (b *loopBroker) judge(s *session, l *lens, text []byte) {
+	w, text := s.worker, slices.Clone(text)
+	b.server.tasks.Go(func() {
+		b.server.judges <- struct{}{}
+		v := l.classifier.Judge(text)
+		<-b.server.judges
+		w.loop.Post(func() { s.judged(v) })
+	})
+}
+
+// refresh is the broker's.
+func (b *loopBroker) refresh(s *session, fill *querycache.Fill, message []byte) {
+	if s.origin.refreshing.Load() >= maxRefreshing || b.server.stopping.Load() {
+		fill.Abort()
+		return
+	}
+	w := b.worker
+	w.post(func() { // in an event of its own: what is borrowed for this one is the client's
+		w.scratch.reset()
+		startRefresh(s, fill, message)
+	})
 }
 
 // fetch brings a connection that was leased to s to the loop of s. The caller may be on any loop.
@@ -205,6 +232,10 @@ func closeServer(c *serverConn, _ pool.CloseReason) {
 
 // ended is the broker's.
 func (b *loopBroker) ended(s *session, why reason, err error) {
+	if s.refreshes {
+		s.origin.refreshing.Add(-1)
+		return
+	}
 	b.worker.remove(s)
 	b.server.forget(s)
 	b.server.logEnd(s, why, err)

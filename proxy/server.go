@@ -67,6 +67,7 @@ type Server struct {
 	clients       atomic.Int64   // who count against MaxClients: all that are in or on their way in
 	ids           atomic.Uint64
 	stopping      atomic.Bool
+	judges        chan struct{} // holds one token for each text that is being judged
 	quiet         chan struct{} // closed when the last client has gone, once stopping
 
 	mu        sync.Mutex // guards the fields below
@@ -100,7 +101,7 @@ func New(o Options) (*Server, error) {
 		options: o, log: o.Logger, authenticator: pgauth.NewAuthenticator(pgauth.Options{}),
 		databases: make(map[string]*Database), origins: make(map[originKey]*origin),
 		listeners: make(map[net.Listener]struct{}), quiet: make(chan struct{}),
-		arrival: make(chan struct{}, 1),
+		arrival: make(chan struct{}, 1), judges: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	for _, db := range o.Databases {
 		s.databases[db.Name] = &db
@@ -125,6 +126,7 @@ func (s *Server) startWorker(i int) error {
 	}
 	w := &worker{index: i, loop: l}
 	w.broker = &loopBroker{server: s, worker: w}
+	w.post = func(f func()) { l.Post(f) }
 	w.alarm = func(d time.Duration, f func()) stopper { return l.AfterFunc(d, f) }
 	s.workers = append(s.workers, w)
 	s.loops.Go(func() {
@@ -199,12 +201,16 @@ func (s *Server) receive(nc net.Conn) {
 }
 
 // moveIn hands an authenticated client to an event loop, where its session begins.
-func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, cacheOff bool) {
+func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, own func(*session)) {
 	w := s.place()
 	w.load.Add(1)
-	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true, cacheOff: cacheOff}
+	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true}
+	own(c)
+	c.startupOwn = own
 	c.broker = w.broker
-	o.sessions.Add(1)
+	if o.sessions.Add(1) == 1 {
+		o.askCatalog()
+	}
 	s.registry.admit(c, w)
 	select {
 	case s.arrival <- struct{}{}:

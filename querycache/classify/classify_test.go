@@ -58,10 +58,13 @@ func TestJudge_StatusAndEffect(t *testing.T) {
 		{"select * from parent", "reads [6 7]"},
 		{"select * from only parent", "reads [6 7]"},
 		{"select * from with_foreign", "uncacheable"},
-		{"select * from guarded", "uncacheable"},
+		{"select * from guarded", "reads [10]"},
+		{"select * from spied", "reads [19]"},
+		{"select * from soft", "volatile"},
 		{"select * from temp_seen", "uncacheable"},
-		{"select * from v", "uncacheable"},
-		{"select * from view_over_it", "uncacheable writes everything"},
+		{"select * from v", "reads [1]"},
+		{"select * from v join v w on v.a = w.a join u on true", "reads [1 2]"},
+		{"select * from view_over_it", "volatile writes everything"},
 		{"select * from pg_class", "uncacheable"},
 		{"select * from missing", "uncacheable"},
 		{"select lower(a) from t", "reads [1]"},
@@ -70,7 +73,7 @@ func TestJudge_StatusAndEffect(t *testing.T) {
 		{"select g()", "uncacheable writes everything"},
 		{"select f()", "volatile writes everything"},
 		{"select 1 where false and f() = 1", "volatile writes everything"},
-		{"select concat(a, b) from t", "volatile"},
+		{"select concat(a, b) from t", "reads [1]"},
 		{"select Now()", "volatile"},
 		{`select "now"()`, "volatile"},
 		{"select now /* x */ ()", "volatile"},
@@ -95,6 +98,7 @@ func TestJudge_StatusAndEffect(t *testing.T) {
 		{"select a operator(other.<+>) b from t", "uncacheable"},
 		{"select * from t order by a using <+>", "uncacheable"},
 		{"select a <+> any (select 1) from t", "uncacheable"},
+		{"select a <*> b from t", "reads [1]"},
 		{"select t.cost from t", "uncacheable writes everything"},
 		{"select t.row_to_json from t", "uncacheable"},
 		{"select (select t).cost from t", "uncacheable writes everything"},
@@ -262,7 +266,9 @@ func TestJudge_ReasonNamesTheCulprit(t *testing.T) {
 	for sql, want := range map[string]string{
 		"select now()":                  `function "now" is stable`,
 		"select f()":                    `function "f" is user-defined and volatile`,
-		"select * from v":               `relation "v" is a view`,
+		"select * from view_over_it":    `view "view_over_it": view "writing_view": function "f" is user-defined and volatile`,
+		"select * from policed":         `policy "quietly" of "policed": function "quiet" is user-defined and may write`,
+		"select * from soft":            `a generated column of "soft": function "now" is stable`,
 		"select a <+> b from t":         `operator <+> has a user-defined variant`,
 		"select 1::thing":               `type "thing" is not known to be safe`,
 		"select xmlelement(name a)":     `syntax not known to be safe: XmlExpr`,
@@ -293,7 +299,7 @@ func TestJudge_DateWordsCountPerTextAndNotPerShape(t *testing.T) {
 }
 
 func TestJudge_WithoutCatalogFearsTheWorst(t *testing.T) {
-	c := New()
+	c := New(nil)
 	for sql, want := range map[string]string{
 		"select 1":                     "unsettled",
 		"select * from t":              "unsettled writes everything",

@@ -1,0 +1,3 @@
+package sqlscan
+
+func AppendKey(dst, text []byte) []byte { return append(dst, text...) }
