@@ -60,9 +60,13 @@ type roamer struct {
 	prepared map[string]string // names by text
 }
 
-// connect logs in, again if it had been before.
+// connect logs in, again if it had been before. One login may fail, since the server connection that it asked for may be ended
+// from outside.
 func (r *roamer) connect() error {
 	conn, err := pgconn.ConnectConfig(r.ctx, r.config)
+	if err != nil {
+		conn, err = pgconn.ConnectConfig(r.ctx, r.config)
+	}
 	if err == nil {
 		r.conn, r.prepared = conn, map[string]string{}
 	}
