@@ -13,7 +13,7 @@ import (
 var rooms = map[string][]string{
 	"pool":                         {},
 	"config":                       {},
-	"querycache":                   {"querycache/classify"},
+	"querycache":                   {"querycache/classify", "querycache/sqlscan"},
 	"querycache/classify":          {"querycache/classify/nodetree", "querycache/sqlscan"},
 	"querycache/classify/nodetree": {},
 	"querycache/sqlscan":           {},
@@ -36,7 +36,6 @@ var rooms = map[string][]string{
 // outsiders lists the packages that a room may use beyond the standard library and our own, by prefix.
 var outsiders = map[string][]string{
 	"config":                  {"github.com/pelletier/go-toml/v2", "github.com/spf13/pflag", "go.yaml.in/yaml/v3"},
-	"querycache":              {"github.com/hashicorp/golang-lru/v2"},
 	"querycache/classify":     {"github.com/hashicorp/golang-lru/v2", "github.com/multigres/multigres/go/common/parser"},
 	"proxy":                   {"github.com/hashicorp/golang-lru/v2"},
 	"proxy/pgauth":            {"golang.org/x/text"},

@@ -123,7 +123,9 @@ func (s *session) cachedUnit(b []byte) (n int, done bool) {
 		s.await(u.statement.text())
 		return 0, true
 	}
-	if s.last = s.barred(v); s.last != "" {
+	if why := s.barred(v); why != "" {
+		s.last = why
+		s.giveUpFill()
 		return 0, false
 	}
 	if m == matchPartial {

@@ -1,0 +1,135 @@
+package proxy_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/proxy/proxytest"
+)
+
+// A restart, a failover to another primary, a restored backup: with level ttl none of them is noticed, and none need be. An
+// answer is max_age old at most, and writes through the proxy count whichever server they reach.
+func TestChecklist_R8_ARestartedServerIsBelievedAfterMaxAge(t *testing.T) {
+	t.Parallel()
+	const sql = "select a from t"
+	chkGOnlyTTL(t)
+	pg := proxytest.StartPostgres(t)
+	pg.Exec("create table t as select 'old' as a; create table u as select 'old' as a")
+	b := chkGStartAt(t, pg, "postgres", new(captured).capture)
+	c := b.connect(t)
+	b.prime(t, c, sql)
+	b.prime(t, c, "select a from u")
+	pg.Restart()
+	b.real = direct(t, pg, "postgres")
+	ask(t, b.real, "update u set a = 'restored'")
+	b.wantValue(t, "after the restart", c, "select a from u", "old", "hit")
+	ask(t, c, "update t set a = 'new'")
+	b.want(t, "after a write", c, sql, "miss")
+	b.advance(b.policy.MaxAge + 1)
+	b.want(t, "after max_age", c, "select a from u", "miss")
+	b.want(t, "after max_age", c, sql, "miss")
+}
+
+// What is written with synchronous_commit off is visible at once though not yet safe on disk. The writer, who waits for
+// nothing, reads it.
+func TestChecklist_R9_AWriteThatWaitsForNothingIsReadAtOnce(t *testing.T) {
+	t.Parallel()
+	const sql = "select a from t"
+	b := chkGStart(t, "chkg_r9", "create table t as select '' as a")
+	writer, reader := b.connect(t), b.connect(t)
+	hasty := b.connect(t, with("options", "-c synchronous_commit=off"))
+	for i := range 20 {
+		b.prime(t, reader, sql)
+		if i%2 == 0 {
+			ask(t, writer, fmt.Sprintf("begin; set local synchronous_commit = off; update t set a = '%d'; commit", i))
+		} else {
+			ask(t, hasty, fmt.Sprintf("update t set a = '%d'", i))
+		}
+		for _, c := range []*pgconn.PgConn{writer, hasty, reader} {
+			if got := ask(t, c, sql); got != fmt.Sprint(i) {
+				t.Fatalf("got %s (%s), want %d", got, status(t, c), i)
+			}
+		}
+	}
+}
+
+// Age is told by a clock that only goes forward, and begins when the question is sent: what an answer shows is as old as
+// that, however long it took.
+func TestChecklist_R10_AgeIsCountedFromTheQuestionByTheCachesOwnClock(t *testing.T) {
+	t.Parallel()
+	b := chkGStart(t, "chkg_r10", chkGTable)
+	c := b.connect(t)
+	for form := range chkGRows {
+		ask(t, b.real, "update t set a = 'old'")
+		b.overtake(t, b.relay.holdAnswer(t, chkGKey), form, c, "old", func() { b.advance(40 * time.Minute) })
+		ask(t, b.real, "update t set a = 'new'")
+		b.advance(20 * time.Minute)
+		b.wantRow(t, "an hour after the question", form, c, "old", "hit")
+		b.advance(1)
+		b.wantRow(t, "later", form, c, "new", "miss")
+	}
+}
+
+func TestChecklist_R11_AnAnswerOvertakenByAPurgeIsNotKept(t *testing.T) {
+	t.Parallel()
+	b := chkGStart(t, "chkg_r11", chkGTable)
+	c, other := b.connect(t), b.connect(t)
+	id := b.oid(t, "t")
+	for name, purge := range map[string]func(){
+		"Database.Purge": func() { b.kept().Purge() }, "Cache.Purge": b.cache.Purge, "Invalidate": func() { b.kept().Invalidate(id) },
+	} {
+		for form := range chkGRows {
+			ask(t, b.real, "update t set a = 'old'")
+			b.kept().Purge()
+			b.overtake(t, b.relay.holdAnswer(t, chkGKey), form, c, "old", func() {
+				ask(t, b.real, "update t set a = 'new'") // nobody here knows of it
+				purge()
+			})
+			b.wantRow(t, "after "+name, form, other, "new", "miss")
+			// And what is kept already is gone when the purge returns.
+			b.wantRow(t, "before "+name, form, other, "new", "hit")
+			ask(t, b.real, "update t set a = 'newer'")
+			purge()
+			b.wantRow(t, "after "+name, form, other, "newer", "miss")
+		}
+	}
+}
+
+func TestChecklist_R12_AShorterMaxAgeHoldsForWhatIsKeptAlready(t *testing.T) {
+	t.Parallel()
+	const sql = "select a from t"
+	b := chkGStart(t, "chkg_r12", "create table t as select 'old' as a")
+	c := b.connect(t)
+	b.prime(t, c, sql)
+	ask(t, b.real, "update t set a = 'new'")
+	b.advance(time.Minute)
+	b.wantValue(t, "before", c, sql, "old", "hit")
+	b.policy.MaxAge = time.Minute
+	b.kept().SetPolicy(b.policy)
+	b.wantValue(t, "with the age of the answer", c, sql, "old", "hit")
+	b.policy.MaxAge = time.Minute - 1
+	b.kept().SetPolicy(b.policy)
+	b.want(t, "with less than its age", c, sql, "miss")
+	b.policy.MaxAge, b.policy.Enabled = time.Hour, false
+	b.kept().SetPolicy(b.policy)
+	b.want(t, "switched off", c, sql, "disabled")
+	ask(t, b.real, "update t set a = 'newest'")
+	b.want(t, "switched off", c, sql, "disabled")
+}
+
+func TestChecklist_R14_ANewProxyStartsEmpty(t *testing.T) {
+	t.Parallel()
+	const sql = "select a from t"
+	pg := newDatabase(t, "chkg_r14", "create table t as select 'old' as a")
+	b := chkGStartAt(t, pg, "chkg_r14", new(captured).capture)
+	b.prime(t, b.connect(t), sql)
+	if err := <-b.stop(patience); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, b.real, "update t set a = 'new'")
+	next := chkGStartAt(t, pg, "chkg_r14")
+	next.want(t, "after the restart", next.connect(t), sql, "miss")
+}

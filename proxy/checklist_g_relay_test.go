@@ -1,0 +1,167 @@
+package proxy_test
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// A chkGRelay is the proxy's way to the server. It counts the questions that go through, and holds one, or the answer to
+// it, until the test lets go. So what the server has seen, and what the proxy knows of it, is certain.
+type chkGRelay struct {
+	address string // to connect to
+
+	mu    sync.Mutex // guards the fields below
+	asked []string   // the bodies of all Query, Parse and Bind messages
+	holds []*chkGHold
+}
+
+// A chkGHold is a question that is held, or its answer.
+type chkGHold struct {
+	marker  string // part of the question
+	before  bool   // the server does not get it
+	reached chan struct{}
+	free    chan struct{}
+	once    sync.Once
+	lost    atomic.Bool
+}
+
+// release lets go. It may be called more than once.
+func (h *chkGHold) release() { h.once.Do(func() { close(h.free) }) }
+
+// cut breaks the connection on which an answer is held.
+func (h *chkGHold) cut() {
+	h.lost.Store(true)
+	h.release()
+}
+
+func chkGStartRelay(t *testing.T, server string) *chkGRelay {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	r := &chkGRelay{address: l.Addr().String()}
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go r.serve(from, server)
+		}
+	}()
+	return r
+}
+
+// holdAnswer holds the answer to the next question that has marker in it, once the server has given it.
+func (r *chkGRelay) holdAnswer(t *testing.T, marker string) *chkGHold {
+	t.Helper()
+	return r.hold(t, marker, false)
+}
+
+// holdQuestion holds the next question that has marker in it, and all that follows it.
+func (r *chkGRelay) holdQuestion(t *testing.T, marker string) *chkGHold {
+	t.Helper()
+	return r.hold(t, marker, true)
+}
+
+func (r *chkGRelay) hold(t *testing.T, marker string, before bool) *chkGHold {
+	h := &chkGHold{marker: marker, before: before, reached: make(chan struct{}), free: make(chan struct{})}
+	t.Cleanup(h.release)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holds = append(r.holds, h)
+	return h
+}
+
+// count returns how many questions with marker in them have come.
+func (r *chkGRelay) count(marker string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, q := range r.asked {
+		if strings.Contains(q, marker) {
+			n++
+		}
+	}
+	return n
+}
+
+// note counts a message and takes the hold that is meant by it.
+func (r *chkGRelay) note(typ byte, body []byte) *chkGHold {
+	if typ != 'Q' && typ != 'P' && typ != 'B' {
+		return nil
+	}
+	text := string(body)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = append(r.asked, text)
+	for i, h := range r.holds {
+		if strings.Contains(text, h.marker) {
+			r.holds = append(r.holds[:i:i], r.holds[i+1:]...)
+			return h
+		}
+	}
+	return nil
+}
+
+// serve passes one connection on until either side has enough.
+func (r *chkGRelay) serve(from net.Conn, server string) {
+	defer from.Close()
+	to, err := net.Dial("tcp", server)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	var held atomic.Pointer[chkGHold]
+	go func() {
+		defer to.Close()
+		_ = r.questions(to, from, &held)
+	}()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := to.Read(buf)
+		if h := held.Swap(nil); h != nil && n > 0 {
+			close(h.reached)
+			<-h.free
+			if h.lost.Load() {
+				return
+			}
+		}
+		if _, write := from.Write(buf[:n]); err != nil || write != nil {
+			return
+		}
+	}
+}
+
+// questions copies messages to the server. The first has no type; a cancel request is nothing but that.
+func (r *chkGRelay) questions(to io.Writer, from io.Reader, held *atomic.Pointer[chkGHold]) error {
+	for first := true; ; first = false {
+		head := make([]byte, 5)
+		if first {
+			head = head[:4]
+		}
+		if _, err := io.ReadFull(from, head); err != nil {
+			return err
+		}
+		body := make([]byte, binary.BigEndian.Uint32(head[len(head)-4:])-4)
+		if _, err := io.ReadFull(from, body); err != nil {
+			return err
+		}
+		if h := r.note(head[0], body); h != nil && h.before {
+			close(h.reached)
+			<-h.free
+		} else if h != nil {
+			held.Store(h)
+		}
+		if _, err := to.Write(append(head, body...)); err != nil {
+			return err
+		}
+	}
+}

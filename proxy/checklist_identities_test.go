@@ -1,0 +1,218 @@
+package proxy_test
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/proxy"
+	"overdrive/proxy/pgauth"
+	"overdrive/proxy/proxytest"
+	"overdrive/querycache"
+)
+
+// The proxy asks for the password itself, and a hit is given to nobody who has not given it.
+func TestChecklist_A8_WhoeverCannotLogInAnyMoreGetsNoHits(t *testing.T) {
+	t.Parallel()
+	const sql = "select a from t"
+	var secret atomic.Pointer[pgauth.Secret]
+	change := func(password string) {
+		s, err := pgauth.ParseSecret(password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret.Store(&s)
+	}
+	change("first")
+	pg := newDatabase(t, "chkg_a8", "create table t as select 'old' as a")
+	b := chkGStartCold(t, pg, "chkg_a8", func(o *proxy.Options) {
+		new(captured).capture(o)
+		o.AuthMethod = pgauth.MethodPassword
+		o.Users = func(user string) (pgauth.Secret, bool) { return *secret.Load(), user == "postgres" }
+	})
+	c := b.connect(t, as("postgres", "first"))
+	b.prime(t, c, sql)
+	change("second")
+	for _, who := range []func(*pgconn.Config){as("postgres", "first"), as("postgres", ""), as("somebody", "second")} {
+		got, err := pgconn.ConnectConfig(t.Context(), &b.config(t, "chkg_a8", who).Config)
+		if err == nil {
+			closeConn(got)
+		}
+		wantState(t, err, "28P01")
+	}
+	b.wantValue(t, "with the new password", b.connect(t, as("postgres", "second")), sql, "old", "hit")
+	// Who is in stays in, as at PostgreSQL.
+	b.wantValue(t, "logged in before", c, sql, "old", "hit")
+}
+
+// What counts is who asks at the server. Two users with one server user are one, for better or worse.
+func TestChecklist_A9_UsersOfOneServerRoleShareAndOthersDoNot(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	chkGRoles(t, pg, "chkg_a9_low")
+	b := chkGStart(t, "chkg_a9", chkGTable+"; create table low as select 'low' as a; grant select on low to chkg_a9_low", func(o *proxy.Options) {
+		o.Databases[0].Users = []string{"chkg_a9_x", "chkg_a9_y"}
+	})
+	x, y := b.connect(t, as("chkg_a9_x", "")), b.connect(t, as("chkg_a9_y", ""))
+	b.prime(t, x, chkGRow)
+	asked := b.relay.count(chkGKey)
+	b.want(t, "the other user of the role", y, chkGRow, "hit")
+	if got := b.relay.count(chkGKey); got != asked {
+		t.Errorf("the server was asked %d times more", got-asked)
+	}
+	// The same server user under another role is somebody else, whether the role comes with the login or later.
+	low := b.connect(t, as("chkg_a9_y", ""), with("options", "-c role=chkg_a9_low"))
+	b.wantRefused(t, "with a lesser role", low, chkGRow, "42501")
+	ask(t, y, "set role chkg_a9_low")
+	b.wantRefused(t, "after SET ROLE", y, chkGRow, "42501")
+	for range 2 {
+		b.want(t, "with a lesser role", low, "select a from low", "hit miss session-state")
+		b.want(t, "after SET ROLE", y, "select a from low", "hit miss session-state")
+	}
+	b.want(t, "the first user still", x, chkGRow, "hit")
+	// Where each client is its own server user they do not share.
+	p := chkGStartPeople(t, "chkg_a9_own", "create table t as select 'a' as a; grant select on t to {x}, {y}", "x", "y")
+	p.hits(t, "x", "select a from t")
+	p.want(t, "another server user", p.proxied["y"], "select a from t", "miss")
+}
+
+// The log is read by others than the data. Not even its most detailed form tells what was asked with.
+func TestChecklist_A11_TheLogTellsNoValues(t *testing.T) {
+	t.Parallel()
+	const secret = "chkgsecret"
+	var log captured
+	b := chkGStart(t, "chkg_a11", "create table t(a text unique); insert into t values ('"+secret+"'), ('other')", func(o *proxy.Options) {
+		log.capture(o)
+		o.Cache = querycache.New(querycache.Options{MaxBytes: 20 << 10})
+	})
+	c := b.connect(t)
+	for _, sql := range []string{
+		"select a from t where a = '" + secret + "'", "select a::int from t where a = '" + secret + "'", "select '" + secret + "' from nowhere",
+		"insert into t values ('" + secret + "')", "select '" + secret, "/* overdrive: tag=" + secret + ", nonsense=1 */ select a from t",
+		"select a || repeat('" + secret + "', 10000) from t", "set app.token = '" + secret + "'", "set overdrive.max_age = '" + secret + "'",
+		"show overdrive." + secret, "alter role postgres password null; select '" + secret + "'", "do $$ begin raise log '" + secret + "'; end $$",
+	} {
+		for _, ask := range askers {
+			_, _ = ask(t, c, sql) // most are refused, by the server or by us
+		}
+	}
+	_, err := askExtended(t.Context(), c, 0, "select a from t where a = $1::int::text", secret)
+	wantState(t, err, "22P02")
+	for _, leave := range []func(c *pgconn.PgConn){
+		func(c *pgconn.PgConn) { c.Conn().Close() },
+		func(*pgconn.PgConn) {
+			ask(t, b.real, "select pg_terminate_backend(pid) from pg_stat_activity where query like '%"+secret+"%' and pid <> pg_backend_pid()")
+		},
+	} {
+		dying := b.connect(t)
+		answer := asking(t, dying, "select pg_sleep(600), '"+secret+"'")
+		awaitQuery(t, proxytest.SharedPostgres(t), "select pg_sleep(600), ''"+secret)
+		leave(dying)
+		<-answer
+	}
+	log.await(t, "session ended", "db=chkg_a11")
+	b.fence(t)
+	if log.has(secret) {
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		for _, line := range log.lines {
+			if strings.Contains(line, secret) {
+				t.Errorf("the log has %s", line)
+			}
+		}
+	}
+}
+
+// There is no second store whose content had to be mistrusted: answers live in this process, and no setting changes that.
+// That a new process starts with none is R14.
+func TestChecklist_A13_AnswersComeFromNoStoreButThisProcess(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"store: redis", "l2: memcached", "path: /tmp/cache"} {
+		chkGRefusesConfig(t, key, key[:strings.Index(key, ":")])
+	}
+}
+
+// Whether somebody asked before can be told from the time an answer takes. Between server users there is nothing to tell,
+// since they share nothing; that users of one server user can is said where it is promised what they share.
+func TestChecklist_A14_TimeTellsNothingAboutOtherIdentities(t *testing.T) {
+	t.Parallel()
+	const sql = "select a from t"
+	p := chkGStartPeople(t, "chkg_a14", "create table t as select 'a' as a; grant select on t to {alice}, {bob}", "alice", "bob")
+	p.hits(t, "alice", sql)
+	p.hits(t, "admin", sql)
+	p.want(t, "bob's first", p.proxied["bob"], sql, "miss")
+	promises, err := os.ReadFile("../docs/caching.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(strings.ToLower(string(promises)), "timing") {
+		t.Error("docs/caching.md does not say that the timing of answers tells who shares an identity what was asked before")
+	}
+}
+
+// The only server connection goes from one client to the next. What is asked on it for the cache must be asked as the
+// second, whatever the first left behind.
+func TestChecklist_A15_NothingIsKeptUnderSomebodyElsesLeftovers(t *testing.T) {
+	t.Parallel()
+	const sql = "select a from t"
+	chkGRoles(t, proxytest.SharedPostgres(t), "chkg_a15_low")
+	b := chkGStart(t, "chkg_a15", `create table t as select 'public' as a; create schema other; create table other.t as select 'other' as a;
+		grant usage on schema other to chkg_a15_low; grant select on other.t to chkg_a15_low; create table l(a text);
+		alter role chkg_a15_low set search_path = other`, func(o *proxy.Options) { o.Databases[0].Pool.Size = 1 })
+	c, other := b.connect(t), b.connect(t)
+	for _, dirt := range []string{
+		"set role chkg_a15_low", "set session authorization chkg_a15_low", "set search_path = other", "select set_config('search_path', 'other', false)",
+		"create temp table t as select 'temporary' as a", "begin; set local search_path = other", "begin; update t set a = 'uncommitted'",
+		"begin; declare c cursor with hold for select 1; commit", "select pg_advisory_lock(1)", "prepare p as select 1", "set row_security = off",
+		"begin; lock table t; select 1/0", "set standard_conforming_strings = off", "listen news", "set default_transaction_isolation = serializable",
+	} {
+		for name, leave := range map[string]func(*pgconn.PgConn){"leaves": closeConn, "vanishes": func(c *pgconn.PgConn) { c.Conn().Close() }} {
+			first := b.connect(t)
+			_, err := try(t.Context(), first, dirt)
+			if err != nil && state(err) != "22012" {
+				t.Fatalf("%s: %v", dirt, err)
+			}
+			leave(first)
+			b.kept().Purge()
+			when := fmt.Sprintf("who said %s %s", dirt, name)
+			b.prime(t, c, sql)
+			b.want(t, when, other, sql, "hit")
+			pid := ask(t, c, "select pg_backend_pid()")
+			if got := ask(t, c, leftovers); got != clean(pid) {
+				t.Errorf("%s: the next finds %s", when, got)
+			}
+		}
+	}
+}
+
+func TestChecklist_A16_EncryptionIsNoIdentity(t *testing.T) {
+	t.Parallel()
+	const sql = "select a from t"
+	server, roots := authority(t)
+	pg := proxytest.SharedPostgres(t)
+	chkGRoles(t, pg, "chkg_a16_alice", "chkg_a16_bob")
+	pg = newDatabase(t, "chkg_a16", "create table t as select 'a' as a; grant select on t to chkg_a16_alice")
+	b := chkGStartAt(t, pg, "chkg_a16", chkGOwnServers, func(o *proxy.Options) { o.TLS, o.TLSMode = server, proxy.TLSPrefer })
+	encrypted := func(c *pgconn.Config) { c.TLSConfig = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"} }
+	real := chkGDirectAs(t, pg, "chkg_a16", "chkg_a16_alice")
+	plain, secure := b.connect(t, as("chkg_a16_alice", "")), b.connect(t, as("chkg_a16_alice", ""), encrypted)
+	if _, ok := secure.Conn().(*tls.Conn); !ok {
+		t.Fatal("the connection is not encrypted, so this proves nothing")
+	}
+	for _, pair := range [][2]*pgconn.PgConn{{plain, secure}, {secure, plain}} {
+		b.kept().Purge()
+		b.prime(t, pair[0], sql)
+		b.wantAs(t, "the same user over the other", pair[1], sql, "hit", real)
+		for _, c := range []*pgconn.PgConn{b.connect(t, as("chkg_a16_bob", "")), b.connect(t, as("chkg_a16_bob", ""), encrypted)} {
+			b.wantRefused(t, "another user", c, sql, "42501")
+		}
+	}
+	b.advance(time.Hour + 1)
+	b.wantAs(t, "after max_age", secure, sql, "miss", real)
+}
