@@ -197,12 +197,15 @@ func (f *chkFBench) seen(t *testing.T, writes ...chkFWrite) {
 			ways = ways[:1]
 		}
 		for _, way := range ways {
-			f.seenOnce(t, way, w)
+			if !f.seenOnce(t, way, w) {
+				break
+			}
 		}
 	}
 }
 
-func (f *chkFBench) seenOnce(t *testing.T, way string, w chkFWrite) {
+// seenOnce sends a write in one way. It returns false where the query is not cached, so that there is nothing to prove.
+func (f *chkFBench) seenOnce(t *testing.T, way string, w chkFWrite) bool {
 	t.Helper()
 	for _, step := range chkFSteps(w.before) {
 		ask(t, f.writer, step)
@@ -219,7 +222,7 @@ func (f *chkFBench) seenOnce(t *testing.T, way string, w chkFWrite) {
 		if w.loose {
 			f.right(t, w.query)
 		} else if !chkFPrime(t, c, w.query) {
-			return
+			return false
 		}
 	}
 	old, oldErr := try(t.Context(), f.real, w.query)
@@ -242,6 +245,7 @@ func (f *chkFBench) seenOnce(t *testing.T, way string, w chkFWrite) {
 		t.Errorf("%s changes nothing for %s, so this proves nothing", after, w.query)
 	}
 	wantFresh(t, after, w.query, f.real, f.writer, f.reader)
+	return true
 }
 
 // prepared parses the steps of a write that is to be rebound, long before they are bound.
