@@ -31,6 +31,7 @@ func chkGStartPeople(t *testing.T, name, sql string, users ...string) *chkGPeopl
 	for i, u := range users {
 		p.proxied[u] = p.connect(t, as(roles[i], ""))
 		p.direct[u] = chkGDirectAs(t, pg, name, roles[i])
+		p.prime(t, p.proxied[u], "select 1") // the catalog is each server user's own
 	}
 	return p
 }
