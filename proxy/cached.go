@@ -36,14 +36,13 @@ func (s *session) barred(v *classify.Verdict) querycache.Status {
 }
 
 // inTransaction says whether a statement would see more, or less, than one that comes alone: a transaction block is open, or
-// the batch at hand, or one that is still to be answered, does more than read. So does a batch that goes on behind a Query
-// if it fails, and one whose statements share a snapshot.
+// the batch at hand does more than read, or its statements share a snapshot. Behind a statement that is still to be answered
+// nothing is served either: that one may see what was written after the look into the cache, and then time would go back.
 func (s *session) inTransaction() bool {
 	if s.srv == nil {
 		return false
 	}
-	return s.srv.status != pgwire.TxIdle || (s.midBatch || s.busy()) && !s.onlyReads || s.srv.owed.loose > 0 ||
-		s.midBatch && s.sharesSnapshot()
+	return s.srv.status != pgwire.TxIdle || s.busy() || s.midBatch && (!s.onlyReads || s.sharesSnapshot())
 }
 
 // sharesSnapshot says whether the statements of a transaction of this session see the same snapshot.
@@ -94,17 +93,11 @@ func (s *session) cachedQuery(text []byte, v *classify.Verdict) outcome {
 		s.looked = true
 		return passed
 	}
-	answer := s.worker.answer
 	if fill := s.worker.refresh; fill != nil {
 		s.broker.refresh(s, fill, refreshQuery(text))
 	}
-	s.unnamed = nil // a simple Query destroys it
-	if s.busy() {
-		s.srv.owed.push(owedQuery, fake).answer = answer
-		return answered
-	}
-	s.sure = nil
-	s.pay(answer)
+	s.unnamed, s.sure = nil, nil // a simple Query destroys it
+	s.pay(s.worker.answer)
 	s.client.Write(s.worker.scratch.ready(pgwire.TxIdle))
 	return answered
 }
@@ -206,18 +199,17 @@ func (s *session) ask(r *querycache.Request) outcome {
 	return answered
 }
 
-// serve gives the client the answer to a unit, and to a Sync behind it, and returns the bytes used.
+// serve gives the client, to whom nothing is owed, the answer to a unit, and to a Sync behind it, and returns the bytes used.
 func (s *session) serve(u *unit) int {
-	answer, refresh := s.worker.answer, s.worker.refresh
-	if refresh != nil {
-		s.broker.refresh(s, refresh, u.messages())
+	if fill := s.worker.refresh; fill != nil {
+		s.broker.refresh(s, fill, u.messages())
 	}
 	if u.parses {
 		s.parsed(u)
 	}
-	s.deliver(answer)
+	s.pay(s.worker.answer)
 	if u.synced && !s.midBatch {
-		s.deliver(readyIdle)
+		s.client.Write(readyIdle)
 		return u.size + len(syncMessage)
 	}
 	s.midBatch = true
@@ -227,36 +219,20 @@ func (s *session) serve(u *unit) int {
 // parsed notes the Parse of a unit that was answered without a server, and acknowledges it.
 func (s *session) parsed(u *unit) {
 	if len(u.name) == 0 {
-		s.unnamed = u.statement
+		s.unnamed, s.sure = u.statement, u.statement
 	} else {
 		s.remember(string(u.name), u.statement)
 	}
-	if !s.busy() {
-		if len(u.name) == 0 {
-			s.sure = u.statement
-		}
-		s.client.Write(parseComplete)
-		return
-	}
-	e := s.srv.owed.push(owedParse, fake)
-	e.answer, e.statement, e.name, e.unnamed = parseComplete, u.statement, string(u.name), len(u.name) == 0
-}
-
-// deliver gives the client a kept reply at its place.
-//
-// Invariant: no byte from the cache is written before every reply owed ahead of it.
-func (s *session) deliver(reply []byte) {
-	if s.busy() {
-		s.srv.owed.push(owedKept, fake).answer = reply
-		return
-	}
-	s.pay(reply)
+	s.client.Write(parseComplete)
 }
 
 // sharedFrom is the size from which a reply is handed to the socket by reference, so that a slow client costs no copy of it.
 const sharedFrom = 16 << 10
 
-// pay is also the server connection's call, for a fake whose turn has come.
+// pay gives the client a reply of ours, whose bytes never change. It is also the server connection's call, for a fake whose
+// turn has come. What is kept is only asked for when nothing is owed.
+//
+// Invariant: no byte from the cache is written before every reply owed ahead of it.
 func (s *session) pay(reply []byte) {
 	if len(reply) >= sharedFrom {
 		s.client.WriteShared(reply)

@@ -116,9 +116,11 @@ func (s *session) cancel(done func()) {
 	s.worker.scratch.reset()
 	switch {
 	case s.state == waiting:
-		if s.broker.abandon(s) { // else a server is on its way
+		if s.broker.abandon(s) {
 			s.state = ready
 			s.cancelWait()
+		} else { // a server is on its way
+			s.cancelled = true
 		}
 		done()
 	case s.state == joined:

@@ -21,6 +21,7 @@ var unseenRun = &classify.Verdict{Status: classify.Uncacheable, Effect: classify
 
 // noteText is called when a statement is certain to be sent next: from here on its effects count.
 func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
+	s.awaited = nil
 	if why := s.barred(v); why != "" && !s.looked {
 		s.last = why
 	}
