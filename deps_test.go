@@ -21,6 +21,7 @@ var rooms = map[string][]string{
 		"pool", "querycache", "querycache/classify", "querycache/sqlscan",
 		"proxy/loop", "proxy/pgauth", "proxy/pgwire", "proxy/upstream",
 	},
+	"proxy/admin":             {"proxy", "proxy/pgwire", "querycache/sqlscan"},
 	"proxy/pgwire":            {},
 	"proxy/pgauth":            {},
 	"proxy/loop":              {},
@@ -28,7 +29,7 @@ var rooms = map[string][]string{
 	"proxy/proxytest":         {"proxy/proxytest/pglocal"},
 	"proxy/proxytest/pglocal": {},
 	"cmd/overdrive": {
-		"config", "pool", "proxy", "proxy/pgauth", "proxy/upstream", "proxy/proxytest/pglocal", "querycache",
+		"config", "pool", "proxy", "proxy/admin", "proxy/pgauth", "proxy/upstream", "proxy/proxytest/pglocal", "querycache",
 	},
 	"cmd/overdrive-bench": {"proxy/proxytest/pglocal"},
 }
@@ -53,6 +54,7 @@ var bans = []struct{ room, imports, why string }{
 	{"querycache", "net", "the cache sees SQL text and opaque bytes, no sockets"},
 	{"querycache", "overdrive/proxy", "the cache knows no wire format; MySQL will share it"},
 	{"proxy", "overdrive/config", "the proxy is given Options; where they come from is the program's business"},
+	{"proxy", "overdrive/proxy/admin", "the proxy does not know who looks at it; the program gives it a Console"},
 	{"proxy/loop", "overdrive/", "a loop moves bytes and knows no protocol"},
 	{"proxy/pgauth", "net", "authentication is bytes in and bytes out"},
 	{"proxy/pgwire", "net", "framing does no I/O of its own"},

@@ -259,10 +259,12 @@ func (c *serverConn) enterCopyIn() {
 func (c *serverConn) chooseFill(e *owed, typ byte) {
 	switch typ {
 	case pgwire.RowDescription, pgwire.DataRow, pgwire.CommandComplete, pgwire.BindComplete, pgwire.ParameterDescription:
-		c.filling = e.fill
+		if !e.spoiled {
+			c.filling = e.fill
+		}
 	case pgwire.ParseComplete:
 	default:
-		e.fill.Spoil()
+		c.spoilFill(e)
 	}
 }
 
@@ -270,6 +272,7 @@ func (c *serverConn) chooseFill(e *owed, typ byte) {
 func (c *serverConn) spoilFill(e *owed) {
 	if e != nil {
 		e.fill.Spoil()
+		e.spoiled = true
 	}
 }
 

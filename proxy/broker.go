@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"overdrive/pool"
@@ -17,8 +18,9 @@ import (
 // there: its old loop lets go of the socket, the new one takes it up, and only then does the session hear of it. An
 // idle connection of the session's own loop, which the pool prefers, needs none of that.
 type loopBroker struct {
-	server *Server
-	worker *worker
+	server   *Server
+	worker   *worker
+	hintTold time.Time // see misunderstood
 }
 
 // acquire is the broker's: see there.
@@ -64,6 +66,20 @@ func (b *loopBroker) refresh(s *session, fill *querycache.Fill, message []byte) 
 		w.scratch.reset()
 		startRefresh(s, fill, message)
 	})
+}
+
+// hintPause is how long nothing is said of misunderstood hints after something was.
+const hintPause = time.Second
+
+// misunderstood is the broker's. An application that has a word wrong has it wrong in every statement, so not each is told of.
+func (b *loopBroker) misunderstood(s *session, words []string) {
+	now := time.Now()
+	if now.Sub(b.hintTold) < hintPause {
+		return
+	}
+	b.hintTold = now
+	b.server.log.Warn("words of a cache hint are not known and ignored", "db", s.origin.database, "user", s.user,
+		"words", strings.Join(words, " "))
 }
 
 // fetch brings a connection that was leased to s to the loop of s. The caller may be on any loop.

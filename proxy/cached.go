@@ -14,8 +14,10 @@ import (
 
 // Words of SHOW overdrive.status that only a session knows.
 const (
-	statusTransaction querycache.Status = "transaction"   // the statement stands in a transaction
-	statusSession     querycache.Status = "session-state" // the session has state that answers may depend on
+	statusTransaction querycache.Status = "transaction"     // the statement stands in a transaction
+	statusSession     querycache.Status = "session-state"   // the session has state that answers may depend on
+	statusOversized   querycache.Status = "oversizedresult" // the answer is larger than is kept
+	statusCoalesced   querycache.Status = "coalesced"       // a hit that somebody else's query was waited for
 )
 
 // barred says why the cache may not be asked for a statement now, or "" if it may.
@@ -166,7 +168,7 @@ func (s *session) askUnit(u *unit, v *classify.Verdict) outcome {
 // startKey puts in front of r.Key whose answer it is, under which settings, and in which form. What follows is the statement
 // and its parameters.
 func (s *session) startKey(r *querycache.Request, form byte) {
-	r.User, r.MaxAge = s.user, s.maxAge
+	r.User, r.MaxAge, r.Waited = s.user, s.maxAge, int(s.waited)
 	key := s.worker.key[:0]
 	key = binary.BigEndian.AppendUint64(key, s.origin.id)
 	key = binary.BigEndian.AppendUint64(key, s.want.answers)
@@ -197,8 +199,8 @@ func (s *session) ask(r *querycache.Request) outcome {
 		}
 		return passed
 	}
-	if s.waited && out.Status == querycache.Hit {
-		s.last = querycache.Coalesced
+	if s.waited > 0 && out.Status == querycache.Hit {
+		s.last = statusCoalesced
 	}
 	s.worker.refresh = out.Fill
 	return answered

@@ -5,11 +5,82 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"overdrive/proxy"
+	"overdrive/proxy/pgwire"
 	"overdrive/proxy/proxytest"
 )
+
+// chkFCopy copies two rows in, by what start begins, and does as told between them.
+func chkFCopy(t *testing.T, w *proxytest.Wire, start []byte, between func()) {
+	t.Helper()
+	if err := w.Send(start); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		m, err := w.Receive()
+		if err != nil || m.Type == pgwire.ErrorResponse {
+			t.Fatal(m, err)
+		}
+		if m.Type == pgwire.CopyInResponse {
+			break
+		}
+	}
+	if err := w.Send(proxytest.CopyData([]byte("70\n"))); err != nil {
+		t.Fatal(err)
+	}
+	between()
+	rest := [][]byte{proxytest.CopyData([]byte("71\n")), proxytest.CopyDone()}
+	if start[0] != pgwire.Query {
+		rest = append(rest, proxytest.Sync())
+	}
+	if err := w.Send(rest...); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.ReceiveReady(1); err != nil || got[0].Type != pgwire.CommandComplete {
+		t.Fatal(got, err)
+	}
+}
+
+// chkFMaxAge is short enough to be waited for.
+func chkFMaxAge(age time.Duration) func(*setup) {
+	return func(s *setup) {
+		s.options = func(o *proxy.Options) { o.Databases[0].Cache.MaxAge = age }
+	}
+}
+
+// within waits until all clients are answered as the real server answers. write has been done around the proxy before, and
+// could be seen at the time done: nothing older may be served once age has passed since.
+func (f *chkFBench) within(t *testing.T, write, sql string, done time.Time, age time.Duration) {
+	t.Helper()
+	want := map[string]string{}
+	for form, ask := range askers {
+		want[form], _ = ask(t, f.real, sql)
+	}
+	await(t, sql+" to show "+write, func() bool {
+		fresh := true
+		for form, ask := range askers {
+			for _, c := range []*pgconn.PgConn{f.writer, f.reader} {
+				asked := time.Now()
+				got, err := ask(t, c, sql)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got != want[form] {
+					fresh = false
+					if late := asked.Sub(done) - age; late >= 0 {
+						t.Fatalf("%v later than max_age after %s, %s (%s) is %q (%s), want %q", late, write, sql, form, got, status(t, c),
+							want[form])
+					}
+				}
+			}
+		}
+		return fresh
+	})
+}
 
 // The tests whose names begin with TestChecklist are one per numbered case of a list of what caches in front of
 // PostgreSQL have been got wrong. F is functions, W statements that look like reads, I what invalidates.
@@ -38,12 +109,15 @@ func chkFStart(t *testing.T, name, sql string, edits ...func(*setup)) *chkFBench
 	return f
 }
 
-// needs skips the test on a server older than version, which is as server_version_num has it.
-func (f *chkFBench) needs(t *testing.T, version int, what string) {
+// since runs a part of a test that needs what servers older than version, which is as server_version_num has it, lack.
+func (f *chkFBench) since(t *testing.T, version int, what string, part func(t *testing.T)) {
 	t.Helper()
-	if f.version(t) < version {
-		t.Skipf("PostgreSQL %d has no %s", f.version(t)/10000, what)
-	}
+	t.Run(what, func(t *testing.T) {
+		if f.version(t) < version {
+			t.Skipf("PostgreSQL %d has no %s", f.version(t)/10000, what)
+		}
+		part(t)
+	})
 }
 
 func (f *chkFBench) version(t *testing.T) int {
@@ -122,7 +196,8 @@ func (f *chkFBench) wantHits(t *testing.T, after, sql string) {
 		for name, c := range map[string]*pgconn.PgConn{"writer": f.writer, "reader": f.reader} {
 			got, err := ask(t, c, sql)
 			if word := status(t, c); got != want || err != nil || wantErr != nil || word != "hit" {
-				t.Errorf("after %s the %s, %s, gets %q, %v (%s), want %q, %v and a hit, for %s", after, name, form, got, err, word, want, wantErr, sql)
+				t.Errorf("after %s the %s, %s, gets %q, %v (%s), want %q, %v and a hit, for %s",
+					after, name, form, got, err, word, want, wantErr, sql)
 			}
 		}
 	}
@@ -197,12 +272,15 @@ func (f *chkFBench) seen(t *testing.T, writes ...chkFWrite) {
 			ways = ways[:1]
 		}
 		for _, way := range ways {
-			f.seenOnce(t, way, w)
+			if !f.seenOnce(t, way, w) {
+				break
+			}
 		}
 	}
 }
 
-func (f *chkFBench) seenOnce(t *testing.T, way string, w chkFWrite) {
+// seenOnce sends a write in one way. It returns false where the query is not cached, so that there is nothing to prove.
+func (f *chkFBench) seenOnce(t *testing.T, way string, w chkFWrite) bool {
 	t.Helper()
 	for _, step := range chkFSteps(w.before) {
 		ask(t, f.writer, step)
@@ -219,7 +297,7 @@ func (f *chkFBench) seenOnce(t *testing.T, way string, w chkFWrite) {
 		if w.loose {
 			f.right(t, w.query)
 		} else if !chkFPrime(t, c, w.query) {
-			return
+			return false
 		}
 	}
 	old, oldErr := try(t.Context(), f.real, w.query)
@@ -242,6 +320,7 @@ func (f *chkFBench) seenOnce(t *testing.T, way string, w chkFWrite) {
 		t.Errorf("%s changes nothing for %s, so this proves nothing", after, w.query)
 	}
 	wantFresh(t, after, w.query, f.real, f.writer, f.reader)
+	return true
 }
 
 // prepared parses the steps of a write that is to be rebound, long before they are bound.
@@ -263,7 +342,11 @@ func chkFSteps(steps string) []string {
 	if steps == "" {
 		return nil
 	}
-	return strings.Split(steps, ";;")
+	all := strings.Split(steps, ";;")
+	for i, step := range all {
+		all[i] = strings.TrimSpace(step)
+	}
+	return all
 }
 
 // stays fails the test unless query, primed, is still answered from the cache after the steps of each write.

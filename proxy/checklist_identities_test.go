@@ -72,8 +72,8 @@ func TestChecklist_A9_UsersOfOneServerRoleShareAndOthersDoNot(t *testing.T) {
 	ask(t, y, "set role chkg_a9_low")
 	b.wantRefused(t, "after SET ROLE", y, chkGRow, "42501")
 	for range 2 {
-		b.want(t, "with a lesser role", low, "select a from low", "hit miss session-state")
-		b.want(t, "after SET ROLE", y, "select a from low", "hit miss session-state")
+		b.want(t, "with a lesser role", low, "select a from low", "hit miss unsettled session-state")
+		b.want(t, "after SET ROLE", y, "select a from low", "hit miss unsettled session-state")
 	}
 	b.want(t, "the first user still", x, chkGRow, "hit")
 	// Where each client is its own server user they do not share.
@@ -210,6 +210,7 @@ func TestChecklist_A16_EncryptionIsNoIdentity(t *testing.T) {
 		b.prime(t, pair[0], sql)
 		b.wantAs(t, "the same user over the other", pair[1], sql, "hit", real)
 		for _, c := range []*pgconn.PgConn{b.connect(t, as("chkg_a16_bob", "")), b.connect(t, as("chkg_a16_bob", ""), encrypted)} {
+			b.prime(t, c, "select 1")
 			b.wantRefused(t, "another user", c, sql, "42501")
 		}
 	}

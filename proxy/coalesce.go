@@ -14,16 +14,20 @@ func (w *sleeper) Wake(alone bool) {
 }
 
 // woken takes the message up again: the answer is kept by now, or else the first to ask is the next to go to the server. alone
-// says that the answer is of a kind that is not kept, so that each must ask for itself.
+// says that waiting again is of no use, so that each must ask for itself.
 func (s *session) woken(alone bool) {
 	s.worker.scratch.reset()
 	if s.state != joined {
 		return
 	}
 	s.stopWaiting()
-	s.waited, s.alone = true, alone
+	s.waited++
+	s.alone = alone
 	s.advance(nil)
-	s.waited, s.alone = false, false
+	s.alone = false
+	if s.state != joined {
+		s.waited = 0
+	}
 	s.settle()
 }
 

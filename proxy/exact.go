@@ -56,6 +56,9 @@ func (x *exactTexts) request(s *session, text []byte, v *classify.Verdict) *quer
 	}
 	s.worker.spare = sqlscan.AppendKey(s.worker.spare[:0], text)
 	r.Key, r.Hint = s.worker.spare, querycache.HintOf(text)
+	if r.Hint != nil && len(r.Hint.Unknown) > 0 {
+		s.broker.misunderstood(s, r.Hint.Unknown)
+	}
 	x.note(l, r)
 	return r
 }

@@ -555,6 +555,8 @@ func (b *fakeBroker) refresh(s *session, fill *querycache.Fill, message []byte) 
 	startRefresh(s, fill, message)
 }
 
+func (b *fakeBroker) misunderstood(*session, []string) {}
+
 func (b *fakeBroker) acquire(s *session) *serverConn {
 	if b.awaited(s) {
 		b.stage.fail("a session asks for a second server while it waits for the first")

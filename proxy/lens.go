@@ -124,7 +124,11 @@ func (s *session) verdict(st *statement) *classify.Verdict {
 	}
 	v := s.recall(l, st.text())
 	if v != nil {
-		st.seen.Store(newSighting(l, v, st.text()))
+		seen := newSighting(l, v, st.text())
+		st.seen.Store(seen)
+		if seen.hint != nil && len(seen.hint.Unknown) > 0 {
+			s.broker.misunderstood(s, seen.hint.Unknown)
+		}
 	}
 	return s.believe(v, true)
 }

@@ -174,6 +174,11 @@ func (s *session) failed(r pgwire.ErrorReport, e *owed) {
 	}
 }
 
+// tooLarge is the server connection's call.
+func (s *session) tooLarge() {
+	s.last, s.why = statusOversized, "the answer is larger than max_result, or than the memory for answers on their way"
+}
+
 // reopened is the server connection's call.
 func (s *session) reopened() { s.midBatch = true }
 
@@ -380,6 +385,8 @@ type broker interface {
 	judge(s *session, l *lens, text []byte)
 	// refresh has the same asked again that s was just answered with: message. It owns fill.
 	refresh(s *session, fill *querycache.Fill, message []byte)
+	// misunderstood tells of words in a statement's hint to the cache that mean nothing, and are ignored.
+	misunderstood(s *session, words []string)
 	// acquire returns a server at once, or nil and a later call of granted or refused.
 	acquire(s *session) *serverConn
 	// abandon takes a session that waits out of the queue. false: it is too late, and granted or refused will come.

@@ -16,7 +16,7 @@ func (s *Server) newOrigin(db *Database, user string) (*origin, error) {
 	o := &origin{
 		id: s.ids.Add(1), database: db.Name, user: user, mode: db.Mode,
 		maxMessage: s.options.MaxMessage, interner: &s.interner, statements: newStatementTable(),
-		tallies: classify.NewTallies(), dialer: &upstream.Dialer{Target: db.Target, Wrap: loop.Wrap},
+		tallies: s.talliesOf(cacheName(db.Target)), dialer: &upstream.Dialer{Target: db.Target, Wrap: loop.Wrap},
 		kick: make(chan struct{}, 1),
 	}
 	o.usual = &lens{classifier: classify.New(o.tallies)}
@@ -45,6 +45,16 @@ func (s *Server) newOrigin(db *Database, user string) (*origin, error) {
 		s.tasks.Go(func() { s.followCatalog(o) })
 	}
 	return o, nil
+}
+
+// talliesOf returns what was seen of the texts for one upstream database. Call it with mu held.
+func (s *Server) talliesOf(cacheName string) *classify.Tallies {
+	t := s.tallies[cacheName]
+	if t == nil {
+		t = classify.NewTallies()
+		s.tallies[cacheName] = t
+	}
+	return t
 }
 
 // cacheName names an upstream database: two names for it in the configuration share one cache, so that a write

@@ -62,7 +62,8 @@ type owed struct {
 	// learn marks a query of ours whose row the holder wants.
 	learn bool
 	// fill records the rows of this reply for the cache, if it asked for that.
-	fill *querycache.Fill
+	fill    *querycache.Fill
+	spoiled bool // and it is known that the reply will not be kept
 }
 
 // unnamedAfter says whether the message behind e makes or destroys the unnamed statement, and what that is afterwards.

@@ -17,6 +17,7 @@ import (
 	"overdrive/proxy/pgauth"
 	"overdrive/proxy/upstream"
 	"overdrive/querycache"
+	"overdrive/querycache/classify"
 )
 
 // Options make a Server. Databases and Users are required; the zero values of the others are usable.
@@ -34,6 +35,8 @@ type Options struct {
 	MaxMessage   int           // bytes of one message; 0: 1 GiB
 	LoginTimeout time.Duration // 0: one minute
 	Cache        *querycache.Cache
+	// Console serves clients of the databases overdrive and pgbouncer; nil: there are no such databases.
+	Console Console
 }
 
 // A Database is one name that clients may connect to.
@@ -72,6 +75,7 @@ type Server struct {
 
 	mu        sync.Mutex // guards the fields below
 	origins   map[originKey]*origin
+	tallies   map[string]*classify.Tallies // by cacheName
 	listeners map[net.Listener]struct{}
 }
 
@@ -99,7 +103,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, log: o.Logger, authenticator: pgauth.NewAuthenticator(pgauth.Options{}),
-		databases: make(map[string]*Database), origins: make(map[originKey]*origin),
+		databases: make(map[string]*Database), origins: make(map[originKey]*origin), tallies: make(map[string]*classify.Tallies),
 		listeners: make(map[net.Listener]struct{}), quiet: make(chan struct{}),
 		arrival: make(chan struct{}, 1), judges: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
@@ -246,7 +250,12 @@ func (s *Server) originFor(database, user string) (*origin, error) {
 	if !db.admits(user) {
 		return nil, refuse(codeInvalidAuthorization, "user %q is not permitted to connect to database %q", user, database)
 	}
-	key := originKey{database, user}
+	return s.originOf(db, user)
+}
+
+// originOf is originFor for whoever may act for user on the database.
+func (s *Server) originOf(db *Database, user string) (*origin, error) {
+	key := originKey{db.Name, user}
 	if db.Target.User != "" {
 		key.user = db.Target.User
 	}

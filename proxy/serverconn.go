@@ -35,6 +35,8 @@ type holder interface {
 	undone(e *owed, failed bool)
 	// learned gives the values of a row that was asked for; they are borrowed.
 	learned(values [][]byte)
+	// tooLarge tells that the answer at hand is larger than is kept.
+	tooLarge()
 	// completed gives the command tag of a CommandComplete before it is passed on.
 	completed(tag []byte)
 	// failed gives an error of the server before it is passed on, and the reply it came into, nil if none was owed.
@@ -151,8 +153,9 @@ func (c *serverConn) walk(b []byte) (rest []byte, err error) {
 		run = i
 	}
 	take := func(n int) { // moves on by n bytes of the present message
-		if c.filling != nil {
-			c.filling.Append(b[i : i+n])
+		if c.filling != nil && !c.filling.Append(b[i:i+n]) {
+			c.filling = nil
+			c.holder.tooLarge()
 		}
 		if c.hide {
 			pass()

@@ -66,24 +66,24 @@ type session struct {
 	in         pgwire.Inbox
 	left       int // bytes still to come of the client's message being passed on or dropped
 	state      sessionState
-	leftDrop   bool // what is left is not for the server
-	midBatch   bool // extended messages since the last Sync
-	skipToSync bool // after an error of ours: drop everything up to a Sync
-	cacheOff   bool // SET overdrive.cache = off
-	localOff   bool // SET LOCAL overdrive.cache = off
-	looked     bool // the cache was asked for what is being sent now
-	inUnit     bool // what is being sent is a unit that the cache was asked for
-	waited     bool // the message at hand has waited for somebody else's answer
-	alone      bool // it must not do so again
-	refreshes  bool // there is no client: see startRefresh
-	onlyReads  bool // nothing but plain reads is owed
-	draining   bool // the server is stopping: end at rest
-	copied     bool // the client has sent parts of a copy
-	retrying   bool // a timer will try to release the server again
-	sweeping   bool // a statement under way changes more than its own: what follows its batch waits for the outcome
-	paused     bool // the client is not read, because somebody else must catch up first
-	learning   bool // what is being settled is an answer to learn
-	renamed    bool // names or rights may be others until the transaction ends
+	leftDrop   bool  // what is left is not for the server
+	midBatch   bool  // extended messages since the last Sync
+	skipToSync bool  // after an error of ours: drop everything up to a Sync
+	cacheOff   bool  // SET overdrive.cache = off
+	localOff   bool  // SET LOCAL overdrive.cache = off
+	looked     bool  // the cache was asked for what is being sent now
+	inUnit     bool  // what is being sent is a unit that the cache was asked for
+	waited     uint8 // how often the message at hand has waited for somebody else's answer
+	alone      bool  // it must not do so again
+	refreshes  bool  // there is no client: see startRefresh
+	onlyReads  bool  // nothing but plain reads is owed
+	draining   bool  // the server is stopping: end at rest
+	copied     bool  // the client has sent parts of a copy
+	retrying   bool  // a timer will try to release the server again
+	sweeping   bool  // a statement under way changes more than its own: what follows its batch waits for the outcome
+	paused     bool  // the client is not read, because somebody else must catch up first
+	learning   bool  // what is being settled is an answer to learn
+	renamed    bool  // names or rights may be others until the transaction ends
 	// refusedSettings: the server refused the settings that the client wants.
 	refusedSettings bool
 	last            querycache.Status

@@ -141,6 +141,38 @@ func TestCatalog_ImplicitCastOfTheUserForbidsEverything(t *testing.T) {
 	}
 }
 
+func TestCatalog_EventTriggersMakeEveryTableOfASessionDDL(t *testing.T) {
+	sets := handBuilt()
+	sets[setDatabase][0][1] = "t"
+	catalog, err := NewCatalog(sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(nil)
+	c.SetCatalog(catalog, c.Generation())
+	if v := c.Judge([]byte("create temp table x (a int)")); v.Effect != EffectEverything || !v.DDL {
+		t.Errorf("got %+v", v)
+	}
+}
+
+func TestCatalog_CastToJSONOfTheUserForbidsWhatMakesJSON(t *testing.T) {
+	sets := handBuilt()
+	sets[setCasts] = rows("thing json e i")
+	sets[setFunctions] = append(sets[setFunctions], rows("900 to_json pg_catalog t 1 1 s t anyelement")...)
+	catalog, err := NewCatalog(sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(nil)
+	c.SetCatalog(catalog, c.Generation())
+	if v := c.Judge([]byte("select to_json(a) from t")); v.Status != Uncacheable {
+		t.Errorf("got %+v", v)
+	}
+	if v := c.Judge([]byte("select concat(a) from t")); v.Status != Cacheable {
+		t.Errorf("got %+v", v)
+	}
+}
+
 func TestCatalog_NamesRelations(t *testing.T) {
 	catalog, _ := NewCatalog(handBuilt())
 	if got := catalog.RelationName(16); got != "other.t" {

@@ -40,7 +40,9 @@ func (w *walker) cast(n *ast.TypeCast) {
 	}
 	column := plainColumn(n.Arg)
 	if column == "" {
-		w.refuseCast(name)
+		if !w.dated(n.Arg) {
+			w.refuseCast(name)
+		}
 		return
 	}
 	w.wanted = append(w.wanted, wanted{column, true, `the cast of "` + column + `" to a date type may read a word such as today`})
@@ -79,13 +81,13 @@ func (w *walker) zoned(n *ast.FuncCall) bool {
 	return w.dated(n.Args.Items[1])
 }
 
-// dated reports whether n is a date, with a time or not, or an interval, but no time of day.
+// dated reports whether n is a date, with a time or not, an interval or a number, but neither a time of day nor a text.
 func (w *walker) dated(n ast.Node) bool {
 	switch n := unwrap(n).(type) {
 	case *ast.ColumnRef:
 		column := plainColumn(n)
 		if column != "" {
-			w.wanted = append(w.wanted, wanted{column, false, `"` + column + `" may be a time of day, whose zone depends on the date`})
+			w.wanted = append(w.wanted, wanted{column, false, `"` + column + `" may be no date but a time of day or a text, which are read by the present day`})
 		}
 		return column != ""
 	case *ast.TypeCast:

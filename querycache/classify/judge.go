@@ -44,7 +44,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 		w.refuse(Uncacheable, "the server shortens %q", name)
 		w.everything = true
 	}
-	if len(w.writes) > 0 || len(w.reads) > 0 || w.status == Cacheable {
+	if len(w.writes) > 0 || len(w.reads) > 0 || w.temporary || w.status == Cacheable {
 		if name := lostName(stmts, all); name != "" {
 			w.refuse(Uncacheable, "%q is not found in the parsed statement", name)
 			w.everything = true

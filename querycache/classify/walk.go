@@ -29,6 +29,7 @@ type walker struct {
 	writes     map[*relation]bool
 	everything bool // may write anything
 	ddl        bool
+	temporary  bool // a temporary table is made
 
 	renamed map[string]bool // names given to columns by the statement
 	implied map[string]bool // names the server gives to columns that the statement gives none
