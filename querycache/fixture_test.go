@@ -91,3 +91,14 @@ func wait(t *testing.T, d *Database, key string, v *classify.Verdict) (*sleeper,
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// onlySlot returns the slot of the only entry.
+func onlySlot(t *testing.T, d *Database) *slot {
+	t.Helper()
+	var found []*slot
+	d.eachEntry(func(s *slot) { found = append(found, s) })
+	if len(found) != 1 {
+		t.Fatalf("%d entries", len(found))
+	}
+	return found[0]
+}
