@@ -179,3 +179,30 @@ func TestAsk_FindsAWriteThatCameBetweenCheckAndStore(t *testing.T) {
 		t.Errorf("%d bytes used by nothing", c.UsedBytes())
 	}
 }
+
+func TestWrite_WithdrawnLeavesAllAsItWas(t *testing.T) {
+	c, _ := newTestCache(1 << 20)
+	d := c.Database("shop", defaultPolicy)
+	v := reading(1)
+	for name, effect := range map[string]*classify.Verdict{"relation": writing(1), "everything": writesAll} {
+		fill(t, d, "k", "rows", v)
+		under := begin(d, "under", v)
+		w := d.BeginWrite(effect)
+		other := d.BeginWrite(effect)
+		expect(t, name+": written", get(d, "k", v), "unsettled")
+		w.Withdraw()
+		w.End() // counts once
+		expect(t, name+": written by another", get(d, "k", v), "unsettled")
+		other.Withdraw()
+		expect(t, name+": withdrawn", get(d, "k", v), "hit:rows")
+		if !under.Commit() {
+			t.Errorf("%s: a fill begun before was not kept", name)
+		}
+		w, other = d.BeginWrite(effect), d.BeginWrite(effect)
+		other.End()
+		w.Withdraw()
+		expect(t, name+": one of two ended", get(d, "k", v), "miss")
+	}
+	var none *Write
+	none.Withdraw()
+}
