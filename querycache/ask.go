@@ -18,6 +18,9 @@ const (
 	Disabled Status = "disabled"
 	Hinted   Status = "hint"    // the statement's own comment forbids it
 	Waiting  Status = "waiting" // for the answer to the same question of somebody else
+
+	// Coalesced is for callers to say: a Hit after Waiting.
+	Coalesced Status = "coalesced"
 )
 
 // Request is a statement that the cache is asked for. All of it is borrowed for the call.

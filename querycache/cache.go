@@ -39,7 +39,7 @@ type Cache struct {
 	used  atomic.Int64 // bytes reserved, see budget.go
 	fills atomic.Int64 // the part of used that fills take. Invariant: fills <= maxFillBytes, but for a moment
 
-	evicting sync.Mutex // guards sweeper and every Database.hand. No lock of a shard may be held when it is taken
+	evicting sync.Mutex // guards sweeper; makes evictions one after the other. No lock of a shard may be held when it is taken
 	sweeper  uint
 
 	list      atomic.Pointer[[]*Database] // the databases; a new slice for every change

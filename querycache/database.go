@@ -15,7 +15,6 @@ type Database struct {
 	policy atomic.Pointer[policy]
 	shapes shapes
 	stats  counters
-	hand   uint // the shard that the next entry is evicted from; guarded by Cache.evicting
 	shards [numShards]shard
 
 	mu        sync.Mutex // guards the fields below

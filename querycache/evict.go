@@ -1,6 +1,9 @@
 package querycache
 
-import "math"
+import (
+	"math"
+	"math/rand/v2"
+)
 
 // Entries are evicted by S3-FIFO (Yang and others, "FIFO queues are all you need for cache eviction", SOSP 2023). A new entry
 // enters the small queue. If it was asked for again by the time it comes to the end of that, it moves to the main queue, else
@@ -126,22 +129,40 @@ func (g ghosts) place(hash uint64) uint64 { return hash / numShards % uint64(len
 // mark is the part of the hash that tells those of one place apart; never 0.
 func mark(hash uint64) uint32 { return uint32(hash>>32) | 1 }
 
-// evict drops an entry of the database, one that takes limit bytes at most, and reports whether there was one. It goes
-// round the shards, which comes close to one order for all.
+// evict drops an entry of the database, one that takes limit bytes at most, and reports whether there was one. Its shard is
+// the fuller of two: that keeps the shards alike in size, so that their queues together come close to one.
 func (d *Database) evict(limit int64) bool {
-	for range numShards {
-		s := &d.shards[d.hand%numShards]
-		d.hand++
-		s.mu.Lock()
-		e, ok := s.evict(limit)
-		s.mu.Unlock()
-		if ok {
-			d.forget(&e)
-			d.stats.evictions.Add(1)
+	a, b := &d.shards[rand.Uint32()%numShards], &d.shards[rand.Uint32()%numShards]
+	if a.bytes() < b.bytes() {
+		a = b
+	}
+	if d.evictFrom(a, limit) {
+		return true
+	}
+	for i := range d.shards {
+		if d.evictFrom(&d.shards[i], limit) {
 			return true
 		}
 	}
 	return false
+}
+
+func (d *Database) evictFrom(s *shard, limit int64) bool {
+	s.mu.Lock()
+	e, ok := s.evict(limit)
+	s.mu.Unlock()
+	if ok {
+		d.forget(&e)
+		d.stats.evictions.Add(1)
+	}
+	return ok
+}
+
+// bytes returns what the entries take. It takes mu.
+func (s *shard) bytes() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.small.bytes + s.main.bytes
 }
 
 // anySize is a limit that no entry exceeds.

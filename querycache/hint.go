@@ -49,11 +49,11 @@ func (h *Hint) take(word string) bool {
 	name, value, _ := strings.Cut(word, "=")
 	switch strings.ToLower(name) {
 	case "no-cache":
-		h.NoCache = true
-		return value == ""
+		h.NoCache = h.NoCache || word == name
+		return word == name
 	case "refresh":
-		h.Refresh = true
-		return value == ""
+		h.Refresh = h.Refresh || word == name
+		return word == name
 	case "tag":
 		if value == "" {
 			return false
