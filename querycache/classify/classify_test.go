@@ -451,7 +451,9 @@ func FuzzJudge(f *testing.F) {
 	for _, seed := range []string{"select * from t where a = 'x' and b = $1", "with x as (delete from t returning *) select * from x",
 		"do $$begin perform pg_advisory_lock(1); end$$", "set overdrive.max_age = '30s'", "select 'a", "select 1; listen x",
 		"set session characteristics as transaction read only", "explain analyze select f()", "reset", "set", "set local",
-		"select set_config('a', 'b', true)", "show overdrive.", "create temp table x()"} {
+		"select set_config('a', 'b', true)", "show overdrive.", "create temp table x()", "create temp table x as select * from v",
+		"select * from v join guarded on v.a = guarded.a", "select day at time zone 'utc' from t", "select (x).* from t x, lower('x') y",
+		"select max(day)::date, date_trunc('day', day)::date from t"} {
 		f.Add(seed)
 	}
 	c := settled(f)
@@ -461,7 +463,7 @@ func FuzzJudge(f *testing.F) {
 		if v.Status == Cacheable && (v.Effect != EffectNone || v.DDL || flags != 0 || v.Reason != "") {
 			t.Fatalf("%q: cacheable with flags %b: %+v", sql, flags, v)
 		}
-		if v.Status != Cacheable && (v.Reason == "" || v.Reads != nil) {
+		if v.Status != Cacheable && (v.Reason == "" || v.Reads != nil || v.Needs != nil) {
 			t.Fatalf("%q: refused without a reason: %+v", sql, v)
 		}
 		if (v.Effect == EffectRelations) != (len(v.Writes) > 0) {
