@@ -86,6 +86,8 @@ CREATE VIEW seen_grouped AS WITH x AS (SELECT id, count(*) OVER w AS n FROM plai
     SELECT x.id, n, CASE WHEN n > 1 THEN ARRAY[n] ELSE '{}' END AS a, coalesce(n, 2), greatest(n, 3), (x.id, n) < (1, 2) AS b, x.id IN (SELECT id FROM parted) AS c,
     sum(n) FILTER (WHERE n > 0), grouping(n) FROM x GROUP BY GROUPING SETS ((x.id, n), (x.id, n, x.id)) HAVING bool_and(n IS DISTINCT FROM 7)
     UNION SELECT 1, 2, NULL, 3, 4, true, false, 5, 6 FROM generate_series(1, 3) ORDER BY 1 LIMIT 7;
+CREATE FUNCTION seen_cost(seen) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1';
+CREATE VIEW seen_through AS SELECT s.seen_cost FROM seen s;
 CREATE VIEW seen_enum AS SELECT name::mood, to_tsvector('english', name) FROM plain JOIN moody ON m = 'sad';
 CREATE TYPE hidden.hidden_mood AS ENUM ('far');
 CREATE VIEW seen_by_key AS SELECT id, name, count(*) FROM plain GROUP BY id;
@@ -270,6 +272,8 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 		{"SELECT (name).mood FROM plain", `uncacheable "mood" behind a point`},
 		{"SELECT to_tsvector('english', note) FROM plain", "reads plain"},
 		{"SELECT * FROM seen_enum", "reads moody plain"},
+		{"SELECT s.seen_cost FROM seen s", `uncacheable "seen_cost" behind a point -> everything`},
+		{"SELECT * FROM seen_through", `volatile view "seen_through": function "seen_cost" is user-defined -> everything`},
 		{"SELECT 'plain'::regclass", `uncacheable type "regclass"`},
 		{"SELECT '10:00'::timetz", `uncacheable type "timetz"`},
 		{"SELECT plain.ctid, xmin FROM plain", "uncacheable system column"},
