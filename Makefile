@@ -4,6 +4,7 @@
 
 GO       ?= go
 FUZZTIME ?= 30s
+TIME     ?= 10m
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 
@@ -14,7 +15,7 @@ with_postgres = bin=$$(scripts/ensure-postgres) && export PATH="$$bin:$$PATH" &&
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build ./overdrive
@@ -26,9 +27,13 @@ demo: ## start PostgreSQL and Overdrive and show what they do (installs PostgreS
 
 .PHONY: test
 test: ## run every test with the race detector (installs PostgreSQL if need be)
-	@$(with_postgres) set -x && $(GO) vet ./... && $(GO) test -race ./... && \
+	@$(with_postgres) set -x && $(GO) vet ./... && OVERDRIVE_CONSISTENCY=60s $(GO) test -race ./... && \
 		$(GO) test -race -tags portable_loop ./proxy/loop && \
 		$(GO) test -race -tags portable_loop -run Differential ./proxy
+
+.PHONY: consistency
+consistency: ## check reads against writes for TIME (10m); see docs/consistency.md
+	@$(with_postgres) OVERDRIVE_CONSISTENCY=$(TIME) $(GO) test -count=1 -v -timeout 0 -run TestConsistency ./proxy
 
 .PHONY: test-unit
 test-unit: ## run the tests of the packages that need no PostgreSQL

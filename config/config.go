@@ -13,6 +13,7 @@ type Config struct {
 	TLS       TLS                 `key:"tls"`
 	Limits    Limits              `key:"limits"`
 	Cache     Cache               `key:"cache"`
+	Admin     Admin               `key:"admin"`
 	Databases map[string]Database `key:"databases"` // by the name clients connect to
 }
 
@@ -50,6 +51,13 @@ type Cache struct {
 	Memory Size `key:"memory"`
 }
 
+// Admin says who may do what on the administration's console, besides what everybody may do there for the databases that
+// they may log in to.
+type Admin struct {
+	Users      []string `key:"users"`       // may do everything
+	StatsUsers []string `key:"stats_users"` // may see everything
+}
+
 // Database is one name that clients can connect to.
 type Database struct {
 	URL   ConnectionString `key:"url"`
@@ -74,9 +82,11 @@ type Pool struct {
 // DatabaseCache says what is cached for one database, and for how long.
 type DatabaseCache struct {
 	Enabled              bool      `key:"enabled"`
+	DryRun               bool      `key:"dry_run"` // count what would be hits, keep no answers
 	MaxAge               Duration  `key:"max_age"`
 	StaleWhileRevalidate Duration  `key:"stale_while_revalidate"`
 	MaxResult            Size      `key:"max_result"`
+	MinMemory            Size      `key:"min_memory"` // 0: an equal share of a quarter of Cache.Memory
 	Freshness            Freshness `key:"freshness"`
 	Rules                []Rule    `key:"rules"` // the first that matches wins
 }
@@ -84,13 +94,15 @@ type DatabaseCache struct {
 // Rule changes the cache's settings for some statements. A condition that is empty matches everything; a setting that
 // is nil leaves what the database says.
 type Rule struct {
-	Tables []string `key:"tables"`
-	Match  string   `key:"match"` // regular expression on the statement's text
-	Users  []string `key:"users"`
+	Tables       []string `key:"tables"`       // "name" or "schema.name"
+	Match        string   `key:"match"`        // see Pattern
+	Fingerprints []string `key:"fingerprints"` // as ParseFingerprint reads them
+	Users        []string `key:"users"`
 
-	Enabled *bool     `key:"enabled"`
-	MaxAge  *Duration `key:"max_age"`
-	Tags    []string  `key:"tags"`
+	Enabled              *bool     `key:"enabled"`
+	MaxAge               *Duration `key:"max_age"`
+	StaleWhileRevalidate *Duration `key:"stale_while_revalidate"`
+	Tags                 []string  `key:"tags"`
 }
 
 // AuthMethod is how a client proves who it is.

@@ -245,8 +245,7 @@ databases:
 		`databases."bad.name".url: must be a URL such as postgres://`,
 		`databases."bad.name".cache.max_age: must be a single value, not a table`,
 		`databases."bad.name".cache.rules[0].match: is not a regular expression`,
-		`databases."bad.name".cache.rules[0]: must set enabled, max_age or tags`,
-		`databases."bad.name".cache.rules: is not supported yet`,
+		`databases."bad.name".cache.rules[0]: must set enabled, max_age, stale_while_revalidate or tags`,
 	)
 }
 

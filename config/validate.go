@@ -9,8 +9,6 @@ import (
 	"maps"
 	"net"
 	"path/filepath"
-	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,6 +59,8 @@ func validate(cfg *Config, dir string, r *report) {
 		cfg.Databases[name] = db
 	}
 	v.sharedCaches(cfg.Databases)
+	v.memoryFloors(cfg)
+	v.admin(cfg)
 	unsupported(cfg, v)
 }
 
@@ -166,6 +166,14 @@ func readUserlist(name string) (map[string]Secret, error) {
 	return parseUserlist(string(data))
 }
 
+// needsSecrets says whether a user without a secret cannot log in. Not while the list of secrets has a problem itself.
+func (v *validator) needsSecrets(a Auth) bool {
+	if a.Method != AuthSCRAM && a.Method != AuthMD5 && a.Method != AuthPassword {
+		return false
+	}
+	return !v.failed("auth.users_file") && !v.failed("auth.users")
+}
+
 func (v *validator) tls(t *TLS) {
 	v.check("tls.mode", oneOf(t.Mode, tlsModes))
 	switch {
@@ -223,14 +231,7 @@ func (v *validator) database(name string, db *Database, auth Auth) {
 	atLeast(v, key+".pool.idle_timeout", p.IdleTimeout, 0)
 	atLeast(v, key+".pool.max_lifetime", p.MaxLifetime, 0)
 
-	c := db.Cache
-	atLeast(v, key+".cache.max_age", c.MaxAge, 0)
-	atLeast(v, key+".cache.stale_while_revalidate", c.StaleWhileRevalidate, 0)
-	atLeast(v, key+".cache.max_result", c.MaxResult, 1)
-	v.check(key+".cache.freshness", oneOf(c.Freshness, freshnesses))
-	for i, rule := range c.Rules {
-		v.rule(fmt.Sprintf("%s.cache.rules[%d]", key, i), rule)
-	}
+	v.databaseCache(key+".cache", db.Cache)
 }
 
 func (v *validator) upstream(key, name string, db *Database) {
@@ -265,10 +266,7 @@ func (v *validator) whoMayLogIn(key string, db *Database, auth Auth) {
 	if len(db.Users) > 0 && db.URL != "" && db.Upstream.Address != "" && db.Upstream.User == "" {
 		v.check(key+".users", errors.New("has no effect, since the url names no user"))
 	}
-	if auth.Method != AuthSCRAM && auth.Method != AuthMD5 && auth.Method != AuthPassword {
-		return
-	}
-	if v.failed("auth.users_file") || v.failed("auth.users") {
+	if !v.needsSecrets(auth) {
 		return
 	}
 	unknown := func(name string) bool { _, found := auth.Users[name]; return !found }
@@ -285,39 +283,6 @@ func (v *validator) whoMayLogIn(key string, db *Database, auth Auth) {
 	}
 }
 
-func (v *validator) rule(key string, rule Rule) {
-	if _, err := regexp.Compile(rule.Match); err != nil {
-		v.check(key+".match", fmt.Errorf("is not a regular expression: %w", err))
-	}
-	if rule.MaxAge != nil {
-		atLeast(v, key+".max_age", *rule.MaxAge, 0)
-	}
-	if rule.Enabled == nil && rule.MaxAge == nil && len(rule.Tags) == 0 {
-		v.check(key, errors.New("must set enabled, max_age or tags"))
-	}
-}
-
-// sharedCaches finds databases that are one and the same upstream but differ in what is cached of it. They share a cache,
-// so that a write through either is seen by both.
-func (v *validator) sharedCaches(databases map[string]Database) {
-	type place struct{ address, database string }
-	first := make(map[place]string)
-	for _, name := range slices.Sorted(maps.Keys(databases)) {
-		db := databases[name]
-		if db.Upstream.Address == "" {
-			continue // its url has a problem of its own
-		}
-		at := place{db.Upstream.Address, db.Upstream.Database}
-		other, shared := first[at]
-		if !shared {
-			first[at] = name
-		} else if !reflect.DeepEqual(db.Cache, databases[other].Cache) {
-			v.check(join("databases", name)+".cache", fmt.Errorf("%s and %s are the same upstream database: "+
-				"their cache settings must be equal", join("databases", other), join("databases", name)))
-		}
-	}
-}
-
 // unsupported refuses what can be written but is not built yet, wherever ignoring it would change answers or security.
 func unsupported(cfg *Config, v *validator) {
 	notYet := errors.New("is not supported yet")
@@ -328,9 +293,6 @@ func unsupported(cfg *Config, v *validator) {
 		key, c := join("databases", name)+".cache", cfg.Databases[name].Cache
 		if c.Freshness != FreshnessTTL {
 			v.check(key+".freshness", fmt.Errorf("%s %w", c.Freshness, notYet))
-		}
-		if len(c.Rules) > 0 {
-			v.check(key+".rules", notYet)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"overdrive/proxy/loop"
@@ -65,6 +66,21 @@ func (s *Server) admit(nc net.Conn) {
 	a.end(err)
 }
 
+// errConsole ends an admission that was a visit to the console, which is over.
+var errConsole = errors.New("console")
+
+func (a *admission) isForConsole() bool {
+	return a.server.options.Console != nil && slices.Contains(consoleNames, a.databaseName())
+}
+
+// serveConsole returns when the visit is over. A console stays until the server has stopped: it may be wanted to see how that
+// goes on.
+func (a *admission) serveConsole(user string) error {
+	_ = a.nc.SetDeadline(time.Time{})
+	a.server.options.Console.Serve(a.server.context, a.nc, user)
+	return errConsole
+}
+
 // end closes the connection if its client was not let in, with words for it if there are any.
 func (a *admission) end(err error) {
 	if err == nil {
@@ -76,7 +92,7 @@ func (a *admission) end(err error) {
 		_, _ = a.nc.Write(pgwire.AppendError(nil, report))
 	}
 	a.nc.Close()
-	if !errors.Is(err, errCancelled) {
+	if !errors.Is(err, errCancelled) && !errors.Is(err, errConsole) {
 		a.server.logRefusal(a, err)
 	}
 }
@@ -98,14 +114,17 @@ func (a *admission) run() error {
 	if err := a.authenticate(user); err != nil {
 		return err
 	}
+	if a.isForConsole() {
+		return a.serveConsole(user)
+	}
 	origin, err := a.server.originFor(a.databaseName(), user)
 	if err != nil {
 		return err
 	}
 	raw, err := startupSettings(a.startup.Params)
-	cacheOff := false
+	var own func(*session)
 	if err == nil {
-		raw, cacheOff, err = ownSettings(raw)
+		raw, own, err = ownSettings(raw)
 	}
 	if err != nil {
 		return refuse(codeInvalidParameter, "%v", err)
@@ -117,7 +136,7 @@ func (a *admission) run() error {
 		return refuse(codeAdminShutdown, "%v", errShutdown)
 	}
 	_ = a.nc.SetDeadline(time.Time{})
-	a.server.moveIn(a.nc, origin, user, raw, cacheOff)
+	a.server.moveIn(a.nc, origin, user, raw, own)
 	return nil
 }
 

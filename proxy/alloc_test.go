@@ -40,6 +40,11 @@ func newExchange(t *testing.T, cache bool) (st *stage, exchange func(question, a
 	s.client, v.conn.peer = &sink{}, &sink{}
 	return st, func(question, answer []byte) {
 		s.OnData(question)
+		for len(st.posts) > 0 { // a verdict
+			f := st.posts[0]
+			st.posts = st.posts[1:]
+			f()
+		}
 		if len(answer) > 0 {
 			v.conn.OnData(answer)
 		}

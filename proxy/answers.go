@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"overdrive/proxy/pgwire"
 )
@@ -20,6 +21,12 @@ func mustBeWhole(h pgwire.Header) bool {
 		return h.Body <= maxHeldReply
 	}
 	return false
+}
+
+// learns says whether a message is the row that a query of ours asked for.
+func (c *serverConn) learns(h pgwire.Header) bool {
+	e := c.owed.front()
+	return h.Type == pgwire.DataRow && e != nil && e.learn && h.Body <= maxHeldReply
 }
 
 // message notes what one server message means and says whether the client gets it. body is whole where mustBeWhole says
@@ -46,6 +53,14 @@ func (c *serverConn) message(h pgwire.Header, body []byte) (action, error) {
 	}
 	act := e.action
 	switch h.Type {
+	case pgwire.DataRow:
+		if c.learns(h) {
+			values, err := pgwire.SplitDataRow(body)
+			if err != nil {
+				return 0, fmt.Errorf("DataRow: %w", err)
+			}
+			c.holder.learned(values)
+		}
 	case pgwire.CommandComplete:
 		if h.Body > maxHeldReply {
 			return 0, pgwire.ErrLength
@@ -62,6 +77,9 @@ func (c *serverConn) message(h pgwire.Header, body []byte) (action, error) {
 	}
 	if settles(e.kind, h.Type) {
 		c.done = c.owed.pop()
+		if c.done.kind == owedExecute && c.done.fill != nil {
+			c.whole = append(c.whole, c.done.fill)
+		}
 		c.holder.settled(&c.done)
 	}
 	return act, nil
@@ -127,6 +145,10 @@ func (c *serverConn) readyForQuery(body []byte) (action, error) {
 	c.status = status
 	c.copyIn, c.earlySyncs = false, 0
 	c.done = c.owed.pop()
+	if c.done.fill != nil {
+		c.whole = append(c.whole, c.done.fill)
+	}
+	c.keepWhole()
 	c.holder.ready(&c.done)
 	return c.done.action, nil
 }
@@ -149,6 +171,7 @@ func (c *serverConn) completed(tag []byte) {
 // its ReadyForQuery.
 func (c *serverConn) errorResponse(body []byte, e *owed) (action, error) {
 	c.lastError = pgwire.ReadError(body)
+	c.dropWhole(e)
 	if c.lastError.Fatal() {
 		c.dying = true
 	}
@@ -230,21 +253,64 @@ func (c *serverConn) enterCopyIn() {
 	}
 }
 
-// chooseFill decides whether the cache keeps a message of a reply that it asked for: rows, their description and their
-// end. Anything but these and the plain acknowledgements makes an answer that is not kept.
+// chooseFill decides whether the cache keeps a message of a reply that it asked for: rows, descriptions, their end, and what
+// comes before them but for ParseComplete, which only some who ask the same are owed. Anything else makes an answer that is
+// not kept.
 func (c *serverConn) chooseFill(e *owed, typ byte) {
 	switch typ {
-	case pgwire.RowDescription, pgwire.DataRow, pgwire.CommandComplete:
-		c.filling = e.fill
-	case pgwire.ParseComplete, pgwire.BindComplete:
+	case pgwire.RowDescription, pgwire.DataRow, pgwire.CommandComplete, pgwire.BindComplete, pgwire.ParameterDescription:
+		if !e.spoiled {
+			c.filling = e.fill
+		}
+	case pgwire.ParseComplete:
 	default:
-		e.fill.Abort()
+		c.spoilFill(e)
 	}
 }
 
 // spoilFill gives up keeping the reply that a notice, an error or a changed parameter came into.
 func (c *serverConn) spoilFill(e *owed) {
 	if e != nil {
-		e.fill.Abort()
+		e.fill.Spoil()
+		e.spoiled = true
 	}
+}
+
+// keepWhole ends the batch for the cache: the answers in it are kept if it left no transaction open.
+func (c *serverConn) keepWhole() {
+	for i, f := range c.whole {
+		if c.status == pgwire.TxIdle {
+			f.Commit()
+		} else {
+			f.Abort()
+		}
+		c.whole[i] = nil
+	}
+	c.whole = c.whole[:0]
+}
+
+// dropWhole gives up what an error in the same batch casts doubt on. e is what it came into.
+func (c *serverConn) dropWhole(e *owed) {
+	if e == nil {
+		return
+	}
+	for i, f := range c.whole {
+		f.Spoil()
+		c.whole[i] = nil
+	}
+	c.whole = c.whole[:0]
+	// Cancelled, or told to go: others who ask the same are to try again.
+	if code := c.lastError.Code; code == codeQueryCanceled || strings.HasPrefix(code, "57P") {
+		c.owed.abortFills()
+	}
+}
+
+// abortFills gives up keeping any answer: who asked for it is gone.
+func (c *serverConn) abortFills() {
+	for i, f := range c.whole {
+		f.Abort()
+		c.whole[i] = nil
+	}
+	c.whole = c.whole[:0]
+	c.owed.abortFills()
 }

@@ -4,19 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"overdrive/pool"
 	"overdrive/proxy/pgwire"
 	"overdrive/proxy/upstream"
+	"overdrive/querycache"
 )
 
 // loopBroker is the broker of the running program. A connection that is leased to a session of another loop is moved
 // there: its old loop lets go of the socket, the new one takes it up, and only then does the session hear of it. An
 // idle connection of the session's own loop, which the pool prefers, needs none of that.
 type loopBroker struct {
-	server *Server
-	worker *worker
+	server   *Server
+	worker   *worker
+	hintTold time.Time // see misunderstood
 }
 
 // acquire is the broker's: see there.
@@ -37,6 +41,45 @@ func (b *loopBroker) acquire(s *session) *serverConn {
 		}
 		s.origin.pool.Discard(lease, pool.CloseBroken)
 	}
+}
+
+// judge is the broker's. Each session awaits one verdict at most, so the goroutines are as many as clients at most; only a few
+// work at a time.
+func (b *loopBroker) judge(s *session, l *lens, text []byte) {
+	w, text := s.worker, slices.Clone(text)
+	b.server.tasks.Go(func() {
+		b.server.judges <- struct{}{}
+		v := l.classifier.Judge(text)
+		<-b.server.judges
+		w.loop.Post(func() { s.judged(v) })
+	})
+}
+
+// refresh is the broker's.
+func (b *loopBroker) refresh(s *session, fill *querycache.Fill, message []byte) {
+	if s.origin.refreshing.Load() >= maxRefreshing || b.server.stopping.Load() {
+		fill.Abort()
+		return
+	}
+	w := b.worker
+	w.post(func() { // in an event of its own: what is borrowed for this one is the client's
+		w.scratch.reset()
+		startRefresh(s, fill, message)
+	})
+}
+
+// hintPause is how long nothing is said of misunderstood hints after something was.
+const hintPause = time.Second
+
+// misunderstood is the broker's. An application that has a word wrong has it wrong in every statement, so not each is told of.
+func (b *loopBroker) misunderstood(s *session, words []string) {
+	now := time.Now()
+	if now.Sub(b.hintTold) < hintPause {
+		return
+	}
+	b.hintTold = now
+	b.server.log.Warn("words of a cache hint are not known and ignored", "db", s.origin.database, "user", s.user,
+		"words", strings.Join(words, " "))
 }
 
 // fetch brings a connection that was leased to s to the loop of s. The caller may be on any loop.
@@ -205,6 +248,10 @@ func closeServer(c *serverConn, _ pool.CloseReason) {
 
 // ended is the broker's.
 func (b *loopBroker) ended(s *session, why reason, err error) {
+	if s.refreshes {
+		s.origin.refreshing.Add(-1)
+		return
+	}
 	b.worker.remove(s)
 	b.server.forget(s)
 	b.server.logEnd(s, why, err)

@@ -135,7 +135,7 @@ func TestCache_StatusSaysWhyNot(t *testing.T) {
 	prime(t, c, "select a from t")
 	for _, step := range []struct{ before, want, after string }{
 		{"begin", "transaction", "rollback"}, {"set overdrive.cache = off", "disabled", "set overdrive.cache = on"},
-		{"listen news", "session-state", "discard all"}, {"set search_path = pg_catalog, public", "session-state", "discard all"},
+		{"listen news", "session-state", "discard all"}, {"set log_statement = 'all'", "session-state", "discard all"},
 	} {
 		ask(t, c, step.before)
 		ask(t, c, "select a from t")

@@ -2,12 +2,8 @@ package proxy_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -228,114 +224,4 @@ func TestCache_SearchPathOfTheDatabaseChanges(t *testing.T) {
 	if got := ask(t, reader, sql); got != "101" {
 		t.Errorf("after the update: got %s (%s), want 101", got, status(t, reader))
 	}
-}
-
-// A counter that only grows, written and read by many at once in every form. Nobody may read a value below one that
-// anybody had been told of before the reading was asked for, nor one that was rolled back.
-func TestCache_NobodyReadsThePast(t *testing.T) {
-	t.Parallel()
-	const counters, writers, readers, lasts = 3, 3, 6, 4 * time.Second
-	pg := newDatabase(t, "cache_race", fmt.Sprintf(`create table counter(id int primary key, n bigint);
-		insert into counter select i, 0 from generate_series(1, %d) i;
-		create function bump(i int) returns bigint language sql as 'update counter set n = n + 1 where id = i returning n'`, counters))
-	in := start(t, setup{upstream: pg.Addr(), database: "cache_race", size: 4, caching: true})
-	prime(t, in.connect(t, "cache_race"), "select n from counter where id = 1")
-	var told [counters + 1]atomic.Int64
-	var reads, writes, hits atomic.Int64
-	over := time.Now().Add(lasts)
-	var all sync.WaitGroup
-	for i := range writers {
-		c, random := in.connect(t, "cache_race"), rand.New(rand.NewPCG(5, uint64(i)))
-		all.Go(func() {
-			for time.Now().Before(over) && !t.Failed() {
-				id := random.IntN(counters) + 1
-				n, err := bump(t, c, random.IntN(6), id)
-				if err != nil {
-					t.Errorf("writer %d: %v", i, err)
-					return
-				}
-				for old := told[id].Load(); old < n && !told[id].CompareAndSwap(old, n); old = told[id].Load() {
-				}
-				writes.Add(1)
-				<-time.After(time.Duration(random.IntN(12)) * time.Millisecond) // else nothing is ever cached
-			}
-		})
-	}
-	for i := range readers {
-		c, random := in.connect(t, "cache_race"), rand.New(rand.NewPCG(6, uint64(i)))
-		all.Go(func() {
-			for time.Now().Before(over) && !t.Failed() {
-				id := random.IntN(counters) + 1
-				floor := told[id].Load()
-				n, err := look(t, c, random.IntN(4), id)
-				if err != nil || n < floor || n >= rolledBack {
-					t.Errorf("reader %d of counter %d: got %d, %v, but %d had been acknowledged", i, id, n, err, floor)
-					return
-				}
-				if reads.Add(1)%4 == 0 && status(t, c) == "hit" {
-					hits.Add(1)
-				}
-			}
-		})
-	}
-	all.Wait()
-	t.Logf("%d writes, %d reads, %d hits among a quarter of them", writes.Load(), reads.Load(), hits.Load())
-	if hits.Load() == 0 || writes.Load() == 0 {
-		t.Error("nothing was read from the cache, so this proves nothing")
-	}
-}
-
-// rolledBack is what is added to a counter by a transaction that is rolled back.
-const rolledBack = 1 << 40
-
-// bump adds one to a counter in one of several ways and returns what it is then.
-func bump(t *testing.T, c *pgconn.PgConn, way, id int) (n int64, err error) {
-	var got string
-	update := fmt.Sprintf("update counter set n = n + 1 where id = %d returning n", id)
-	switch way {
-	case 0:
-		got, err = try(t.Context(), c, update)
-	case 1:
-		got, err = askExtended(t.Context(), c, 0, "update counter set n = n + 1 where id = $1::int returning n", fmt.Sprint(id))
-	case 2:
-		got, err = askExtended(t.Context(), c, 0, "select bump($1::int)", fmt.Sprint(id))
-	case 3:
-		got, err = try(t.Context(), c, "begin; "+update+"; commit")
-	case 4:
-		if _, err = try(t.Context(), c, "begin"); err == nil {
-			got, err = try(t.Context(), c, update)
-		}
-		if err == nil {
-			_, err = try(t.Context(), c, "commit")
-		}
-	default:
-		if _, err = try(t.Context(), c, fmt.Sprintf("begin; update counter set n = n + %d where id = %d", rolledBack, id)); err == nil {
-			_, err = try(t.Context(), c, "rollback")
-		}
-		return 0, err
-	}
-	if err == nil {
-		_, err = fmt.Sscan(got, &n)
-	}
-	return n, err
-}
-
-// look reads a counter in one of several ways.
-func look(t *testing.T, c *pgconn.PgConn, way, id int) (n int64, err error) {
-	var got string
-	switch way {
-	case 0:
-		got, err = try(t.Context(), c, fmt.Sprintf("select n from counter where id = %d", id))
-	case 1:
-		got, err = askExtended(t.Context(), c, 0, "select n from counter where id = $1::int", fmt.Sprint(id))
-	case 2:
-		got, err = askExtended(t.Context(), c, 0, fmt.Sprintf("select n from counter where id = %d", id))
-	default:
-		got, err = try(t.Context(), c, "select n from counter order by id")
-		got = strings.Split(got+";;;", ";")[id-1]
-	}
-	if err == nil {
-		_, err = fmt.Sscan(got, &n)
-	}
-	return n, err
 }

@@ -14,15 +14,10 @@ import (
 
 // Words of SHOW overdrive.status that only a session knows.
 const (
-	statusTransaction querycache.Status = "transaction"   // the statement stands in a transaction
-	statusSession     querycache.Status = "session-state" // the session has state that answers may depend on
-)
-
-// The form of an exchange is part of its key: replies are kept as bytes, and they differ.
-const (
-	formQuery    byte = 'Q' // simple protocol
-	formExecute  byte = 'E' // Bind, Execute, Sync
-	formDescribe byte = 'D' // Bind, Describe of the portal, Execute, Sync
+	statusTransaction querycache.Status = "transaction"     // the statement stands in a transaction
+	statusSession     querycache.Status = "session-state"   // the session has state that answers may depend on
+	statusOversized   querycache.Status = "oversizedresult" // the answer is larger than is kept
+	statusCoalesced   querycache.Status = "coalesced"       // a hit that somebody else's query was waited for
 )
 
 // barred says why the cache may not be asked for a statement now, or "" if it may.
@@ -30,47 +25,224 @@ func (s *session) barred(v *classify.Verdict) querycache.Status {
 	switch {
 	case s.origin.cache == nil || s.cacheOff || s.localOff:
 		return querycache.Disabled
-	case s.status() != pgwire.TxIdle || s.midBatch || s.busy() && !s.onlyReads:
+	case s.inTransaction():
 		return statusTransaction
 	case v.Status != classify.Cacheable:
 		return v.Status
-	case s.pins != 0 || !s.origin.plain(s.want):
+	case s.pins != 0 || s.lens() == nil || !s.knows(v.Needs):
 		return statusSession
 	}
 	return ""
 }
 
-// cachedQuery answers a simple Query from the cache. Otherwise it leaves the key for beginFill.
-func (s *session) cachedQuery(text []byte, v *classify.Verdict) bool {
-	s.worker.key = s.worker.key[:0]
-	if s.last = s.barred(v); s.last != "" {
+// inTransaction says whether a statement would see more, or less, than one that comes alone: a transaction block is open, or
+// the batch at hand, or one that is still to be answered, does more than read. So does a batch that goes on behind a Query
+// if it fails, and one whose statements share a snapshot.
+func (s *session) inTransaction() bool {
+	if s.srv == nil {
 		return false
 	}
-	key := s.appendKey(s.worker.key, formQuery)
-	key = append(key, text...)
-	s.worker.key = key
-	entry, status := s.origin.cache.Get(key, v)
-	s.last, s.looked = status, true
-	if entry == nil {
-		return false
+	return s.srv.status != pgwire.TxIdle || (s.midBatch || s.busy()) && !s.onlyReads || s.srv.owed.loose > 0 ||
+		s.midBatch && s.sharesSnapshot()
+}
+
+// sharesSnapshot says whether the statements of a transaction of this session see the same snapshot.
+func (s *session) sharesSnapshot() bool {
+	if level, ok := s.want.get("default_transaction_isolation"); ok {
+		return level != readCommitted
 	}
-	s.looked = false
-	s.deliver(entry.Bytes())
+	l := s.lens()
+	return l == nil || l.snapshots.Load()
+}
+
+// knows says whether the session's values of the parameters are known, and so part of its keys.
+func (s *session) knows(parameters []string) bool {
+	for _, name := range parameters {
+		if _, ok := s.want.find(name); !ok {
+			return false
+		}
+	}
 	return true
 }
 
-// appendKey starts a key: whose answer it is, under which settings, and in which form. What follows is the statement and
-// its parameters as the client sent them.
-func (s *session) appendKey(key []byte, form byte) []byte {
-	key = binary.BigEndian.AppendUint64(key, s.origin.id)
-	key = binary.BigEndian.AppendUint64(key, s.want.id)
-	return append(key, form)
+// outcome says what the cache makes of a message.
+type outcome uint8
+
+const (
+	passed   outcome = iota // it is for the server
+	answered                // the client has its answer, or will have when its turn comes
+	waits                   // it is to be taken up again later
+)
+
+// cachedQuery answers a simple Query from the cache. Where it cannot, s.fill may be set.
+func (s *session) cachedQuery(text []byte, v *classify.Verdict) outcome {
+	s.looked = false
+	if s.fill != nil { // it is this query's: a server was waited for
+		s.looked = true
+		return passed
+	}
+	if s.last = s.barred(v); s.last != "" {
+		return passed
+	}
+	r := s.worker.exact.request(s, text, v)
+	s.startKey(r, formQuery)
+	out := s.ask(r)
+	switch {
+	case out == waits:
+		return waits
+	case out == passed:
+		s.looked = true
+		return passed
+	}
+	answer := s.worker.answer
+	if fill := s.worker.refresh; fill != nil {
+		s.broker.refresh(s, fill, refreshQuery(text))
+	}
+	s.unnamed = nil // a simple Query destroys it
+	if s.busy() {
+		s.srv.owed.push(owedQuery, fake).answer = answer
+		return answered
+	}
+	s.sure = nil
+	s.pay(answer)
+	s.client.Write(s.worker.scratch.ready(pgwire.TxIdle))
+	return answered
 }
 
-// sharedFrom is the size from which a reply is handed to the socket by reference, so that a slow client costs no copy of it.
-const sharedFrom = 16 << 10
+// cachedUnit looks at the front of b for a unit of the extended protocol before any of it is sent. done says that the caller is to
+// return n: the size of what was answered, or none, since more must arrive first. Nothing is lost by the wait: before Sync
+// or Flush a server would not answer either.
+func (s *session) cachedUnit(b []byte) (n int, done bool) {
+	if s.inUnit || s.origin.cache == nil {
+		return 0, false
+	}
+	u, m := s.matchUnit(b)
+	if m == matchNone {
+		return 0, false
+	}
+	v := s.verdict(u.statement)
+	if v == nil {
+		s.await(u.statement.text())
+		return 0, true
+	}
+	if why := s.barred(v); why != "" {
+		s.last = why
+		s.giveUpFill()
+		return 0, false
+	}
+	if m == matchPartial {
+		return 0, len(b) <= maxAhead
+	}
+	if s.fill == nil {
+		switch s.askUnit(&u, v) {
+		case waits:
+			return 0, true
+		case answered:
+			return s.serve(&u), true
+		}
+	}
+	if s.link() == nil {
+		return 0, true
+	}
+	s.looked, s.inUnit = true, true
+	return 0, false
+}
 
-// deliver gives the client a kept reply, ReadyForQuery included, at its place.
+// askUnit asks the cache for a unit.
+func (s *session) askUnit(u *unit, v *classify.Verdict) outcome {
+	if sqlscan.HasSpecialDate(u.params) {
+		s.last = classify.Volatile
+		return passed
+	}
+	seen := u.statement.seen.Load() // verdict has just seen to it
+	r := &s.worker.request
+	*r = querycache.Request{Verdict: v, Text: u.statement.text(), Hint: seen.hint}
+	s.startKey(r, u.form)
+	r.Key = binary.BigEndian.AppendUint32(r.Key, uint32(len(seen.key)))
+	r.Key = append(r.Key, seen.key...)
+	r.Key = append(r.Key, u.statement.types()...)
+	r.Key = append(r.Key, u.params...)
+	return s.ask(r)
+}
+
+// startKey puts in front of r.Key whose answer it is, under which settings, and in which form. What follows is the statement
+// and its parameters.
+func (s *session) startKey(r *querycache.Request, form byte) {
+	r.User, r.MaxAge, r.Waited = s.user, s.maxAge, int(s.waited)
+	key := s.worker.key[:0]
+	key = binary.BigEndian.AppendUint64(key, s.origin.id)
+	key = binary.BigEndian.AppendUint64(key, s.want.answers)
+	key = append(key, form)
+	r.Key = append(key, r.Key...)
+}
+
+// ask puts a request to the cache. answered: the worker holds the answer. passed: the server must be asked, and if s.fill is set
+// the answer is wanted. waits: somebody else asks the server the same.
+func (s *session) ask(r *querycache.Request) outcome {
+	var w querycache.Waiter
+	if s.srv == nil && !s.midBatch && !s.alone {
+		w = (*sleeper)(s)
+	}
+	s.worker.key = r.Key // which may have grown
+	out := s.origin.cache.Ask(r, w)
+	s.last = out.Status
+	s.worker.answer, s.worker.refresh = out.Answer, nil
+	switch {
+	case out.Ticket != nil:
+		s.state, s.ticket = joined, out.Ticket
+		return waits
+	case out.Answer == nil:
+		s.fill = out.Fill
+		if s.fill != nil && !s.lens().classifier.Current(r.Verdict) { // it has just been overtaken
+			s.fill.Abort()
+			s.fill = nil
+		}
+		return passed
+	}
+	if s.waited > 0 && out.Status == querycache.Hit {
+		s.last = statusCoalesced
+	}
+	s.worker.refresh = out.Fill
+	return answered
+}
+
+// serve gives the client the answer to a unit, and to a Sync behind it, and returns the bytes used.
+func (s *session) serve(u *unit) int {
+	answer, refresh := s.worker.answer, s.worker.refresh
+	if refresh != nil {
+		s.broker.refresh(s, refresh, u.messages())
+	}
+	if u.parses {
+		s.parsed(u)
+	}
+	s.deliver(answer)
+	if u.synced && !s.midBatch {
+		s.deliver(readyIdle)
+		return u.size + len(syncMessage)
+	}
+	s.midBatch = true
+	return u.size
+}
+
+// parsed notes the Parse of a unit that was answered without a server, and acknowledges it.
+func (s *session) parsed(u *unit) {
+	if len(u.name) == 0 {
+		s.unnamed = u.statement
+	} else {
+		s.remember(string(u.name), u.statement)
+	}
+	if !s.busy() {
+		if len(u.name) == 0 {
+			s.sure = u.statement
+		}
+		s.client.Write(parseComplete)
+		return
+	}
+	e := s.srv.owed.push(owedParse, fake)
+	e.answer, e.statement, e.name, e.unnamed = parseComplete, u.statement, string(u.name), len(u.name) == 0
+}
+
+// deliver gives the client a kept reply at its place.
 //
 // Invariant: no byte from the cache is written before every reply owed ahead of it.
 func (s *session) deliver(reply []byte) {
@@ -81,6 +253,9 @@ func (s *session) deliver(reply []byte) {
 	s.pay(reply)
 }
 
+// sharedFrom is the size from which a reply is handed to the socket by reference, so that a slow client costs no copy of it.
+const sharedFrom = 16 << 10
+
 // pay is also the server connection's call, for a fake whose turn has come.
 func (s *session) pay(reply []byte) {
 	if len(reply) >= sharedFrom {
@@ -90,187 +265,7 @@ func (s *session) pay(reply []byte) {
 	}
 }
 
-// beginFill starts to keep the reply to the message that goes out next, if the cache asked for it. Generations are taken
-// here, before the server can have seen the message.
-func (s *session) beginFill(v *classify.Verdict) {
-	if len(s.worker.key) > 0 && s.last == querycache.Miss {
-		s.fill = s.origin.cache.Begin(s.worker.key, v)
-	}
-	s.worker.key = s.worker.key[:0]
-}
-
-// commitFill keeps a reply that came to a clean end.
-func (s *session) commitFill(f *querycache.Fill) {
-	f.Append(readyIdle)
-	f.Commit()
-}
-
-var readyIdle = pgwire.AppendReady(nil, pgwire.TxIdle)
-
-// A batch is one run of the extended protocol in the form that the cache knows:
-//
-//	[Parse] Bind [Describe portal] Execute(all rows) Sync
-type batch struct {
-	size      int // bytes, from Parse or Bind to Sync
-	statement *statement
-	name      []byte // of the Parse
-	parses    bool
-	describes bool
-	params    []byte // the tail of the Bind: formats, values, result formats
-}
-
-// matching says how far a batch could be recognised.
-type matching uint8
-
-const (
-	matchNone    matching = iota // it has another form
-	matchPartial                 // so far it fits, but its Sync has not arrived
-	matchWhole
+var (
+	readyIdle   = pgwire.AppendReady(nil, pgwire.TxIdle)
+	syncMessage = pgwire.AppendEmpty(nil, pgwire.Sync)
 )
-
-// cachedBatch looks at a batch of the extended protocol before any of it is sent. done says that the caller is to return
-// n: the size of a batch that was answered, or none, since more must arrive first. Nothing is lost by the wait: up to
-// the Sync a server would not answer either.
-func (s *session) cachedBatch(b []byte) (n int, done bool) {
-	if s.origin.cache == nil {
-		return 0, false
-	}
-	bt, m := s.match(b)
-	if m == matchNone {
-		return 0, false
-	}
-	v := bt.statement.judge(s.origin)
-	if s.last = s.barred(v); s.last != "" {
-		return 0, false
-	}
-	if m == matchPartial {
-		return 0, len(b) <= maxAhead
-	}
-	if sqlscan.HasSpecialDate(bt.params) {
-		s.last = classify.Volatile
-		return 0, false
-	}
-	key := s.batchKey(&bt)
-	entry, status := s.origin.cache.Get(key, v)
-	s.last = status
-	if entry == nil {
-		if s.link() == nil {
-			return 0, true
-		}
-		s.looked = true
-		if s.beginFill(v); s.fill != nil {
-			s.fill.Append(bindComplete)
-		}
-		return 0, false
-	}
-	if bt.parses {
-		s.parsed(&bt)
-	}
-	s.deliver(entry.Bytes())
-	return bt.size, true
-}
-
-// parsed notes the Parse of a batch that was answered without a server, and acknowledges it.
-func (s *session) parsed(bt *batch) {
-	if len(bt.name) == 0 {
-		s.unnamed = bt.statement
-	} else {
-		s.remember(string(bt.name), bt.statement)
-	}
-	s.answer(parseComplete, owedParse)
-}
-
-// batchKey makes the key of a batch: text and parameter types, then formats and values.
-func (s *session) batchKey(bt *batch) []byte {
-	form := formExecute
-	if bt.describes {
-		form = formDescribe
-	}
-	key := s.appendKey(s.worker.key[:0], form)
-	key = binary.BigEndian.AppendUint32(key, uint32(len(bt.statement.body)))
-	key = append(key, bt.statement.body...)
-	key = append(key, bt.params...)
-	s.worker.key = key
-	return key
-}
-
-// match recognises a batch at the front of b.
-func (s *session) match(b []byte) (bt batch, m matching) {
-	msg, body, typ, ok := cutMessage(b)
-	if !ok {
-		return bt, matchNone
-	}
-	if typ == pgwire.Parse {
-		name, rest, err := pgwire.SplitParse(body)
-		if err != nil || s.names[string(name)].statement != nil || len(s.names) >= maxNames {
-			return bt, matchNone
-		}
-		bt.parses, bt.name, bt.statement = true, name, s.internStatement(rest)
-		if bt.statement.judge(s.origin).Status != classify.Cacheable {
-			return bt, matchNone
-		}
-		bt.size = len(msg)
-		if msg, body, typ, ok = cutMessage(b[bt.size:]); !ok {
-			return bt, matchPartial
-		}
-	}
-	portal, name, params, ok := pgwire.SplitBind(body)
-	if typ != pgwire.Bind || !ok || len(portal) > 0 || bt.parses && string(name) != string(bt.name) {
-		return bt, matchNone
-	}
-	if !bt.parses {
-		_, bt.statement = s.lookup(name)
-	}
-	if bt.statement == nil {
-		return bt, matchNone
-	}
-	bt.params = params
-	bt.size += len(msg)
-	return s.matchTail(b, bt)
-}
-
-// matchTail recognises what follows the Bind of a batch.
-func (s *session) matchTail(b []byte, bt batch) (batch, matching) {
-	for {
-		msg, body, typ, ok := cutMessage(b[bt.size:])
-		if !ok {
-			return bt, matchPartial
-		}
-		bt.size += len(msg)
-		switch typ {
-		case pgwire.Describe:
-			what, name, err := pgwire.SplitTarget(body)
-			if err != nil || bt.describes || what != pgwire.Portal || len(name) > 0 {
-				return bt, matchNone
-			}
-			bt.describes = true
-			continue
-		case pgwire.Execute:
-			portal, maxRows, err := pgwire.SplitExecute(body)
-			if err != nil || len(portal) > 0 || maxRows != 0 {
-				return bt, matchNone
-			}
-		default:
-			return bt, matchNone
-		}
-		msg, _, typ, ok = cutMessage(b[bt.size:])
-		switch {
-		case !ok:
-			return bt, matchPartial
-		case typ != pgwire.Sync:
-			return bt, matchNone
-		}
-		bt.size += len(msg)
-		return bt, matchWhole
-	}
-}
-
-// cutMessage cuts a whole message off the front of b. Larger ones than are ever held count as not whole.
-func cutMessage(b []byte) (msg, body []byte, typ byte, ok bool) {
-	h, ok, err := pgwire.PeekHeader(b, maxHeld)
-	if !ok || err != nil || len(b) < h.Total() {
-		return nil, nil, 0, false
-	}
-	msg = b[:h.Total()]
-	return msg, msg[pgwire.HeaderLen:], h.Type, true
-}

@@ -116,6 +116,13 @@ func (s *session) cancel(done func()) {
 	s.worker.scratch.reset()
 	switch {
 	case s.state == waiting:
+		if s.broker.abandon(s) { // else a server is on its way
+			s.state = ready
+			s.cancelWait()
+		}
+		done()
+	case s.state == joined:
+		s.stopWaiting()
 		s.cancelWait()
 		done()
 	case (s.state == ready || s.state == stalled) && s.busy():
@@ -125,12 +132,9 @@ func (s *session) cancel(done func()) {
 	}
 }
 
-// cancelWait answers the statement that waits for a server as PostgreSQL answers a cancelled one.
+// cancelWait answers the statement that waited as PostgreSQL answers a cancelled one.
 func (s *session) cancelWait() {
-	if !s.broker.abandon(s) {
-		return // a server is on its way
-	}
-	s.state = ready
+	s.giveUpFill()
 	report := pgwire.ErrorReport{Severity: "ERROR", Code: codeQueryCanceled, Message: errCanceled.Error()}
 	s.client.Write(pgwire.AppendError(nil, report))
 	b := s.in.Join(nil)

@@ -15,6 +15,8 @@ func (nobody) toClient([]byte)                    {}
 func (nobody) pay([]byte)                         {}
 func (nobody) undone(*owed, bool)                 {}
 func (nobody) completed([]byte)                   {}
+func (nobody) tooLarge()                          {}
+func (nobody) learned([][]byte)                   {}
 func (nobody) parameter(_, _ string, _ bool) bool { return false }
 func (nobody) reopened()                          {}
 func (nobody) settled(*owed)                      {}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"overdrive/proxy/pgwire"
-	"overdrive/querycache/classify"
 )
 
 // message deals with one message of the client and returns the bytes used, none if it must wait for more of them or for a
@@ -17,10 +16,8 @@ func (s *session) message(h pgwire.Header, b []byte) int {
 	case pgwire.CopyData, pgwire.CopyDone, pgwire.CopyFail:
 		return s.copyMessage(h, b)
 	case pgwire.Parse, pgwire.Bind:
-		if !s.midBatch {
-			if n, done := s.cachedBatch(b); done {
-				return n
-			}
+		if n, done := s.cachedUnit(b); done {
+			return n
 		}
 	}
 	if h.Body > maxHeld {
@@ -151,7 +148,10 @@ func (s *session) query(msg, body []byte) bool {
 		s.violation("invalid string in message")
 		return false
 	}
-	v := s.judge(text)
+	v := s.judgeQuery(text)
+	if v == nil {
+		return s.await(text)
+	}
 	if v.Own != nil && !s.midBatch {
 		s.answerOwnQuery(v.Own)
 		return true
@@ -161,30 +161,23 @@ func (s *session) query(msg, body []byte) bool {
 		s.answer(pgwire.AppendString(nil, pgwire.CommandComplete, "DEALLOCATE"), owedQuery)
 		return true
 	}
-	if s.cachedQuery(text, v) {
-		s.unnamed, s.sure = nil, nil
+	switch s.cachedQuery(text, v) {
+	case answered:
 		return true
+	case waits:
+		return false
 	}
 	srv := s.link()
 	if srv == nil {
 		return false
 	}
 	s.noteText(srv, v)
-	s.beginFill(v)
 	s.setUnnamed(nil) // a simple Query destroys it
 	s.owe(owedQuery, forward)
 	s.midBatch = false // and ends the batch that it stands in
 	s.fill, s.looked = nil, false
 	srv.peer.Write(msg)
 	return true
-}
-
-// judge returns the verdict on a text. What the session's settings make ambiguous is not looked into.
-func (s *session) judge(text []byte) *classify.Verdict {
-	if !s.want.legible {
-		return unseen
-	}
-	return s.origin.classifier.Judge(text)
 }
 
 // functionCall takes up a FunctionCall, whose function may do anything.
@@ -219,8 +212,11 @@ func (s *session) sync(msg []byte) bool {
 		return true
 	}
 	srv.discarding = false
+	if s.inUnit { // an error made the rest of it be dropped
+		s.inUnit, s.looked = false, false
+		s.giveUpFill()
+	}
 	s.owe(owedSync, forward)
-	s.fill, s.looked = nil, false
 	srv.peer.Write(msg)
 	return true
 }
@@ -228,7 +224,9 @@ func (s *session) sync(msg []byte) bool {
 // owe notes that the server owes a reply to the message that goes out next.
 func (s *session) owe(kind replyKind, act action) *owed {
 	e := s.srv.owed.push(kind, act)
-	e.fill = s.fill
+	if act == forward {
+		e.fill = s.fill
+	}
 	return e
 }
 

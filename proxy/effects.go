@@ -24,9 +24,15 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	if why := s.barred(v); why != "" && !s.looked {
 		s.last = why
 	}
+	s.why = s.reason(v)
+	if s.origin.cache != nil && !s.looked {
+		s.origin.cache.Note(v)
+	}
 	if v.Status != classify.Cacheable {
 		s.onlyReads = false
 	}
+	s.renamed = s.renamed || v.Session.Has(classify.Renames) || renames(v.Sets) || renames(v.Resets)
+	s.noteSets(v)
 	s.pin(s.origin.pinsOf(v))
 	if len(v.Resets) > 0 || len(v.Sets) > 0 ||
 		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown) {
@@ -40,18 +46,45 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	}
 	if s.write == nil {
 		s.write = &transaction{
-			origin: s.origin, write: s.origin.cache.BeginWrite(v), judgedAt: s.origin.classifier.Generation(),
+			origin: s.origin, write: s.origin.cache.BeginWrite(v), judgedAt: s.origin.usual.classifier.Generation(),
 		}
 	} else {
 		s.write.write.Add(v)
 	}
 	s.write.ddl = s.write.ddl || v.DDL
+	s.write.blunt = s.write.blunt || v.Effect == classify.EffectEverything
+}
+
+// reason says in a sentence why s.last is what it is.
+func (s *session) reason(v *classify.Verdict) string {
+	switch s.last {
+	case v.Status:
+		return v.Reason
+	case statusTransaction:
+		return "the statement stands in a transaction, or in a batch that does more than read"
+	case statusSession:
+		if s.pins != 0 {
+			return "the session is pinned: " + s.pins.String()
+		}
+		if !s.knows(v.Needs) {
+			return "the answer depends on parameters that the session has not set: " + strings.Join(v.Needs, ", ")
+		}
+		return "the session has set parameters that answers may depend on"
+	case classify.Volatile:
+		return "a parameter holds a word such as today, which a date type reads as the present"
+	case classify.Unsettled:
+		return "a table that is read is being written, or the catalog is changing"
+	case querycache.Disabled:
+		return "the cache is off for this database, session or statement"
+	}
+	return ""
 }
 
 // noteResets remembers which parameters must be brought back to the client's startup values. What a server does not
 // report is not known until then.
 func (s *session) noteResets(srv *serverConn, names []string) {
-	s.resets = append(s.resets, names...)
+	s.forget(names)
+	s.resets, s.resetIn = append(s.resets, names...), srv.owed.sent
 	for _, name := range names {
 		srv.has = s.origin.doubt(srv.has, name)
 	}
@@ -64,6 +97,34 @@ type transaction struct {
 	write    *querycache.Write
 	judgedAt uint64 // generation of the catalog when it began to write
 	ddl      bool   // it changes the catalog
+	blunt    bool   // it may have committed a part on its own, in a procedure
+	kept     bool   // some of it is committed
+	undone   bool   // by what was answered last, all of the open transaction is rolled back
+}
+
+// completed and failed follow what becomes of the transaction. A ROLLBACK may be one to a savepoint: what counts is what was
+// answered last when the server is at rest.
+func (t *transaction) completed(tag []byte) {
+	if t == nil {
+		return
+	}
+	switch t.undone = string(tag) == "ROLLBACK"; string(tag) {
+	case "COMMIT", "PREPARE TRANSACTION":
+		t.kept = true
+	}
+}
+
+func (t *transaction) failed() {
+	if t != nil {
+		t.undone = true
+	}
+}
+
+// atRest notes that no transaction is open.
+func (t *transaction) atRest() {
+	if t != nil {
+		t.kept = t.kept || !t.undone
+	}
 }
 
 // end is called when the transaction has ended and its outcome can be seen by everybody, before the client reads that it
@@ -72,10 +133,14 @@ func (t *transaction) end() {
 	if t == nil {
 		return
 	}
-	if t.origin.classifier.Generation() != t.judgedAt {
+	if t.origin.usual.classifier.Generation() != t.judgedAt {
 		t.write.Add(unseenRun) // it may have fired a trigger that its verdict could not know of
 	}
 	t.forgetCatalog() // before anything can be kept again that the old catalog allowed
+	if !t.kept && t.undone && !t.blunt {
+		t.write.Withdraw()
+		return
+	}
 	t.write.End()
 }
 

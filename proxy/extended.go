@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"overdrive/proxy/pgwire"
+	"overdrive/querycache/classify"
 )
 
 // bind takes up a Bind, of which msg holds at least the names.
@@ -15,7 +16,11 @@ func (s *session) bind(h pgwire.Header, msg, body []byte) bool {
 	if st == nil && s.unanswered() {
 		return s.stall()
 	}
-	if st != nil && st.judge(s.origin).Own != nil {
+	v := s.verdictOf(st)
+	if v == nil {
+		return s.await(st.text())
+	}
+	if v.Own != nil {
 		s.bindPortal(portal, st)
 		s.midBatch = true
 		s.answer(bindComplete, owedBind)
@@ -84,6 +89,15 @@ func (s *session) running(portal []byte) *statement {
 	return s.portals[string(portal)]
 }
 
+// verdictOf is verdict for what may not be known: a portal that the session did not see bound may be a cursor, which was judged
+// when it was declared, but may write when it is run.
+func (s *session) verdictOf(st *statement) *classify.Verdict {
+	if st == nil {
+		return unseenRun
+	}
+	return s.verdict(st)
+}
+
 // describe takes up a Describe.
 func (s *session) describe(msg, body []byte) bool {
 	what, name, err := pgwire.SplitTarget(body)
@@ -98,9 +112,13 @@ func (s *session) describe(msg, body []byte) bool {
 			return s.stall()
 		}
 	}
-	if st != nil && st.judge(s.origin).Own != nil {
+	v := s.verdictOf(st)
+	if v == nil {
+		return s.await(st.text())
+	}
+	if v.Own != nil {
 		s.midBatch = true
-		s.describeOwn(st.judge(s.origin), what)
+		s.describeOwn(v, what)
 		return true
 	}
 	srv := s.link()
@@ -134,24 +152,23 @@ func (s *session) execute(msg, body []byte) bool {
 		return false
 	}
 	st := s.running(portal)
-	if st != nil {
-		if own := st.judge(s.origin).Own; own != nil {
-			s.midBatch = true
-			s.executeOwn(own)
-			return true
-		}
+	v := s.verdictOf(st)
+	if v == nil {
+		return s.await(st.text())
+	}
+	if v.Own != nil {
+		s.midBatch = true
+		s.executeOwn(v.Own)
+		return true
 	}
 	srv := s.link()
 	if srv == nil {
 		return false
 	}
 	s.midBatch = true
-	if st != nil {
-		s.noteText(srv, st.judge(s.origin))
-	} else {
-		s.noteText(srv, unseenRun)
-	}
+	s.noteText(srv, v)
 	s.owe(owedExecute, forward).statement = st
+	s.fill, s.inUnit, s.looked = nil, false, false
 	srv.peer.Write(msg)
 	return true
 }
@@ -190,7 +207,12 @@ func (s *session) closeObject(msg, body []byte) bool {
 }
 
 func (s *session) closePortal(msg, name []byte) bool {
-	if st := s.running(name); st != nil && st.judge(s.origin).Own != nil {
+	st := s.running(name)
+	v := s.verdictOf(st)
+	if v == nil {
+		return s.await(st.text())
+	}
+	if v.Own != nil {
 		s.midBatch = true
 		s.bindPortal(name, nil)
 		s.answer(closeComplete, owedClose)

@@ -108,16 +108,15 @@ func newStageWithout(o setup) *stage {
 		st.cut = whole
 	}
 	st.worker = &worker{}
-	st.worker.alarm = st.alarm
+	st.worker.alarm, st.worker.post = st.alarm, st.post
 	st.broker = &fakeBroker{stage: st, size: max(o.servers, 1), later: o.later, real: &loopBroker{worker: st.worker}}
 	st.worker.broker = st.broker
 	st.origin = &origin{
 		ddl: func(*querycache.Database) {
-			st.origin.classifier.Stale()
-			st.origin.askCatalog()
+			st.origin.forgetCatalog()
 		},
 		id: 1, database: "test", user: "tester", mode: o.mode, maxMessage: 16 << 20, interner: &interner{},
-		statements: newStatementTable(), classifier: classify.New(), kick: make(chan struct{}, 1), dropped: st.broker.dropped,
+		statements: newStatementTable(), usual: &lens{classifier: classify.New(nil)}, kick: make(chan struct{}, 1), dropped: st.broker.dropped,
 	}
 	st.origin.pool = pool.New(pool.Options[*serverConn]{
 		Limits: pool.Limits{Size: 1000, DialParallel: 1000},
@@ -143,22 +142,23 @@ func (st *stage) useCache() {
 }
 
 func (st *stage) learnCatalog() {
-	st.origin.classifier.SetCatalog(testCatalog(), st.origin.classifier.Generation())
+	c := st.origin.usual.classifier
+	c.SetCatalog(testCatalog(), c.Generation())
 }
 
 // testCatalog knows the tables t and t0 to t9, and nothing that would make a read of them unsafe.
 func testCatalog() *classify.Catalog {
 	relation := func(oid int, name string) []string {
-		return []string{fmt.Sprint(oid), "public", name, "r", "p", "f", "t", "f", "f"}
+		return []string{fmt.Sprint(oid), "public", name, "r", "p", "f", "t", "f", "f", "f"}
 	}
 	results := make([][][]string, len(classify.CatalogQueries()))
-	results[0] = [][]string{{`"$user", public`}}
+	results[0] = [][]string{{`"$user", public`, "f", ""}}
 	results[1] = [][]string{relation(20000, "t")}
 	for i := range 10 {
 		results[1] = append(results[1], relation(20001+i, fmt.Sprint("t", i)))
 	}
-	results[5] = [][]string{{"lower", "pg_catalog", "t", "1", "1", "i", "t"}}
-	results[9] = [][]string{{"text", "f"}, {"int4", "f"}}
+	results[5] = [][]string{{"870", "lower", "pg_catalog", "t", "1", "1", "i", "t", ""}}
+	results[9] = [][]string{{"25", "text", "f"}, {"23", "int4", "f"}}
 	c, err := classify.NewCatalog(results)
 	if err != nil {
 		panic(err)
@@ -545,6 +545,17 @@ type testCancel struct {
 func (b *fakeBroker) awaited(s *session) bool {
 	return slices.Contains(b.queue, s) || slices.Contains(b.coming, s)
 }
+
+func (b *fakeBroker) judge(s *session, l *lens, text []byte) {
+	v := l.classifier.Judge(text)
+	b.stage.post(func() { s.judged(v) })
+}
+
+func (b *fakeBroker) refresh(s *session, fill *querycache.Fill, message []byte) {
+	startRefresh(s, fill, message)
+}
+
+func (b *fakeBroker) misunderstood(*session, []string) {}
 
 func (b *fakeBroker) acquire(s *session) *serverConn {
 	if b.awaited(s) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"overdrive/proxy/pgwire"
+	"overdrive/querycache"
 )
 
 // This file is about the bond between a session and its server connection: how it comes about, what must be true
@@ -123,11 +124,13 @@ func (s *session) toClient(b []byte) { s.client.Write(b) }
 
 // completed is the server connection's call. The tag tells what really happened, where the text only asked.
 func (s *session) completed(tag []byte) {
+	s.write.completed(tag)
 	switch string(tag) {
 	case "DISCARD ALL":
 		s.names, s.portals, s.portal = nil, nil, nil
 		s.resets = append(s.resets, "all")
-		s.unpin()
+		s.unpin(allPins)
+		s.unlearned, s.want = nil, s.origin.interner.without(s.want, "role")
 	case "DEALLOCATE ALL":
 		s.names = nil
 	}
@@ -156,13 +159,24 @@ func (s *session) failed(r pgwire.ErrorReport, e *owed) {
 	switch {
 	case e == nil:
 		return
+	case e.learn:
+		s.unlearnable()
+		return
 	case e.kind == owedQuery && e.action == skip:
 		s.refusedSettings = true
 		return
 	case r.Code == codeFeatureNotSupported && e.statement != nil:
 		e.statement.stale.Store(true) // "cached plan must not change result type"
 	}
-	s.resets = nil // what failed has reset nothing
+	s.write.failed()
+	if s.srv.owed.answered == s.resetIn {
+		s.resets = nil // what failed has reset nothing
+	}
+}
+
+// tooLarge is the server connection's call.
+func (s *session) tooLarge() {
+	s.last, s.why = statusOversized, "the answer is larger than max_result, or than the memory for answers on their way"
 }
 
 // reopened is the server connection's call.
@@ -172,15 +186,9 @@ func (s *session) reopened() { s.midBatch = true }
 func (s *session) ready(e *owed) {
 	srv := s.srv
 	s.settled(e)
-	switch {
-	case e.fill == nil:
-	case srv.status == pgwire.TxIdle:
-		s.commitFill(e.fill)
-	default:
-		e.fill.Abort()
-	}
 	if srv.status == pgwire.TxIdle {
-		s.portal, s.portals, s.localOff = nil, nil, false
+		s.portal, s.portals, s.localOff, s.renamed = nil, nil, false, false
+		s.write.atRest()
 		if srv.owed.len() == 0 {
 			s.write.end()
 			s.write = nil
@@ -207,14 +215,32 @@ func (s *session) tell() {
 func (s *session) bringBack() {
 	for _, name := range s.resets {
 		if name == "all" {
-			s.want, s.cacheOff = s.startup, false
+			s.resetAll()
 			break
 		}
-		if v, ok := s.startup.get(name); ok {
-			s.want = s.origin.interner.with(s.want, name, v)
-		}
+		s.resetOne(name)
 	}
 	s.resets, s.applied = nil, nil
+}
+
+// resetAll brings back everything but the role, which RESET ALL leaves alone.
+func (s *session) resetAll() {
+	role, ok := s.want.get("role")
+	s.want, s.cacheOff, s.maxAge = s.startup, false, nil
+	if s.startupOwn != nil {
+		s.startupOwn(s)
+	}
+	if ok {
+		s.want = s.origin.interner.with(s.want, "role", role)
+	}
+}
+
+func (s *session) resetOne(name string) {
+	if v, ok := s.startup.get(name); ok {
+		s.want = s.origin.interner.with(s.want, name, v)
+	} else if _, reported := s.origin.base().get(name); !reported {
+		s.want = s.origin.interner.without(s.want, name)
+	}
 }
 
 // walked is the server connection's call after each event.
@@ -236,8 +262,10 @@ func (s *session) walked() {
 			s.reject(reasonSettings, srv.lastError.Code, srv.lastError.Message)
 			return
 		case s.state == settling:
-			s.settingsApplied()
-			s.state = ready
+			if !s.learning {
+				s.settingsApplied()
+			}
+			s.state, s.learning = ready, false
 			s.advance(nil) // before anybody else can be given the server
 		case s.state == stalled:
 			s.state = ready
@@ -246,6 +274,10 @@ func (s *session) walked() {
 		}
 		if s.told != s.want && s.state < leaving && s.told != nil {
 			s.tell()
+		}
+		if s.learns() {
+			s.learn()
+			return
 		}
 	}
 	s.settle()
@@ -307,7 +339,7 @@ func (s *session) handBack() {
 	srv, write := s.srv, s.write
 	s.srv, s.write = nil, nil
 	srv.holder = nil
-	srv.owed.abortFills()
+	srv.abortFills()
 	switch {
 	case s.left > 0 && !s.leftDrop:
 		s.broker.finish(srv, write, amidMessage)
@@ -349,6 +381,12 @@ func (s *session) lost(err error) {
 // A broker stands between sessions and the pool: it leases server connections, moves them to the session's loop, cleans
 // and closes them. All calls come on the loop of the session.
 type broker interface {
+	// judge has the lens judge a text, which is copied, elsewhere than on the loop, and then calls judged.
+	judge(s *session, l *lens, text []byte)
+	// refresh has the same asked again that s was just answered with: message. It owns fill.
+	refresh(s *session, fill *querycache.Fill, message []byte)
+	// misunderstood tells of words in a statement's hint to the cache that mean nothing, and are ignored.
+	misunderstood(s *session, words []string)
 	// acquire returns a server at once, or nil and a later call of granted or refused.
 	acquire(s *session) *serverConn
 	// abandon takes a session that waits out of the queue. false: it is too late, and granted or refused will come.

@@ -276,6 +276,7 @@ func (m *modelServer) query(text string) {
 
 var (
 	ourSets   = regexp.MustCompile(`set_config\(E'((?:[^'\\]|\\.)*)', E'((?:[^'\\]|\\.)*)', false\)`)
+	ourAsks   = regexp.MustCompile(`current_setting\(E'((?:[^'\\]|\\.)*)', true\)`)
 	ourEscape = strings.NewReplacer(`\\`, `\`, `\'`, `'`)
 )
 
@@ -286,6 +287,16 @@ func (m *modelServer) ours(sql string) string {
 		m.enter()
 		m.settings[name] = m.home[name]
 		m.put(proxytest.CommandComplete("RESET"))
+		return ""
+	}
+	if strings.HasPrefix(sql, "SELECT pg_catalog.current_setting") {
+		m.enter()
+		var names []string
+		var values [][]byte
+		for _, f := range ourAsks.FindAllStringSubmatch(sql, -1) {
+			names, values = append(names, "current_setting"), append(values, []byte(m.settings[strings.ToLower(ourEscape.Replace(f[1]))]))
+		}
+		m.put(proxytest.TextRow(names...), proxytest.DataRow(values...), proxytest.CommandComplete("SELECT 1"))
 		return ""
 	}
 	if !strings.HasPrefix(sql, "SELECT pg_catalog.set_config") {

@@ -34,7 +34,8 @@ type origin struct {
 	maxMessage int
 	interner   *interner
 	statements *statementTable
-	classifier *classify.Classifier
+	tallies    *classify.Tallies    // of the texts that its clients send
+	usual      *lens                // of sessions that have changed neither search_path nor role
 	cache      *querycache.Database // nil: caching is off
 	pool       *pool.Pool[*serverConn]
 	dialer     *upstream.Dialer
@@ -43,11 +44,13 @@ type origin struct {
 	kick       chan struct{}                  // asks for the catalog to be loaded
 	ddl        func(*querycache.Database)     // tells all origins of a database that its catalog changed
 	sessions   atomic.Int64                   // alive
+	refreshing atomic.Int64                   // sessions without a client
 	pinned     atomic.Int64                   // sessions that are tied to their server
 
 	profile atomic.Pointer[profile]
-	mu      sync.Mutex // guards the field below
+	mu      sync.Mutex // guards the fields below
 	known   map[string]*settings
+	lenses  []*lens // besides the usual one
 }
 
 // A profile is what a server reports of itself at login.
@@ -164,28 +167,7 @@ func (o *origin) doubt(has *settings, name string) *settings {
 	return next
 }
 
-// plain says whether texts under these settings mean what the classifier takes them to mean.
-//
-// The values are part of the key in any case. This is about what names mean and whose rights count, so a parameter that
-// is not known to be harmless makes texts doubtful.
-func (o *origin) plain(s *settings) bool {
-	base := o.base()
-	if s == base {
-		return true
-	}
-	for _, it := range s.items {
-		usual, reported := base.get(it.key)
-		switch {
-		case it.key == "search_path" && it.value != usual:
-			return false
-		case !reported && it.key != "search_path" && !harmless[it.key]:
-			return false
-		}
-	}
-	return true
-}
-
-// harmless are the parameters that a client may name in its startup packet without changing what texts mean.
+// harmless are parameters that do not change what names mean, or whose rights count.
 var harmless = map[string]bool{
 	"array_nulls": true, "bytea_output": true, "client_min_messages": true, "default_text_search_config": true,
 	"default_transaction_isolation": true, "extra_float_digits": true, "geqo": true,
@@ -193,19 +175,6 @@ var harmless = map[string]bool{
 	"lc_monetary": true, "lc_numeric": true, "lc_time": true, "lock_timeout": true, "plan_cache_mode": true,
 	"random_page_cost": true, "statement_timeout": true, "tcp_keepalives_idle": true, "tcp_user_timeout": true,
 	"transform_null_equals": true, "work_mem": true, "xmlbinary": true, "xmloption": true,
-}
-
-// judge returns the verdict on a prepared statement, which is renewed when the catalog changed.
-func (st *statement) judge(o *origin) *classify.Verdict {
-	if v := st.seen.Load(); v != nil && o.classifier.Current(v) {
-		return v
-	}
-	if st.body == nil || st.scope != "" {
-		return unseen
-	}
-	v := o.classifier.Judge(st.text())
-	st.seen.Store(v)
-	return v
 }
 
 // catalogChanged forgets what is known of the catalog, under whatever name and user, until it was loaded again.

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"strconv"
 	"strings"
+	"time"
 
 	"overdrive/proxy/pgwire"
 	"overdrive/querycache/classify"
@@ -12,11 +14,13 @@ import (
 // ownPrefix stands before the names of what can be asked.
 const ownPrefix = "overdrive."
 
-// Names of what can be asked.
+// Names of what can be asked. The last two can be set.
 const (
 	ownStatus = "status"
+	ownReason = "reason"
 	ownPinned = "pinned"
 	ownCache  = "cache"
+	ownMaxAge = "max_age"
 )
 
 // value answers SHOW. ok is false for a name that does not exist.
@@ -24,6 +28,8 @@ func (s *session) value(name string) (v string, ok bool) {
 	switch name {
 	case ownStatus:
 		return string(s.last), true
+	case ownReason:
+		return s.why, true
 	case ownPinned:
 		return s.pins.String(), true
 	case ownCache:
@@ -31,36 +37,75 @@ func (s *session) value(name string) (v string, ok bool) {
 			return "off", true
 		}
 		return "on", true
+	case ownMaxAge:
+		if s.maxAge == nil {
+			return "", true
+		}
+		return s.maxAge.String(), true
 	}
 	return "", false
 }
 
 // perform runs an own statement and returns its reply without RowDescription, or an error.
 func (s *session) perform(o *classify.Own) ([]byte, *pgwire.ErrorReport) {
-	if o.Verb != "show" {
-		switch {
-		case o.Name != ownCache:
+	if o.Verb == "show" {
+		v, ok := s.value(o.Name)
+		if !ok {
 			return nil, unknownOwn(o.Name)
-		case o.Verb == "reset" || o.Value == "":
-			o = &classify.Own{Verb: o.Verb, Name: o.Name, Value: "on"}
-		case o.Value != "on" && o.Value != "off":
-			return nil, &pgwire.ErrorReport{Severity: "ERROR", Code: codeInvalidParameter,
-				Message: "overdrive.cache must be on or off"}
 		}
-		switch {
-		case o.Verb != "set local":
-			s.cacheOff = o.Value == "off"
-		case s.status() != pgwire.TxIdle: // outside of a transaction it has no effect, as in PostgreSQL
-			s.localOff = o.Value == "off"
+		return pgwire.AppendString(pgwire.AppendTextValue(nil, v), pgwire.CommandComplete, "SHOW"), nil
+	}
+	set, err := ownSetting(o)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Verb != "set local":
+		set(s)
+	case o.Name == ownCache && s.status() != pgwire.TxIdle: // outside of a transaction it has no effect, as in PostgreSQL
+		s.localOff = o.Value == "off"
+	}
+	tag, _, _ := strings.Cut(strings.ToUpper(o.Verb), " ")
+	return pgwire.AppendString(nil, pgwire.CommandComplete, tag), nil
+}
+
+// ownSetting returns what a SET or RESET of one of the proxy's own parameters does. For one transaction, in which nothing is
+// served anyway, only SET LOCAL overdrive.cache means anything.
+func ownSetting(o *classify.Own) (set func(*session), report *pgwire.ErrorReport) {
+	value := o.Value
+	if o.Verb == "reset" {
+		value = ""
+	}
+	switch o.Name {
+	case ownCache:
+		if value != "" && value != "on" && value != "off" {
+			return nil, invalidOwn("overdrive.cache must be on or off")
 		}
-		tag, _, _ := strings.Cut(strings.ToUpper(o.Verb), " ")
-		return pgwire.AppendString(nil, pgwire.CommandComplete, tag), nil
+		return func(s *session) { s.cacheOff = value == "off" }, nil
+	case ownMaxAge:
+		age, ok := parseAge(value)
+		if !ok {
+			return nil, invalidOwn("overdrive.max_age must be a duration such as '30s' or '5m', or a number of seconds")
+		}
+		return func(s *session) { s.maxAge = age }, nil
 	}
-	v, ok := s.value(o.Name)
-	if !ok {
-		return nil, unknownOwn(o.Name)
+	return nil, unknownOwn(o.Name)
+}
+
+// parseAge reads a duration, or a number of seconds. The empty string is nil: what the configuration says.
+func parseAge(value string) (age *time.Duration, ok bool) {
+	if value == "" {
+		return nil, true
 	}
-	return pgwire.AppendString(pgwire.AppendTextValue(nil, v), pgwire.CommandComplete, "SHOW"), nil
+	d, err := time.ParseDuration(value)
+	if seconds, numeric := strconv.ParseUint(value, 10, 31); numeric == nil {
+		d, err = time.Duration(seconds)*time.Second, nil
+	}
+	return &d, err == nil && d >= 0
+}
+
+func invalidOwn(message string) *pgwire.ErrorReport {
+	return &pgwire.ErrorReport{Severity: "ERROR", Code: codeInvalidParameter, Message: message}
 }
 
 func unknownOwn(name string) *pgwire.ErrorReport {

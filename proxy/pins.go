@@ -18,10 +18,13 @@ const (
 	pinAdvisoryLock
 	pinPrepare
 	pinSetting
+	pinUnlearned
 	pinLibrary
 	pinSeed
 	pinUnseen
 	pinDoubtful
+
+	allPins = 1<<iota - 1
 )
 
 var pinNames = [...]struct {
@@ -33,7 +36,8 @@ var pinNames = [...]struct {
 	{pinHoldCursor, "cursor WITH HOLD"},
 	{pinAdvisoryLock, "session advisory lock"},
 	{pinPrepare, "SQL PREPARE"},
-	{pinSetting, "SET of a parameter that the server does not report"},
+	{pinSetting, "SET of a parameter that cannot follow"},
+	{pinUnlearned, "SET whose outcome is not known yet"},
 	{pinLibrary, "LOAD"},
 	{pinSeed, "setseed"},
 	{pinUnseen, "statement that was not looked into"},
@@ -77,7 +81,11 @@ func (o *origin) pinsOf(v *classify.Verdict) pinSet {
 		}
 	}
 	for _, name := range v.Sets {
-		if _, ok := o.base().get(name); !ok {
+		switch _, reported := o.base().get(name); {
+		case reported:
+		case follows(name):
+			pins |= pinUnlearned
+		default:
 			pins |= pinSetting
 		}
 	}
@@ -95,10 +103,10 @@ func (s *session) pin(pins pinSet) {
 	s.pins |= pins
 }
 
-// unpin frees the session: nothing of what it did is left on the server.
-func (s *session) unpin() {
-	if s.pins != 0 {
+// unpin takes reasons away: nothing of the kind is left on the server.
+func (s *session) unpin(pins pinSet) {
+	if s.pins != 0 && s.pins&^pins == 0 {
 		s.origin.pinned.Add(-1)
 	}
-	s.pins = 0
+	s.pins &^= pins
 }

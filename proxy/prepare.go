@@ -29,7 +29,11 @@ func (s *session) parse(msg, body []byte) bool {
 		return false
 	}
 	st := s.internStatement(rest)
-	if !known && st.judge(s.origin).Own != nil {
+	v := s.verdict(st)
+	if v == nil {
+		return s.await(st.text())
+	}
+	if !known && v.Own != nil {
 		return s.parseOwn(string(name), st)
 	}
 	if known && s.unanswered() {
@@ -198,7 +202,6 @@ func (s *session) largeParse(h pgwire.Header, b []byte) int {
 	s.midBatch = true
 	s.noteText(srv, unseen)
 	st := &statement{}
-	st.seen.Store(unseen)
 	e := s.owe(owedParse, forward)
 	if e.statement = st; len(name) == 0 {
 		e.unnamed = true

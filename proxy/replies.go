@@ -52,12 +52,18 @@ type owed struct {
 	unnamed bool
 	// statement is what a Parse or Close is about, so that a failure can be undone.
 	statement *statement
+	// loose marks a Query that ends a batch of the extended protocol: if that fails, the server skips the Query, too, and the
+	// batch goes on to a Sync.
+	loose bool
 	// name is the client's name for the statement; empty for injected messages and the unnamed one.
 	name string
 	// answer holds the bytes of a fake. They are never changed after they were queued.
 	answer []byte
+	// learn marks a query of ours whose row the holder wants.
+	learn bool
 	// fill records the rows of this reply for the cache, if it asked for that.
-	fill *querycache.Fill
+	fill    *querycache.Fill
+	spoiled bool // and it is known that the reply will not be kept
 }
 
 // unnamedAfter says whether the message behind e makes or destroys the unnamed statement, and what that is afterwards.
@@ -84,6 +90,7 @@ type replyQueue struct {
 	// of the oldest whose end is owed.
 	sent, answered uint64
 	open           bool // messages were sent since the last end of a batch
+	loose          int  // entries that are
 }
 
 // undecided says whether it is open what became of a message of the given batch: the batch was sent as a whole, so that
@@ -103,6 +110,10 @@ func (q *replyQueue) push(kind replyKind, act action) *owed {
 	switch {
 	case act == fake, kind == owedCopyEnd:
 	case kind.endsBatch():
+		if q.open && kind != owedSync {
+			e.loose = true
+			q.loose++
+		}
 		q.sent++
 		q.open = false
 	default:
@@ -146,6 +157,9 @@ func (q *replyQueue) pop() owed {
 	q.count--
 	if e.kind.endsBatch() && e.action != fake {
 		q.answered++
+	}
+	if e.loose {
+		q.loose--
 	}
 	if q.count > 0 && q.front().kind == owedCopyEnd {
 		q.pop() // what stood before it has not begun a copy, so the server ignores the end of one

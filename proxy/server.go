@@ -17,6 +17,7 @@ import (
 	"overdrive/proxy/pgauth"
 	"overdrive/proxy/upstream"
 	"overdrive/querycache"
+	"overdrive/querycache/classify"
 )
 
 // Options make a Server. Databases and Users are required; the zero values of the others are usable.
@@ -34,6 +35,8 @@ type Options struct {
 	MaxMessage   int           // bytes of one message; 0: 1 GiB
 	LoginTimeout time.Duration // 0: one minute
 	Cache        *querycache.Cache
+	// Console serves clients of the databases overdrive and pgbouncer; nil: there are no such databases.
+	Console Console
 }
 
 // A Database is one name that clients may connect to.
@@ -67,10 +70,12 @@ type Server struct {
 	clients       atomic.Int64   // who count against MaxClients: all that are in or on their way in
 	ids           atomic.Uint64
 	stopping      atomic.Bool
+	judges        chan struct{} // holds one token for each text that is being judged
 	quiet         chan struct{} // closed when the last client has gone, once stopping
 
 	mu        sync.Mutex // guards the fields below
 	origins   map[originKey]*origin
+	tallies   map[string]*classify.Tallies // by cacheName
 	listeners map[net.Listener]struct{}
 }
 
@@ -98,9 +103,9 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		options: o, log: o.Logger, authenticator: pgauth.NewAuthenticator(pgauth.Options{}),
-		databases: make(map[string]*Database), origins: make(map[originKey]*origin),
+		databases: make(map[string]*Database), origins: make(map[originKey]*origin), tallies: make(map[string]*classify.Tallies),
 		listeners: make(map[net.Listener]struct{}), quiet: make(chan struct{}),
-		arrival: make(chan struct{}, 1),
+		arrival: make(chan struct{}, 1), judges: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	for _, db := range o.Databases {
 		s.databases[db.Name] = &db
@@ -125,6 +130,7 @@ func (s *Server) startWorker(i int) error {
 	}
 	w := &worker{index: i, loop: l}
 	w.broker = &loopBroker{server: s, worker: w}
+	w.post = func(f func()) { l.Post(f) }
 	w.alarm = func(d time.Duration, f func()) stopper { return l.AfterFunc(d, f) }
 	s.workers = append(s.workers, w)
 	s.loops.Go(func() {
@@ -199,12 +205,16 @@ func (s *Server) receive(nc net.Conn) {
 }
 
 // moveIn hands an authenticated client to an event loop, where its session begins.
-func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, cacheOff bool) {
+func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, own func(*session)) {
 	w := s.place()
 	w.load.Add(1)
-	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true, cacheOff: cacheOff}
+	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true}
+	own(c)
+	c.startupOwn = own
 	c.broker = w.broker
-	o.sessions.Add(1)
+	if o.sessions.Add(1) == 1 {
+		o.askCatalog()
+	}
 	s.registry.admit(c, w)
 	select {
 	case s.arrival <- struct{}{}:
@@ -240,7 +250,12 @@ func (s *Server) originFor(database, user string) (*origin, error) {
 	if !db.admits(user) {
 		return nil, refuse(codeInvalidAuthorization, "user %q is not permitted to connect to database %q", user, database)
 	}
-	key := originKey{database, user}
+	return s.originOf(db, user)
+}
+
+// originOf is originFor for whoever may act for user on the database.
+func (s *Server) originOf(db *Database, user string) (*origin, error) {
+	key := originKey{db.Name, user}
 	if db.Target.User != "" {
 		key.user = db.Target.User
 	}

@@ -33,6 +33,10 @@ type holder interface {
 	pay(b []byte)
 	// undone tells that a reply will never come: the message failed, or an error made the server skip it.
 	undone(e *owed, failed bool)
+	// learned gives the values of a row that was asked for; they are borrowed.
+	learned(values [][]byte)
+	// tooLarge tells that the answer at hand is larger than is kept.
+	tooLarge()
 	// completed gives the command tag of a CommandComplete before it is passed on.
 	completed(tag []byte)
 	// failed gives an error of the server before it is passed on, and the reply it came into, nil if none was owed.
@@ -82,10 +86,11 @@ type serverConn struct {
 	owed    replyQueue
 	done    owed // the end of the last batch
 	in      pgwire.Inbox
-	left    int              // bytes still to come of the message being passed
-	hide    bool             // what is left is not for the client
-	instead []byte           // goes to the client in place of the message at hand
-	filling *querycache.Fill // keeps the message being passed, nil if the cache has no use for it
+	left    int                // bytes still to come of the message being passed
+	hide    bool               // what is left is not for the client
+	instead []byte             // goes to the client in place of the message at hand
+	whole   []*querycache.Fill // answers of the batch at hand that have come to their end
+	filling *querycache.Fill   // keeps the message being passed, nil if the cache has no use for it
 	status  pgwire.TxStatus
 
 	has       *settings
@@ -148,8 +153,9 @@ func (c *serverConn) walk(b []byte) (rest []byte, err error) {
 		run = i
 	}
 	take := func(n int) { // moves on by n bytes of the present message
-		if c.filling != nil {
-			c.filling.Append(b[i : i+n])
+		if c.filling != nil && !c.filling.Append(b[i:i+n]) {
+			c.filling = nil
+			c.holder.tooLarge()
 		}
 		if c.hide {
 			pass()
@@ -177,7 +183,7 @@ func (c *serverConn) walk(b []byte) (rest []byte, err error) {
 			break
 		}
 		size := pgwire.HeaderLen
-		if mustBeWhole(h) {
+		if mustBeWhole(h) || c.learns(h) {
 			if size = h.Total(); len(b)-i < size {
 				break
 			}
@@ -233,7 +239,7 @@ func (c *serverConn) OnError(err error) {
 	c.worker.scratch.reset()
 	h := c.holder
 	c.holder = nil
-	c.owed.abortFills()
+	c.abortFills()
 	if h != nil {
 		h.lost(err)
 	}

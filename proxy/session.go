@@ -7,13 +7,15 @@ import (
 	"overdrive/pool"
 	"overdrive/proxy/pgwire"
 	"overdrive/querycache"
+	"overdrive/querycache/classify"
 )
 
 // sessionState is where a session stands between two bytes of its client.
 //
-//	greeting ──▶ ready ◀──▶ waiting ──▶ settling ──▶ ready ◀──▶ stalled
-//	    │          │           │            │                      │
-//	    └──────────┴───────────┴────────────┴──────────────────────┴──▶ leaving ──▶ gone
+//	greeting ──▶ ready ◀──▶ judging, joined
+//	    │          │  ◀──▶ waiting ──▶ settling ──▶ ready ◀──▶ stalled
+//	    │          │          │            │                      │
+//	    └──────────┴──────────┴────────────┴──────────────────────┴──▶ leaving ──▶ gone
 //
 // Only in ready are messages of the client taken up; in the others they are kept, in bounds, or left in the socket.
 type sessionState uint8
@@ -25,6 +27,10 @@ const (
 	ready
 	// waiting: a message needs a server, and the session stands in the pool's queue.
 	waiting
+	// judging: the text of a message was never seen before, and its verdict is being worked out.
+	judging
+	// joined: somebody else is asking the server what a message asks, and the session waits for the answer.
+	joined
 	// settling: the server leased is being given the client's settings.
 	settling
 	// stalled: what the next message means depends on replies that are still owed.
@@ -60,32 +66,47 @@ type session struct {
 	in         pgwire.Inbox
 	left       int // bytes still to come of the client's message being passed on or dropped
 	state      sessionState
-	leftDrop   bool // what is left is not for the server
-	midBatch   bool // extended messages since the last Sync
-	skipToSync bool // after an error of ours: drop everything up to a Sync
-	cacheOff   bool // SET overdrive.cache = off
-	localOff   bool // SET LOCAL overdrive.cache = off
-	looked     bool // the cache was asked for what is being sent now
-	onlyReads  bool // nothing but plain reads is owed
-	draining   bool // the server is stopping: end at rest
-	copied     bool // the client has sent parts of a copy
-	retrying   bool // a timer will try to release the server again
-	sweeping   bool // a statement under way changes more than its own: what follows its batch waits for the outcome
-	paused     bool // the client is not read, because somebody else must catch up first
+	leftDrop   bool  // what is left is not for the server
+	midBatch   bool  // extended messages since the last Sync
+	skipToSync bool  // after an error of ours: drop everything up to a Sync
+	cacheOff   bool  // SET overdrive.cache = off
+	localOff   bool  // SET LOCAL overdrive.cache = off
+	looked     bool  // the cache was asked for what is being sent now
+	inUnit     bool  // what is being sent is a unit that the cache was asked for
+	waited     uint8 // how often the message at hand has waited for somebody else's answer
+	alone      bool  // it must not do so again
+	refreshes  bool  // there is no client: see startRefresh
+	onlyReads  bool  // nothing but plain reads is owed
+	draining   bool  // the server is stopping: end at rest
+	copied     bool  // the client has sent parts of a copy
+	retrying   bool  // a timer will try to release the server again
+	sweeping   bool  // a statement under way changes more than its own: what follows its batch waits for the outcome
+	paused     bool  // the client is not read, because somebody else must catch up first
+	learning   bool  // what is being settled is an answer to learn
+	renamed    bool  // names or rights may be others until the transaction ends
 	// refusedSettings: the server refused the settings that the client wants.
 	refusedSettings bool
 	last            querycache.Status
+	why             string // a sentence about last
 	pins            pinSet
 
 	cancelKey  CancelKey
-	names      map[string]prepared   // by the client's names
+	names      map[string]prepared // by the client's names
+	through    *lens               // how its texts are read; of lensOf
+	lensOf     *settings
+	ticket     *querycache.Ticket    // of the wait for somebody else's answer
+	maxAge     *time.Duration        // SET overdrive.max_age
+	awaited    *classify.Verdict     // on the message at hand, while it is taken up again
 	unnamed    *statement            // by what was sent
 	sure       *statement            // the same by what was answered
 	portal     *statement            // bound to the unnamed portal
 	portals    map[string]*statement // bound to named portals, until the transaction ends
-	fill       *querycache.Fill      // of the batch that is being sent
+	fill       *querycache.Fill      // of the message at hand, or the unit that is being sent
 	write      *transaction          // that is open and has written
+	startupOwn func(*session)        // gives it what its startup packet says of the proxy's own parameters
 	rawStartup []setting             // until they are known to be valid
+	unlearned  []string              // parameters that were set and must be asked for
+	resetIn    uint64                // the batch of the resets
 	resets     []string              // parameters to bring back to startup once the statement is through
 	endTimer   stopper
 }
@@ -273,15 +294,18 @@ func (s *session) end(why reason, err error) {
 	if s.state == gone {
 		return
 	}
-	if s.state == waiting || s.state == greeting && s.srv == nil {
+	switch {
+	case s.state == waiting, s.state == greeting && s.srv == nil:
 		s.broker.abandon(s)
+	case s.state == joined:
+		s.stopWaiting()
 	}
 	s.state = gone
 	if s.endTimer != nil {
 		s.endTimer.Stop()
 	}
 	s.in.Keep(nil)
-	s.fill.Abort()
+	s.giveUpFill()
 	if s.pins != 0 {
 		s.origin.pinned.Add(-1)
 	}

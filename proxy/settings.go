@@ -16,8 +16,10 @@ type setting struct{ key, name, value string }
 // A set holds every parameter that the server reports and that can be set, and every other parameter that a client named
 // in its startup packet.
 type settings struct {
-	id    uint64 // unique in the process, never reused; part of cache keys
+	id    uint64 // unique in the process, never reused
 	items []setting
+	// answers is the id of the set without the parameters that no answer depends on; part of cache keys.
+	answers uint64
 	// legible says whether the classifier reads texts under these settings as the server does.
 	legible bool
 }
@@ -43,6 +45,7 @@ func (in *interner) intern(items []setting) *settings {
 		content.WriteString(it.value)
 		content.WriteByte(0)
 	}
+	answers := in.telling(items)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if s, ok := in.sets[content.String()]; ok {
@@ -52,10 +55,30 @@ func (in *interner) intern(items []setting) *settings {
 		in.sets = make(map[string]*settings)
 	}
 	in.next++
-	s := &settings{id: in.next, items: items}
+	s := &settings{id: in.next, items: items, answers: in.next}
+	if answers != nil {
+		s.answers = answers.id
+	}
 	s.legible = s.readsPlainly()
 	in.sets[content.String()] = s
 	return s
+}
+
+// telling returns the set of those items that answers depend on, or nil if they are all.
+func (in *interner) telling(items []setting) *settings {
+	some := slices.DeleteFunc(slices.Clone(items), func(it setting) bool { return silent[it.key] })
+	if len(some) == len(items) {
+		return nil
+	}
+	return in.intern(some)
+}
+
+// silent are parameters that decide whether, when and how fast an answer comes, and who asks for it, but not what it says.
+var silent = map[string]bool{
+	"application_name": true, "client_min_messages": true, "default_transaction_read_only": true, "geqo": true,
+	"idle_in_transaction_session_timeout": true, "idle_session_timeout": true, "jit": true, "lock_timeout": true,
+	"plan_cache_mode": true, "random_page_cost": true, "statement_timeout": true, "tcp_keepalives_idle": true,
+	"tcp_user_timeout": true, "work_mem": true, "scram_iterations": true,
 }
 
 // with returns the set in which name has the given value.
@@ -71,6 +94,15 @@ func (in *interner) with(s *settings, name, value string) *settings {
 		}
 	}
 	return in.intern(append(items, setting{key, name, value}))
+}
+
+// without returns the set that lacks name.
+func (in *interner) without(s *settings, name string) *settings {
+	i, ok := s.find(name)
+	if !ok {
+		return s
+	}
+	return in.intern(slices.Delete(slices.Clone(s.items), i, i+1))
 }
 
 // get looks a parameter up; the case of its name does not matter.

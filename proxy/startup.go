@@ -1,11 +1,12 @@
 package proxy
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 
 	"overdrive/proxy/pgwire"
+	"overdrive/querycache/classify"
 )
 
 // This file is the end of a login, from the moment the client is known to be who it says: its startup settings are made
@@ -70,21 +71,26 @@ func (s *session) greet() {
 	s.state = ready
 }
 
-// ownSettings takes the proxy's own parameters out of those of a startup packet.
-func ownSettings(raw []setting) (rest []setting, cacheOff bool, err error) {
+// ownSettings takes the proxy's own parameters out of those of a startup packet. set gives them to a session.
+func ownSettings(raw []setting) (rest []setting, set func(*session), err error) {
+	var sets []func(*session)
 	for _, it := range raw {
-		switch name, own := strings.CutPrefix(it.key, ownPrefix); {
-		case !own:
+		name, own := strings.CutPrefix(it.key, ownPrefix)
+		if !own {
 			rest = append(rest, it)
-		case name != ownCache:
-			return nil, false, fmt.Errorf("unrecognized configuration parameter %q", it.name)
-		case it.value != "on" && it.value != "off":
-			return nil, false, fmt.Errorf("%s must be on or off", it.name)
-		default:
-			cacheOff = it.value == "off"
+			continue
 		}
+		one, report := ownSetting(&classify.Own{Verb: "set", Name: name, Value: it.value})
+		if report != nil {
+			return nil, nil, errors.New(report.Message)
+		}
+		sets = append(sets, one)
 	}
-	return rest, cacheOff, nil
+	return rest, func(s *session) {
+		for _, one := range sets {
+			one(s)
+		}
+	}, nil
 }
 
 // maxStartupSettings bounds the parameters of a startup packet.

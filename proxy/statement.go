@@ -9,7 +9,9 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"overdrive/proxy/pgwire"
+	"overdrive/querycache"
 	"overdrive/querycache/classify"
+	"overdrive/querycache/sqlscan"
 )
 
 // A statement is one prepared statement as any number of clients share it: equal text, parameter types and parse
@@ -24,14 +26,37 @@ type statement struct {
 	// stale is set when a server has said that the columns of the result are others than when it was parsed. Who
 	// prepared it before must prepare it anew, as with PostgreSQL itself.
 	stale atomic.Bool
-	// seen is the verdict on the text, renewed when the catalog changes.
-	seen atomic.Pointer[classify.Verdict]
+	// seen is the verdict on the text, renewed when the catalog changes or somebody sees it through another lens.
+	seen atomic.Pointer[sighting]
+}
+
+// A sighting is a verdict as one lens gave it.
+type sighting struct {
+	lens    *lens
+	verdict *classify.Verdict
+	// Only if the verdict is Cacheable: what the text adds to a key, and what a comment in it says to the cache.
+	key  []byte
+	hint *querycache.Hint
+}
+
+func newSighting(l *lens, v *classify.Verdict, text []byte) *sighting {
+	seen := &sighting{lens: l, verdict: v}
+	if v.Status == classify.Cacheable {
+		seen.key, seen.hint = sqlscan.AppendKey(nil, text), querycache.HintOf(text)
+	}
+	return seen
 }
 
 // text is the statement's SQL.
 func (st *statement) text() []byte {
 	text, _, _ := pgwire.CutString(st.body)
 	return text
+}
+
+// types are the number and the OIDs of the parameter types, as in the Parse message.
+func (st *statement) types() []byte {
+	_, types, _ := pgwire.CutString(st.body)
+	return types
 }
 
 // serverPrefix starts the name of every statement that the proxy prepares on a server.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"overdrive/proxy/loop"
+	"overdrive/querycache"
 )
 
 // A worker is one event loop with what the sessions on it share. It belongs to that loop.
@@ -13,7 +14,13 @@ type worker struct {
 	loop    *loop.Loop
 	broker  broker
 	scratch scratch
-	key     []byte // of the cache look-up at hand
+	exact   exactTexts
+	request querycache.Request // that is being put to the cache
+	key     []byte             // of it
+	spare   []byte             // for a text that is not in exact
+	answer  []byte             // of it, if the cache had one
+	refresh *querycache.Fill   // by whom the answer is to be fetched anew
+	post    func(func())       // has something run on the loop, from any goroutine
 	alarm   func(d time.Duration, f func()) stopper
 
 	sessions list         // everybody who lives here

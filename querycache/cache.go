@@ -5,8 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"overdrive/querycache/classify"
 )
 
 // Defaults of Options.
@@ -24,17 +22,9 @@ type Options struct {
 	SettlePeriod time.Duration
 	// Now is a monotonic clock, read as the time since some fixed moment; nil means the system's.
 	Now func() time.Duration
+	// Faults makes the cache wrong, for tests of tests.
+	Faults Faults
 }
-
-// Status says what became of a statement; here it is added to the words of package classify.
-type Status = classify.Status
-
-// What Get says besides the statuses of verdicts.
-const (
-	Hit      Status = "hit"
-	Miss     Status = "miss"
-	Disabled Status = "disabled"
-)
 
 // Cache holds the answers of several databases in one budget. All methods may be called at any time from any goroutine.
 // No method fails: what cannot be kept is not kept.
@@ -44,13 +34,16 @@ type Cache struct {
 	settlePeriod time.Duration
 	now          func() time.Duration
 	seed         maphash.Seed
+	faults       Faults
 
-	used  atomic.Int64 // bytes reserved. Invariant: used <= maxBytes, and at least what entries and fills take
-	fills atomic.Int64 // the part of used that fills take. Invariant: fills <= maxFillBytes
-	hand  atomic.Uint32
-	shard [numShards]shard
+	used  atomic.Int64 // bytes reserved, see budget.go
+	fills atomic.Int64 // the part of used that fills take. Invariant: fills <= maxFillBytes, but for a moment
 
-	mu        sync.Mutex // guards databases
+	evicting sync.Mutex // guards sweeper and every Database.hand. No lock of a shard may be held when it is taken
+	sweeper  uint
+
+	list      atomic.Pointer[[]*Database] // the databases; a new slice for every change
+	mu        sync.Mutex                  // guards databases, and changes of list
 	databases map[string]*Database
 }
 
@@ -67,12 +60,10 @@ func New(o Options) *Cache {
 		o.Now = func() time.Duration { return time.Since(start) }
 	}
 	c := &Cache{
-		maxBytes: o.MaxBytes, maxFillBytes: o.MaxBytes / 2, settlePeriod: o.SettlePeriod, now: o.Now,
+		maxBytes: o.MaxBytes, maxFillBytes: o.MaxBytes / 2, settlePeriod: o.SettlePeriod, now: o.Now, faults: o.Faults,
 		seed: maphash.MakeSeed(), databases: map[string]*Database{},
 	}
-	for i := range c.shard {
-		c.shard[i].init()
-	}
+	c.list.Store(new([]*Database))
 	return c
 }
 
@@ -83,38 +74,28 @@ func (c *Cache) Database(name string, p Policy) *Database {
 	defer c.mu.Unlock()
 	d := c.databases[name]
 	if d == nil {
-		d = &Database{cache: c, cells: map[classify.RelationID]*cell{}, salt: maphash.String(c.seed, name)}
+		d = newDatabase(c, p)
 		c.databases[name] = d
+		old := *c.list.Load()
+		list := append(old[:len(old):len(old)], d) // a copy: others read the old one
+		c.list.Store(&list)
+		return d
 	}
-	d.policy.Store(&p)
+	d.SetPolicy(p)
 	return d
-}
-
-// all returns every database.
-func (c *Cache) all() []*Database {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	list := make([]*Database, 0, len(c.databases))
-	for _, d := range c.databases {
-		list = append(list, d)
-	}
-	return list
 }
 
 // Purge drops everything. What was begun before it is not stored after it.
 func (c *Cache) Purge() {
-	for _, d := range c.all() {
-		d.all.bump() // first: a fill that commits now is stored dead
-	}
-	for i := range c.shard {
-		c.shard[i].drop(func(*Entry) bool { return true })
+	for _, d := range *c.list.Load() {
+		d.Purge()
 	}
 }
 
 // Stats returns the sum over all databases.
 func (c *Cache) Stats() Stats {
 	var sum Stats
-	for _, d := range c.all() {
+	for _, d := range *c.list.Load() {
 		sum.add(d.Stats())
 	}
 	return sum
@@ -122,32 +103,3 @@ func (c *Cache) Stats() Stats {
 
 // UsedBytes returns the memory reserved for entries and fills in progress; it never exceeds Options.MaxBytes.
 func (c *Cache) UsedBytes() int64 { return c.used.Load() }
-
-// reserve takes n bytes of the budget, evicting entries for them, and reports whether it could.
-func (c *Cache) reserve(n int64) bool {
-	for {
-		used := c.used.Load()
-		if used+n <= c.maxBytes {
-			if c.used.CompareAndSwap(used, used+n) {
-				return true
-			}
-			continue
-		}
-		if n > c.maxBytes || !c.evictOne() {
-			return false
-		}
-	}
-}
-
-func (c *Cache) release(n int64) { c.used.Add(-n) }
-
-// evictOne drops the least recently used entry of the next shard that has any, and reports whether there was one. Going
-// round the shards comes close to the least recently used entry of all, without a lock or list for all.
-func (c *Cache) evictOne() bool {
-	for range numShards {
-		if c.shard[c.hand.Add(1)%numShards].evictOldest() {
-			return true
-		}
-	}
-	return false
-}

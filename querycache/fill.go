@@ -1,88 +1,134 @@
 package querycache
 
-import (
-	"time"
+import "overdrive/querycache/classify"
 
-	"overdrive/querycache/classify"
-)
-
-// Fill collects one answer on its way from the server. It belongs to one goroutine. The caller must end it by Commit or
-// Abort; both may be called more than once, the first counts. A nil *Fill is one that was abandoned.
+// Fill collects one answer on its way from the server. It belongs to one goroutine. Whoever was given it must end it by
+// Commit, Abort or Spoil; all may be called more than once, the first counts. A nil *Fill is one that was ended.
 //
-//	Begin ──▶ collecting ──Commit──▶ stored, or dropped because a write came between
-//	              │ Append over a limit, Abort
-//	              └──▶ abandoned
+//	Ask ──▶ collecting ──Commit──▶ stored, or dropped because a write came between
+//	             │ Append over a limit, Spoil: the answer is not for keeping
+//	             │ Abort: there is no answer
+//	             └──▶ ended
 type Fill struct {
 	database *Database // nil: ended
+	verdict  *classify.Verdict
 	hash     uint64
-	deps     []dependency
-	born     time.Duration
-	data     []byte // the key, then what has come of the answer
-	keyLen   int
-	reserved int64 // of the budget, for data
+	entry          // as it will be stored; its blob grows
+	length   int64 // of the answer so far
+	reserved int64 // of the budget, for the blob
+
+	// Guarded by the mu of its shard:
+	head     []byte // dependencies and key
+	waiters  waitList
+	forgiven bool // by Faults.JoinAnyFlight
 }
 
 // firstAnswerBytes is the room for the answer in a new fill.
 const firstAnswerBytes = 512
 
-// Begin starts to collect the answer to be kept under key, or returns nil if it could not be kept: the verdict or the
-// policy forbids it, a relation it reads is being written, or memory is short. Call it before the query is sent, since
-// it notes the state of the relations. It copies key.
-func (d *Database) Begin(key []byte, v *classify.Verdict) *Fill {
-	if v.Status != classify.Cacheable || !d.policy.Load().Enabled {
-		return nil
+// maxDependencies bounds the cells that one answer depends on.
+const maxDependencies = 1000
+
+// cells appends to ids the cells that an answer depends on.
+func (l *look) cells(ids []cellID) []cellID {
+	table := &l.d.cells
+	ids = append(ids, everything, table.query(l.r.Verdict.Fingerprint))
+	ids = append(ids, l.terms.tags...)
+	if l.r.Hint != nil {
+		for _, tag := range l.r.Hint.Tags {
+			ids = append(ids, table.tag(tag))
+		}
 	}
-	d.settle()
-	deps, settled := note(append(d.cellsOf(v.Reads), &d.all))
-	if !settled {
-		return nil
-	}
-	deps[0], deps[len(deps)-1] = deps[len(deps)-1], deps[0] // the database's cell first: it decides most often
-	f := &Fill{database: d, hash: d.hash(key), deps: deps, born: d.cache.now(), keyLen: len(key)}
-	if !f.grow(len(key) + firstAnswerBytes) {
-		return nil
-	}
-	f.data = append(f.data, key...)
-	return f
+	return table.relations(ids, l.r.Verdict.Reads)
 }
 
+// begin returns a fill for the statement, or nil if there is no memory for it. It is not settled if something the answer
+// depends on is being written: there is no fill then.
+func (l *look) begin() (f *Fill, settled bool) {
+	d := l.d
+	var buf [32]cellID
+	ids := l.cells(buf[:0])
+	if len(ids) > maxDependencies {
+		return nil, true
+	}
+	var words [32 * dependencyBytes]byte
+	deps, settled := d.cells.note(words[:0], ids)
+	if !settled {
+		return nil, false
+	}
+	f = &Fill{database: d, verdict: l.r.Verdict, hash: l.hash, entry: entry{
+		deps: uint16(len(ids)), keyLen: uint32(len(l.r.Key)), ghost: l.p.DryRun,
+		born: d.cache.now(), keep: l.terms.window(), tried: never, choice: l.choice,
+	}}
+	room := len(deps) + len(l.r.Key)
+	if !f.ghost {
+		room += firstAnswerBytes
+	}
+	if !f.grow(room) {
+		return nil, true
+	}
+	f.blob = append(append(f.blob, deps...), l.r.Key...)
+	f.head = f.blob
+	return f, true
+}
+
+// dependencies and key shadow those of the entry: they may be called by others, with the mu of the shard held.
+func (f *Fill) dependencies() []byte { return f.head[:int(f.deps)*dependencyBytes] }
+
+func (f *Fill) key() []byte { return f.head[int(f.deps)*dependencyBytes:] }
+
+// list makes f the one that others wait for. The caller holds the mu of the shard.
+func (f *Fill) list(s *shard) { s.flights[f.hash] = f }
+
 // Append adds b, which it copies, to the answer. It returns false if the answer is too large, now or before: the fill is
-// then abandoned and its memory free.
+// then spoiled and its memory free.
 func (f *Fill) Append(b []byte) bool {
 	if f == nil || f.database == nil {
 		return false
 	}
+	f.length += int64(len(b))
 	limit := f.database.policy.Load().MaxResult
-	if limit > 0 && int64(len(f.data)-f.keyLen)+int64(len(b)) > limit {
-		f.database.stats.oversize.Add(1)
-		f.Abort()
-		return false
+	if limit > 0 && f.length > limit {
+		return f.oversize()
 	}
-	if need := len(f.data) + len(b); need > cap(f.data) {
-		room := 2 * cap(f.data)
+	if f.ghost {
+		return true
+	}
+	if need := len(f.blob) + len(b); need > cap(f.blob) {
+		room := 2 * cap(f.blob)
 		if limit > 0 {
-			room = min(room, f.keyLen+int(limit))
+			room = min(room, len(f.head)+int(limit))
 		}
 		if !f.grow(max(need, room)) {
-			f.database.stats.oversize.Add(1)
-			f.Abort()
-			return false
+			return f.oversize()
 		}
 	}
-	f.data = append(f.data, b...)
+	f.blob = append(f.blob, b...)
 	return true
 }
 
-// grow makes the capacity of data n bytes and reports whether there was room in the budget.
+func (f *Fill) oversize() bool {
+	f.database.stats.oversize.Add(1)
+	f.Spoil()
+	return false
+}
+
+// grow makes the capacity of the blob n bytes and reports whether there was room in the budget.
 func (f *Fill) grow(n int) bool {
 	c := f.database.cache
-	if c.fills.Add(int64(n)) > c.maxFillBytes || !c.reserve(int64(n)) {
+	if c.fills.Add(int64(n)) > c.maxFillBytes || !c.reserve(f.database, int64(n)) {
 		c.fills.Add(-int64(n))
 		return false
 	}
-	data := make([]byte, len(f.data), n)
-	copy(data, f.data)
-	f.data = data
+	blob := make([]byte, len(f.blob), n)
+	copy(blob, f.blob)
+	f.blob = blob
+	if f.head != nil {
+		s := f.database.shard(f.hash)
+		s.mu.Lock()
+		f.head = blob[:len(f.head)] // the old array is not to be kept by it
+		s.mu.Unlock()
+	}
 	f.give(f.reserved)
 	f.reserved = int64(n)
 	return true
@@ -94,43 +140,92 @@ func (f *Fill) give(n int64) {
 	f.database.cache.release(n)
 }
 
-// Commit keeps the answer, unless a write of what it depends on has begun since Begin. Call it only for an answer that
-// is whole and clean. It reports whether the answer was kept.
+// Commit keeps the answer, unless a write of what it depends on has begun since the fill. Call it only for an answer that
+// is whole and clean. It reports whether the answer was kept. Whoever waits for it is told to ask again.
 func (f *Fill) Commit() bool {
 	if f == nil || f.database == nil {
 		return false
 	}
-	defer f.Abort()
 	d := f.database
-	if check(f.deps) != unchanged {
+	if d.cache.faults.JoinAnyFlight {
+		f.forgive()
+	}
+	if d.check(f.dependencies()) != unchanged {
 		d.stats.racesLost.Add(1)
+		f.end(nil, false)
 		return false
 	}
-	if !d.policy.Load().Enabled {
+	if waste := cap(f.blob) - len(f.blob); waste > len(f.blob)/8 {
+		f.grow(len(f.blob)) // else it is kept with the waste, which is paid for
+	}
+	if p := d.policy.Load(); p.never || p.DryRun != f.ghost || !d.cache.reserve(d, entryOverhead) {
+		f.end(nil, true)
 		return false
-	}
-	if waste := cap(f.data) - len(f.data); waste > len(f.data)/8 {
-		f.grow(len(f.data)) // else it is kept with the waste, which is paid for
-	}
-	overhead := entryOverhead + int64(len(f.deps))*dependencyBytes
-	if !d.cache.reserve(overhead) {
-		return false
-	}
-	e := &Entry{
-		database: d, hash: f.hash, deps: f.deps, born: f.born, size: f.reserved + overhead,
-		data: f.data, keyLen: f.keyLen,
 	}
 	d.cache.fills.Add(-f.reserved)
 	f.reserved = 0 // the entry has it now
-	d.cache.shard[e.hash%numShards].store(e)
+	if t := f.verdict.Tally; t != nil {
+		t.Fills.Add(1)
+		t.FillTime.Add(int64(d.cache.now() - f.born))
+		t.FillBytes.Add(f.length)
+	}
+	f.end(&f.entry, false)
 	return true
 }
 
-// Abort ends the fill and keeps nothing.
+// Abort ends the fill because whoever was to fill it fell away. The first of those who wait for it will fill in his
+// place.
 func (f *Fill) Abort() {
-	if f == nil || f.database == nil {
-		return
+	if f != nil && f.database != nil {
+		f.end(nil, false)
 	}
+}
+
+// Spoil ends the fill because the answer is of a kind that is not kept: an error, one with a notice, one too large. Each of
+// those who wait for it asks the server himself.
+func (f *Fill) Spoil() {
+	if f != nil && f.database != nil {
+		f.end(nil, true)
+	}
+}
+
+// end stores e, where that is not nil, and wakes those who wait.
+func (f *Fill) end(e *entry, alone bool) {
+	d, s := f.database, f.database.shard(f.hash)
+	now := d.cache.now()
+	var old entry
+	s.mu.Lock()
+	switch {
+	case e != nil:
+		old = s.store(f.hash, f.verdict.Fingerprint, e)
+		s.spoil(f.hash, never)
+	case alone:
+		s.spoil(f.hash, now+spoiledPeriod)
+	}
+	if s.flights[f.hash] == f {
+		delete(s.flights, f.hash)
+	}
+	first := f.waiters.take()
+	s.mu.Unlock()
+	if e != nil {
+		d.count(e, +1)
+	}
+	if old.blob != nil {
+		d.forget(&old)
+	}
+	t := f.verdict.Tally
+	f.drop()
+	asking := wake(first, alone, now)
+	if e != nil && asking > 0 {
+		d.stats.coalesced.Add(asking)
+		if t != nil {
+			t.Coalesced.Add(asking)
+		}
+	}
+}
+
+// drop frees what f holds. Nobody waits for it, and it is not listed.
+func (f *Fill) drop() {
 	f.give(f.reserved)
 	*f = Fill{}
 }

@@ -31,20 +31,31 @@ func writing(ids ...classify.RelationID) *classify.Verdict {
 
 var writesAll = &classify.Verdict{Status: classify.NotAQuery, Effect: classify.EffectEverything}
 
+// ask asks for the key on behalf of nobody in particular.
+func ask(d *Database, key string, v *classify.Verdict) Outcome {
+	return d.Ask(&Request{Key: []byte(key), Verdict: v}, nil)
+}
+
+// begin asks for a key that is not kept, and returns the fill; nil if it may not be filled.
+func begin(d *Database, key string, v *classify.Verdict) *Fill { return ask(d, key, v).Fill }
+
+// fill keeps answer under the key, in place of what is there.
 func fill(t *testing.T, d *Database, key, answer string, v *classify.Verdict) {
 	t.Helper()
-	f := d.Begin([]byte(key), v)
+	f := d.Ask(&Request{Key: []byte(key), Verdict: v, Hint: &Hint{Refresh: true}}, nil).Fill
 	if f == nil || !f.Append([]byte(answer)) || !f.Commit() {
 		t.Fatalf("fill of %q failed", key)
 	}
 }
 
+// get says what is served under the key, or why nothing is. It fills nothing.
 func get(d *Database, key string, v *classify.Verdict) string {
-	e, status := d.Get([]byte(key), v)
-	if e == nil {
-		return string(status)
+	o := ask(d, key, v)
+	o.Fill.Abort()
+	if o.Answer == nil {
+		return string(o.Status)
 	}
-	return "hit:" + string(e.Bytes())
+	return string(o.Status) + ":" + string(o.Answer)
 }
 
 func expect(t *testing.T, what, got, want string) {
@@ -66,7 +77,7 @@ func TestDatabase_ServesWhatWasFilled(t *testing.T) {
 	expect(t, "uncacheable verdict", get(d, "k", &classify.Verdict{Status: classify.Volatile}), "volatile")
 	fill(t, d, "empty", "", v)
 	expect(t, "answer of no bytes", get(d, "empty", v), "hit:")
-	if got := d.Stats(); got.Hits != 2 || got.Misses != 2 || got.Entries != 2 {
+	if got := d.Stats(); got.Hits != 2 || got.Misses != 5 || got.Entries != 2 {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -76,14 +87,11 @@ func TestDatabase_ComparesWholeKeysWhenHashesAreEqual(t *testing.T) {
 	d := c.Database("shop", defaultPolicy)
 	fill(t, d, "k", "rows", reading())
 	hash := d.hash([]byte("k"))
-	s := &c.shard[hash%numShards]
-	if e := s.find(hash, d, []byte("x")); e != nil {
+	var e entry
+	if d.shard(hash).find(hash, []byte("x"), &e) {
 		t.Error("found under another key of the same hash")
 	}
-	if e := s.find(hash, c.Database("blog", defaultPolicy), []byte("k")); e != nil {
-		t.Error("found for another database")
-	}
-	if e := s.find(hash, d, []byte("k")); e == nil {
+	if !d.shard(hash).find(hash, []byte("k"), &e) {
 		t.Error("not found")
 	}
 }
@@ -105,7 +113,7 @@ func TestDatabase_ShorterMaxAgeHoldsForWhatIsKept(t *testing.T) {
 	expect(t, "too old", get(d, "k", v), "miss")
 	d.SetPolicy(Policy{})
 	expect(t, "disabled", get(d, "k", v), "disabled")
-	if d.Begin([]byte("k"), v) != nil {
+	if begin(d, "k", v) != nil {
 		t.Error("fill of a disabled database began")
 	}
 }
@@ -114,7 +122,7 @@ func TestFill_AgeCountsFromBegin(t *testing.T) {
 	c, clock := newTestCache(1 << 20)
 	d := c.Database("shop", defaultPolicy)
 	v := reading(1)
-	f := d.Begin([]byte("k"), v)
+	f := begin(d, "k", v)
 	clock.now = time.Minute + 1
 	f.Commit()
 	expect(t, "answer that took longer than max age", get(d, "k", v), "miss")
@@ -158,7 +166,7 @@ func TestWrite_KeepsReadersOutUntilItsEnd(t *testing.T) {
 		second := d.BeginWrite(effect)
 		expect(t, name+": written", get(d, "k", v), "unsettled")
 		expect(t, name+": unknown key, written", get(d, "new", v), "unsettled")
-		if d.Begin([]byte("k"), v) != nil {
+		if begin(d, "k", v) != nil {
 			t.Errorf("%s: fill began during a write", name)
 		}
 		w.End()
@@ -183,8 +191,8 @@ func TestWrite_AddCoversLaterStatements(t *testing.T) {
 	w.End()
 	expect(t, "first", get(d, "1", reading(1)), "miss")
 	expect(t, "second", get(d, "2", reading(2)), "miss")
-	if d.cells[1].load() != oneGeneration {
-		t.Errorf("relation added twice: word %#x", d.cells[1].load())
+	if word := d.cells.at(d.cells.relations(nil, []classify.RelationID{1})[0]).load(); word != oneGeneration {
+		t.Errorf("relation added twice: word %#x", word)
 	}
 }
 
@@ -198,11 +206,11 @@ func TestWrite_AbandonedStaysUnsettledForThePeriod(t *testing.T) {
 	w.End()
 	clock.now = DefaultSettlePeriod - 1
 	expect(t, "just before the period ends", get(d, "k", v), "unsettled")
-	if d.Begin([]byte("k"), v) != nil {
+	if begin(d, "k", v) != nil {
 		t.Error("fill began within the period")
 	}
 	clock.now = DefaultSettlePeriod
-	if d.Begin([]byte("k"), v) == nil {
+	if begin(d, "k", v) == nil {
 		t.Error("no fill after the period")
 	}
 	expect(t, "after", get(d, "k", v), "miss")
@@ -217,7 +225,7 @@ func TestPurge_DropsEntriesAndFillsInProgress(t *testing.T) {
 	v := reading(1)
 	for name, purge := range map[string]func(){"cache": c.Purge, "database": d.Purge} {
 		fill(t, d, "k", "rows", v)
-		f := d.Begin([]byte("late"), v)
+		f := begin(d, "late", v)
 		purge()
 		if f.Commit() {
 			t.Errorf("%s: fill begun before the purge was kept", name)
@@ -249,7 +257,7 @@ func TestInvariant_HoldsInEveryInterleaving(t *testing.T) {
 			for _, who := range order {
 				switch n := step[who]; {
 				case who == 0 && n == 0:
-					f = d.Begin([]byte("k"), v)
+					f = begin(d, "k", v)
 				case who == 0 && n == 1:
 					seen = value
 				case who == 0 && n == 2:
@@ -263,13 +271,13 @@ func TestInvariant_HoldsInEveryInterleaving(t *testing.T) {
 					w.End()
 					open = false
 				case who == 2:
-					e, _ := d.Get([]byte("k"), v)
-					if e == nil {
+					o := ask(d, "k", v)
+					if o.Answer == nil {
 						break
 					}
 					hits++
-					if open || string(e.Bytes()) != value {
-						t.Errorf("order %v: served %q, the database says %q, write open %v", order, e.Bytes(), value, open)
+					if open || string(o.Answer) != value {
+						t.Errorf("order %v: served %q, the database says %q, write open %v", order, o.Answer, value, open)
 					}
 				}
 				step[who]++
@@ -298,26 +306,27 @@ func interleave(steps, order []int, f func([]int)) {
 	}
 }
 
-func TestGet_FindsAWriteThatCameBetweenCheckAndStore(t *testing.T) {
+func TestAsk_FindsAWriteThatCameBetweenCheckAndStore(t *testing.T) {
 	c, _ := newTestCache(1 << 20)
 	d := c.Database("shop", defaultPolicy)
 	v := reading(1)
-	f := d.Begin([]byte("k"), v)
+	f := begin(d, "k", v)
 	f.Append([]byte("old"))
-	deps := f.deps
-	f.Commit()
 	d.BeginWrite(writing(1)).End()
-	fill(t, d, "k", "new", v)
-	// Store an entry with the old words, as if Commit had been held up behind its check.
-	e, _ := d.Get([]byte("k"), v)
-	e.deps = deps
+	c.reserve(d, entryOverhead)
+	c.fills.Add(-f.reserved)
+	f.reserved = 0
+	f.end(&f.entry, false) // as if Commit had been held up behind its check
 	expect(t, "entry stored too late", get(d, "k", v), "miss")
+	if c.UsedBytes() != 0 {
+		t.Errorf("%d bytes used by nothing", c.UsedBytes())
+	}
 }
 
 func TestFill_OverTheLimitFreesItsMemoryAtOnce(t *testing.T) {
 	c, _ := newTestCache(1 << 20)
 	d := c.Database("shop", Policy{Enabled: true, MaxAge: time.Minute, MaxResult: 1000})
-	f := d.Begin([]byte("k"), reading())
+	f := begin(d, "k", reading())
 	if !f.Append(make([]byte, 1000)) {
 		t.Fatal("at the limit: refused")
 	}
@@ -348,7 +357,7 @@ func TestCache_NeverExceedsItsBudget(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var open []*Fill
 	for i := range 5000 {
-		if f := d.Begin(fmt.Appendf(nil, "key %d", i), reading()); f != nil {
+		if f := begin(d, fmt.Sprintf("key %d", i), reading()); f != nil {
 			f.Append(make([]byte, rng.IntN(3000)))
 			open = append(open, f)
 		}
@@ -384,7 +393,7 @@ func TestCache_NeverExceedsItsBudget(t *testing.T) {
 func TestCache_TakesTheLargestResultOfTheDefaults(t *testing.T) {
 	c, _ := newTestCache(DefaultMaxBytes)
 	d := c.Database("shop", Policy{Enabled: true, MaxAge: time.Minute, MaxResult: 50 << 20})
-	f := d.Begin([]byte("k"), reading())
+	f := begin(d, "k", reading())
 	chunk := make([]byte, 64<<10)
 	for range 800 {
 		if !f.Append(chunk) {
@@ -420,15 +429,15 @@ func TestEntry_BytesStayWhenItIsEvicted(t *testing.T) {
 	d := c.Database("shop", defaultPolicy)
 	key := []byte("k")
 	answer := []byte("rows")
-	f := d.Begin(key, reading())
+	f := begin(d, string(key), reading())
 	f.Append(answer)
 	f.Commit()
 	copy(answer, "XXXX")
-	e, _ := d.Get([]byte("k"), reading())
+	o := ask(d, "k", reading())
 	key[0] = 'x'
 	c.Purge()
-	if !bytes.Equal(e.Bytes(), []byte("rows")) {
-		t.Errorf("got %q", e.Bytes())
+	if !bytes.Equal(o.Answer, []byte("rows")) {
+		t.Errorf("got %q", o.Answer)
 	}
 }
 
@@ -466,14 +475,14 @@ func TestCache_ServesNothingStaleUnderLoad(t *testing.T) {
 				n.Lock()
 				least := n.ended
 				n.Unlock()
-				if e, _ := d.Get(key, v); e != nil {
-					b := e.Bytes()
+				o := d.Ask(&Request{Key: key, Verdict: v}, nil)
+				if b := o.Answer; b != nil {
 					if got := uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]); got < least {
 						t.Errorf("served %d, %d had ended", got, least)
 					}
 					continue
 				}
-				f := d.Begin(key, v)
+				f := o.Fill
 				n.Lock()
 				got := n.value
 				n.Unlock()
@@ -493,18 +502,18 @@ func benchmarkEntry() (*Database, []byte, *classify.Verdict) {
 	d := c.Database("shop", defaultPolicy)
 	v := reading(1, 2)
 	key := bytes.Repeat([]byte("k"), 120)
-	f := d.Begin(key, v)
+	f := d.Ask(&Request{Key: key, Verdict: v}, nil).Fill
 	f.Append(make([]byte, 200))
 	f.Commit()
 	return d, key, v
 }
 
-func BenchmarkGet(b *testing.B) {
+func BenchmarkAsk(b *testing.B) {
 	d, key, v := benchmarkEntry()
 	b.Run("hit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if e, _ := d.Get(key, v); e == nil {
+			if o := d.Ask(&Request{Key: key, Verdict: v}, nil); o.Answer == nil {
 				b.Fatal("miss")
 			}
 		}
@@ -512,7 +521,7 @@ func BenchmarkGet(b *testing.B) {
 	b.Run("hit/parallel", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				d.Get(key, v)
+				d.Ask(&Request{Key: key, Verdict: v}, nil)
 			}
 		})
 	})
@@ -520,7 +529,7 @@ func BenchmarkGet(b *testing.B) {
 		b.ReportAllocs()
 		other := append(bytes.Clone(key), 'x')
 		for b.Loop() {
-			d.Get(other, v)
+			d.Ask(&Request{Key: other, Verdict: v}, nil).Fill.Abort()
 		}
 	})
 }
@@ -530,7 +539,7 @@ func BenchmarkFill(b *testing.B) {
 	answer := make([]byte, 200)
 	b.ReportAllocs()
 	for b.Loop() {
-		f := d.Begin(key, v)
+		f := d.Ask(&Request{Key: key, Verdict: v, Hint: &Hint{Refresh: true}}, nil).Fill
 		f.Append(answer)
 		f.Commit()
 	}

@@ -4,7 +4,12 @@ import "sync/atomic"
 
 // Stats counts what happened since the start, and what is there now.
 type Stats struct {
-	Hits, Misses  int64
+	Hits          int64 // answered from the cache; of them
+	Stale         int64 // - past MaxAge
+	Coalesced     int64 // - after waiting for the query of somebody else
+	Misses        int64 // asked from the server though the verdict was Cacheable
+	DryHits       int64 // misses that only a dry run kept from being hits
+	Refreshes     int64 // queries begun to refresh an answer that aged
 	RacesLost     int64 // answers not kept because a write came between
 	Oversize      int64 // answers not kept because of their size
 	Evictions     int64 // entries dropped for want of memory
@@ -12,11 +17,16 @@ type Stats struct {
 	Abandoned     int64 // now: writes of unknown outcome that keep relations unsettled
 	Bytes         int64 // now: of entries, with their overhead
 	Entries       int64 // now
+	GhostEntries  int64 // now: keys kept by a dry run
 }
 
 func (s *Stats) add(o Stats) {
 	s.Hits += o.Hits
+	s.Stale += o.Stale
+	s.Coalesced += o.Coalesced
 	s.Misses += o.Misses
+	s.DryHits += o.DryHits
+	s.Refreshes += o.Refreshes
 	s.RacesLost += o.RacesLost
 	s.Oversize += o.Oversize
 	s.Evictions += o.Evictions
@@ -24,19 +34,24 @@ func (s *Stats) add(o Stats) {
 	s.Abandoned += o.Abandoned
 	s.Bytes += o.Bytes
 	s.Entries += o.Entries
+	s.GhostEntries += o.GhostEntries
 }
 
 // counters are the Stats of a database, each counted by itself.
 type counters struct {
-	hits, misses, racesLost, oversize, evictions, invalidations, abandoned, bytes, entries atomic.Int64
+	hits, stale, coalesced, misses, dryHits, refreshes atomic.Int64
+	racesLost, oversize, evictions, invalidations      atomic.Int64
+	abandoned, bytes, entries, ghosts                  atomic.Int64
 }
 
 // Stats returns the counters of the database.
 func (d *Database) Stats() Stats {
 	s := &d.stats
 	return Stats{
-		Hits: s.hits.Load(), Misses: s.misses.Load(), RacesLost: s.racesLost.Load(), Oversize: s.oversize.Load(),
-		Evictions: s.evictions.Load(), Invalidations: s.invalidations.Load(), Abandoned: s.abandoned.Load(),
-		Bytes: s.bytes.Load(), Entries: s.entries.Load(),
+		Hits: s.hits.Load(), Stale: s.stale.Load(), Coalesced: s.coalesced.Load(), Misses: s.misses.Load(),
+		DryHits: s.dryHits.Load(), Refreshes: s.refreshes.Load(),
+		RacesLost: s.racesLost.Load(), Oversize: s.oversize.Load(), Evictions: s.evictions.Load(),
+		Invalidations: s.invalidations.Load(), Abandoned: s.abandoned.Load(),
+		Bytes: s.bytes.Load(), Entries: s.entries.Load(), GhostEntries: s.ghosts.Load(),
 	}
 }

@@ -8,11 +8,12 @@ import (
 )
 
 // Write is one transaction that writes. From BeginWrite to its end nothing that depends on what it writes is served or
-// filled. It belongs to one goroutine. The caller must end it by End or Abandon; both may be called more than once, the
-// first counts. A nil *Write writes nothing, and End and Abandon of it do nothing.
+// filled. It belongs to one goroutine. The caller must end it by End, Withdraw or Abandon; all may be called more than once,
+// the first counts. A nil *Write writes nothing, and to end it does nothing.
 //
-//	BeginWrite ──▶ open ──Add──▶ open ──End────▶ ended
-//	                              └──Abandon──▶ unsettled ──SettlePeriod──▶ ended
+//	BeginWrite ──▶ open ──Add──▶ open ──End───────▶ ended: what was kept before is stale
+//	                              ├──Withdraw──▶ ended: nothing has changed
+//	                              └──Abandon───▶ unsettled ──SettlePeriod──▶ ended: stale
 type Write struct {
 	database *Database
 	cells    []*cell // each entered once
@@ -36,14 +37,16 @@ func (w *Write) Add(v *classify.Verdict) {
 	if w.ended {
 		return
 	}
-	var cells []*cell
+	var buf [8]cellID
+	var ids []cellID
 	switch v.Effect {
 	case classify.EffectRelations:
-		cells = w.database.cellsOf(v.Writes)
+		ids = w.database.cells.relations(buf[:0], v.Writes)
 	case classify.EffectEverything:
-		cells = []*cell{&w.database.all}
+		ids = append(buf[:0], everything)
 	}
-	for _, c := range cells {
+	for _, id := range ids {
+		c := w.database.cells.at(id)
 		if !slices.Contains(w.cells, c) {
 			c.enter()
 			w.cells = append(w.cells, c)
@@ -59,10 +62,31 @@ func (w *Write) End() {
 		return
 	}
 	w.ended = true
+	if skip := w.database.cache.faults.SkipInvalidation; skip != nil && skip() {
+		w.withdraw()
+		return
+	}
 	for _, c := range w.cells {
 		c.leave()
 	}
 	w.database.stats.invalidations.Add(1)
+}
+
+// Withdraw tells that the transaction has certainly been rolled back, with all that w was told of. What was fresh before it
+// is fresh again. Call it only for a transaction block that BEGIN had opened: outside of one, a procedure or a text of several
+// statements may have committed some of its work before it failed. In doubt call End.
+func (w *Write) Withdraw() {
+	if w == nil || w.ended {
+		return
+	}
+	w.ended = true
+	w.withdraw()
+}
+
+func (w *Write) withdraw() {
+	for _, c := range w.cells {
+		c.withdraw()
+	}
 }
 
 // Abandon tells that it is not known whether and when the transaction commits, as after the connection broke. What it

@@ -40,7 +40,7 @@ func TestDemo_ShowsWhatItClaims(t *testing.T) {
 		`\n  \d+ times as fast\n`,
 		`SHOW overdrive.pinned: "LISTEN"\n`,
 		`SHOW overdrive.pinned: ""\n`,
-		`1000 statements of 50 connected clients .* pg_stat_activity: [1-5] server connections\n`,
+		`1000 statements of 50 connected clients .* pg_stat_activity: [2-6] server connections\n`,
 		`psql 'postgres://app:demo@127.0.0.1:\d+/shop\?sslmode=disable'\n$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(got.out) {

@@ -95,7 +95,8 @@ func rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), healthcheckCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), explainCommand(), purgeCommand(), statsCommand(),
+		healthcheckCommand(), versionCommand())
 	return root
 }
 

@@ -21,6 +21,13 @@ func TestRun_ExitsWithTwoOnWrongUsage(t *testing.T) {
 		{[]string{"demo", "twice"}, `unexpected argument "twice"`},
 		{[]string{"version", "--json=x=y"}, "unknown flag: --json"},
 		{[]string{"healthcheck", "--http=%"}, "invalid"},
+		{[]string{"explain", "--config=a.yaml"}, "want one argument, the statement, got 0"},
+		{[]string{"explain", "select", "1"}, "want one argument, the statement, got 2"},
+		{[]string{"explain", "select 1"}, "explain needs either --config or --connection-string"},
+		{[]string{"purge", "--config=a.yaml"}, "purge needs one of --table, --tag, --query and --all"},
+		{[]string{"purge", "--all", "--tag=x", "--config=a.yaml"}, "purge needs one of"},
+		{[]string{"stats", "now"}, `unexpected argument "now"`},
+		{[]string{"stats", "--watch"}, "stats needs either"},
 	} {
 		got := runToEnd(t, c.args...)
 		if got.code != exitUsage || got.out != "" || !strings.Contains(got.errOut, c.want) {
@@ -38,7 +45,7 @@ func TestRun_HelpsWithoutACommand(t *testing.T) {
 		if got.code != exitDone || got.errOut != "" {
 			t.Errorf("%q: got %+v", args, got)
 		}
-		for _, command := range []string{"serve", "check", "demo", "healthcheck", "version"} {
+		for _, command := range []string{"serve", "check", "demo", "explain", "purge", "stats", "healthcheck", "version"} {
 			if !strings.Contains(got.out, "\n  "+command+" ") {
 				t.Errorf("%q: %s is not listed in\n%s", args, command, got.out)
 			}

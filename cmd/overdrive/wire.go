@@ -50,14 +50,22 @@ func newServer(cfg *config.Config, log *slog.Logger) (*proxy.Server, error) {
 		LoginTimeout: time.Duration(cfg.Limits.LoginTimeout),
 		Cache:        querycache.New(querycache.Options{MaxBytes: int64(cfg.Cache.Memory)}),
 	}
+	share := floorShare(cfg)
 	for name, db := range cfg.Databases {
-		o.Databases = append(o.Databases, database(name, &db))
+		policy, err := cachePolicy(&db.Cache, share)
+		if err != nil {
+			return nil, fmt.Errorf("databases.%s.cache.%w", name, err)
+		}
+		o.Databases = append(o.Databases, database(name, &db, policy))
 	}
+	console := newConsole(cfg, log)
+	o.Console = console
 	slices.SortFunc(o.Databases, func(a, b proxy.Database) int { return strings.Compare(a.Name, b.Name) })
 	server, err := proxy.New(o)
 	if err != nil {
 		return nil, err
 	}
+	console.Attach(server)
 	if method == pgauth.MethodSCRAM || method == pgauth.MethodMD5 {
 		server.Prepare(users.secrets)
 	}
@@ -132,7 +140,7 @@ func tlsMode(m config.TLSMode) proxy.TLSMode {
 	return proxy.TLSRequire
 }
 
-func database(name string, db *config.Database) proxy.Database {
+func database(name string, db *config.Database, policy *querycache.Policy) proxy.Database {
 	return proxy.Database{
 		Name:   name,
 		Target: target(&db.Upstream),
@@ -145,11 +153,7 @@ func database(name string, db *config.Database) proxy.Database {
 			IdleTimeout: time.Duration(db.Pool.IdleTimeout),
 			MaxLifetime: time.Duration(db.Pool.MaxLifetime),
 		},
-		Cache: &querycache.Policy{
-			Enabled:   db.Cache.Enabled,
-			MaxAge:    time.Duration(db.Cache.MaxAge),
-			MaxResult: int64(db.Cache.MaxResult),
-		},
+		Cache: policy,
 	}
 }
 

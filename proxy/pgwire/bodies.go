@@ -87,6 +87,34 @@ func SplitParameterStatus(body []byte) (name, value []byte, err error) {
 	return name, value, nil
 }
 
+// SplitDataRow cuts the body of a DataRow message into its values, nil for NULL. They borrow from body.
+func SplitDataRow(body []byte) ([][]byte, error) {
+	if len(body) < 2 {
+		return nil, ErrBody
+	}
+	n := int(binary.BigEndian.Uint16(body))
+	body = body[2:]
+	if n > len(body)/4 { // each value has a length
+		return nil, ErrBody
+	}
+	row := make([][]byte, n)
+	for i := range row {
+		if len(body) < 4 {
+			return nil, ErrBody
+		}
+		size := int32(binary.BigEndian.Uint32(body))
+		body = body[4:]
+		if size < 0 {
+			continue
+		}
+		if int64(size) > int64(len(body)) {
+			return nil, ErrBody
+		}
+		row[i], body = body[:size:size], body[size:]
+	}
+	return row, nil
+}
+
 // Fields of ErrorResponse and NoticeResponse that a proxy looks at.
 const (
 	FieldSeverity byte = 'V' // never translated; absent before PostgreSQL 9.6

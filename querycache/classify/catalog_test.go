@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -22,55 +23,77 @@ func rows(text string) [][]string {
 	return out
 }
 
+// callTree is an expression that calls a function.
+func callTree(oid int) string {
+	return fmt.Sprintf("{FUNCEXPR :funcid %d :funcresulttype 23 :funcretset false :args <>}", oid)
+}
+
+// policyTree is the condition who = current_user AND tenant = current_setting('App.x'), as far as it matters.
+const policyTree = `{BOOLEXPR :boolop and :args ({SQLVALUEFUNCTION :op 10 :type 19 :typmod -1} {FUNCEXPR :funcid 2077 :funcresulttype 25 ` +
+	`:args ({CONST :consttype 25 :constisnull false :constvalue 9 [ 36 0 0 0 65 112 112 46 120 ]})}) :location 1}`
+
+// viewTree is the definition of a view that selects what the function gives from a relation.
+func viewTree(view, relation, function int) string {
+	entry := "{RANGETBLENTRY :rtekind 0 :relid %d :relkind r :tablesample <>}"
+	return fmt.Sprintf("({QUERY :commandType 1 :utilityStmt <> :resultRelation 0 :hasModifyingCTE false :hasForUpdate false :rtable ("+entry+entry+
+		") :targetList ({TARGETENTRY :expr %s :resno 1}) :onConflict <> :returningList <> :rowMarks <> :constraintDeps <>})", view, relation, callTree(function))
+}
+
 // handBuilt is a small catalog as the server would tell it.
 func handBuilt() [][][]string {
 	return [][][]string{
-		setSearchPath: {{"public"}},
-		// oid schema name kind persistence rowsecurity visible opaque unstable
+		setDatabase: {{"public", "f", "TimeZone=UTC"}},
+		// oid schema name kind persistence rowsecurity visible opaque unstable policed
 		setRelations: rows(`
-			1 public t r p f t f f
-			2 public u r p f t f f
-			3 public v v p f t f f
-			4 public writing_view v p f t t f
-			5 public view_over_it v p f t f f
-			6 public parent p p f t f f
-			7 public child r p f t f f
-			8 public foreign_child f p f t f f
-			9 public with_foreign p p f t f f
-			10 public guarded r p t t f f
-			11 public triggered r p f t t f
-			12 public referenced r p f t f f
-			13 public referencing r p f t f f
-			14 public temp_seen r t f t f f
-			15 pg_catalog pg_class r p f t f f
-			16 other t r p f f f f
-			17 public feeds r p f t f f
-			18 public policed r p t t t f`),
+			1 public t r p f t f f f
+			2 public u r p f t f f f
+			3 public v v p f t f f f
+			4 public writing_view v p f t t f f
+			5 public view_over_it v p f t f f f
+			6 public parent p p f t f f f
+			7 public child r p f t f f f
+			8 public foreign_child f p f t f f f
+			9 public with_foreign p p f t f f f
+			10 public guarded r p t t f f t
+			11 public triggered r p f t t f f
+			12 public referenced r p f t f f f
+			13 public referencing r p f t f f f
+			14 public temp_seen r t f t f f f
+			15 pg_catalog pg_class r p f t f f f
+			16 other t r p f f f f f
+			17 public feeds r p f t f f f
+			18 public policed r p t t t f t
+			19 public spied m p f t f f f
+			20 public soft r p t t f f f`),
 		setInherits:    rows("6 7\n9 8"),
 		setForeignKeys: rows("12 13\n17 11\n6 2"),
 		setViewUses:    rows("5 4"),
-		// name schema builtin least most volatility visible
+		// oid name schema builtin least most volatility visible signature
 		setFunctions: rows(`
-			count pg_catalog t 0 1 i t
-			lower pg_catalog t 1 1 i t
-			now pg_catalog t 0 0 s t
-			random pg_catalog t 0 0 v t
-			f public f 0 0 v t
-			cost public f 1 1 v t
-			g other f 0 0 v f
-			lower other f 1 1 v f
-			quiet public f 0 0 w t
-			csafe public f 0 0 i t
-			datemultirange pg_catalog t 1 1 i t
-			query_to_xml pg_catalog t 4 4 v t
-			ts_rewrite pg_catalog t 3 3 i t
-			concat pg_catalog t 0 -1 s t`),
-		setNotation:     rows("cost t t\nrow_to_json t f\nvolf f t\npg_advisory_lock f f\nvolf f f"),
-		setOperators:    rows("### v\n<+> i\n%% w"),
-		setCasts:        nil,
-		setTypes:        rows("text f\nint4 f\ndate t\n_date t\ndatemultirange t"),
-		setDateColumns:  rows("1 day t\n2 day f"),
-		setWritingTypes: rows("coded"),
+			701 count pg_catalog t 0 1 i t _
+			702 lower pg_catalog t 1 1 i t _
+			703 now pg_catalog t 0 0 s t _
+			704 random pg_catalog t 0 0 v t _
+			705 f public f 0 0 v t _
+			706 cost public f 1 1 v t _
+			707 g other f 0 0 v f _
+			708 lower other f 1 1 v f _
+			709 quiet public f 0 0 w t _
+			710 csafe public f 0 0 i t _
+			711 datemultirange pg_catalog t 1 1 i t _
+			712 query_to_xml pg_catalog t 4 4 v t _
+			713 ts_rewrite pg_catalog t 3 3 i t _
+			714 concat pg_catalog t 0 -1 s t "any"`),
+		setNotation:      rows("cost t t\nrow_to_json t f\nvolf f t\npg_advisory_lock f f\nvolf f f"),
+		setOperators:     rows("20001 ### v f\n20002 <+> i f\n20003 %% w f\n20004 <*> i t"),
+		setCasts:         nil,
+		setTypes:         rows("25 text f\n23 int4 f\n1082 date t\n1182 _date t\n4535 datemultirange t"),
+		setDateColumns:   rows("1 day d\n2 day f"),
+		setWritingTypes:  rows("coded"),
+		setUnstableTypes: rows("2205 regclass"),
+		setViews:         [][]string{{"3", viewTree(3, 1, 702)}, {"4", viewTree(4, 1, 705)}, {"5", viewTree(5, 4, 702)}},
+		setPolicies:      [][]string{{"10", "own", policyTree}, {"18", "quietly", callTree(709)}},
+		setGenerated:     [][]string{{"20", callTree(703)}},
 	}
 }
 
@@ -80,7 +103,7 @@ func settled(t testing.TB) *Classifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New()
+	c := New(nil)
 	if !c.SetCatalog(catalog, c.Generation()) {
 		t.Fatal("catalog refused")
 	}
@@ -94,7 +117,7 @@ func TestNewCatalog_RefusesWhatTheServerCannotHaveSaid(t *testing.T) {
 		"an OID that is none":  func(r [][][]string) [][][]string { r[setRelations][0][0] = "x"; return r },
 		"an OID too large":     func(r [][][]string) [][][]string { r[setRelations][0][0] = "4294967296"; return r },
 		"an edge that is none": func(r [][][]string) [][][]string { r[setInherits][0][1] = "-1"; return r },
-		"an empty volatility":  func(r [][][]string) [][][]string { r[setFunctions][0][5] = ""; return r },
+		"an empty volatility":  func(r [][][]string) [][][]string { r[setFunctions][0][6] = ""; return r },
 		"an empty kind":        func(r [][][]string) [][][]string { r[setRelations][0][3] = ""; return r },
 		"no functions":         func(r [][][]string) [][][]string { r[setFunctions] = nil; return r },
 	} {
@@ -111,9 +134,41 @@ func TestCatalog_ImplicitCastOfTheUserForbidsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New()
+	c := New(nil)
 	c.SetCatalog(catalog, c.Generation())
 	if v := c.Judge([]byte("SELECT 1")); v.Status != Uncacheable || v.Effect != EffectEverything {
+		t.Errorf("got %+v", v)
+	}
+}
+
+func TestCatalog_EventTriggersMakeEveryTableOfASessionDDL(t *testing.T) {
+	sets := handBuilt()
+	sets[setDatabase][0][1] = "t"
+	catalog, err := NewCatalog(sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(nil)
+	c.SetCatalog(catalog, c.Generation())
+	if v := c.Judge([]byte("create temp table x (a int)")); v.Effect != EffectEverything || !v.DDL {
+		t.Errorf("got %+v", v)
+	}
+}
+
+func TestCatalog_CastToJSONOfTheUserForbidsWhatMakesJSON(t *testing.T) {
+	sets := handBuilt()
+	sets[setCasts] = rows("thing json e i")
+	sets[setFunctions] = append(sets[setFunctions], rows("900 to_json pg_catalog t 1 1 s t anyelement")...)
+	catalog, err := NewCatalog(sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(nil)
+	c.SetCatalog(catalog, c.Generation())
+	if v := c.Judge([]byte("select to_json(a) from t")); v.Status != Uncacheable {
+		t.Errorf("got %+v", v)
+	}
+	if v := c.Judge([]byte("select concat(a) from t")); v.Status != Cacheable {
 		t.Errorf("got %+v", v)
 	}
 }

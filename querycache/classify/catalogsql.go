@@ -1,14 +1,24 @@
 package classify
 
+import (
+	"fmt"
+
+	"overdrive/querycache/classify/nodetree"
+)
+
 // firstUserOID is the first OID that initdb does not hand out (FirstNormalObjectId in the server's sources). What is
 // below came with PostgreSQL.
-const firstUserOID = "16384"
+const (
+	firstUserOID = "16384"
+	firstUser    = 16384
+)
 
 // withWriting begins a query that asks what may write. It defines
 //
 //	writing: user-defined functions that may write, and aggregates over them. Only in C does the server's word for a
 //	         function count: a STABLE or IMMUTABLE one in SQL or a procedural language may call others that write.
 //	caller:  objects (classid, objid) that call such a function, themselves or by an operator
+//	unstable: unstableTypes, and all types that hold one
 //	coded:   types whose values are checked or made by such a function: domains, and all types that hold one
 //	code:    callers, and objects that use a type of coded
 const withWriting = `
@@ -27,6 +37,21 @@ caller AS MATERIALIZED (
     UNION
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid
      WHERE d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oprcode IN (SELECT oid FROM writing)),
+unstable(oid) AS (
+    SELECT oid FROM (` + unstableTypes + `) own
+    UNION
+    SELECT whole FROM unstable JOIN (
+        SELECT t.oid AS whole, t.typbasetype AS part FROM pg_catalog.pg_type t WHERE t.typbasetype <> 0
+        UNION ALL
+        SELECT t.oid, t.typelem FROM pg_catalog.pg_type t WHERE t.typelem <> 0
+        UNION ALL
+        SELECT r.rngtypid, r.rngsubtype FROM pg_catalog.pg_range r
+        UNION ALL
+        SELECT d.objid, d.refobjid FROM pg_catalog.pg_depend d
+         WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass
+        UNION ALL
+        SELECT c.reltype, a.atttypid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+         WHERE c.reltype <> 0 AND a.attnum > 0 AND c.oid >= ` + firstUserOID + `) parts ON parts.part = unstable.oid),
 part AS MATERIALIZED (
     SELECT d.objid AS whole, d.refobjid AS part FROM pg_catalog.pg_depend d
      WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass
@@ -65,7 +90,7 @@ const safeTypes = `SELECT oid FROM pg_catalog.pg_type
 
 // The result sets, in the order of CatalogQueries.
 const (
-	setSearchPath = iota
+	setDatabase = iota
 	setRelations
 	setInherits
 	setForeignKeys
@@ -77,12 +102,25 @@ const (
 	setTypes
 	setDateColumns
 	setWritingTypes
+	setUnstableTypes
+	setViews
+	setPolicies
+	setGenerated
 	numSets
 )
 
 // catalogSQL holds one query for each result set. Booleans arrive as t and f.
 var catalogSQL = [numSets]string{
-	setSearchPath: `SELECT pg_catalog.current_setting('search_path')`,
+	// The search_path, whether DDL runs code, and the values of all parameters that may change answers. Those of the user's
+	// own, which pg_settings does not show, are taken from what roles and databases set.
+	setDatabase: `
+SELECT pg_catalog.current_setting('search_path'), EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
+       pg_catalog.concat_ws(E'\n', (
+           SELECT pg_catalog.string_agg(name || '=' || setting, E'\n' ORDER BY name COLLATE "C") FROM pg_catalog.pg_settings
+            WHERE category LIKE 'Client Connection Defaults%' OR category LIKE 'Version and Platform%'), (
+           SELECT pg_catalog.string_agg(s.setconfig::text, E'\n' ORDER BY s.setdatabase, s.setrole) FROM pg_catalog.pg_db_role_setting s
+            WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+              AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))))`,
 
 	// opaque: writing it may run code that writes elsewhere. Code is found in triggers, rules, and functions that may write
 	// in defaults, constraints, policies, indexes, partition keys, the types of columns and, for views, the definition.
@@ -103,7 +141,8 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
            UNION ALL
            SELECT code.objid FROM code WHERE code.classid = 'pg_catalog.pg_class'::regclass),
        EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-               AND a.atttypid IN (` + unstableTypes + `))
+               AND a.atttypid IN (SELECT oid FROM unstable)),
+       c.relrowsecurity AND pg_catalog.row_security_active(c.oid)
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> 'pg_toast'`,
 
@@ -120,16 +159,17 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
    AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> r.ev_class
   JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND (c.relkind = 'v' OR c.relrowsecurity)`,
 
-	// One row for each name, schema and number of arguments taken: built-in or not, the least number, the greatest or -1
-	// for any, and the worst volatility.
+	// Functions: built-in or not, the least number of arguments, the greatest or -1 for any, the volatility, and of those of
+	// PostgreSQL that are not immutable, or take a type that other values are silently converted to, the types of the arguments.
 	setFunctions: withWriting + `
-SELECT p.proname, n.nspname, p.oid < ` + firstUserOID + ` AND n.nspname = 'pg_catalog',
+SELECT p.oid, p.proname, n.nspname, p.oid < ` + firstUserOID + ` AND n.nspname = 'pg_catalog',
        p.pronargs - p.pronargdefaults - CASE WHEN p.provariadic = 0 THEN 0 ELSE 1 END,
        CASE WHEN p.provariadic = 0 THEN p.pronargs ELSE -1 END,
-       pg_catalog.max(` + volatility + `), pg_catalog.bool_or(pg_catalog.pg_function_is_visible(p.oid))
+       ` + volatility + `, pg_catalog.pg_function_is_visible(p.oid),
+       CASE WHEN p.oid < ` + firstUserOID + ` AND (p.provolatile <> 'i' OR p.proargtypes::oid[] && '{timetz,time,regclass}'::regtype[]::oid[])
+            THEN pg_catalog.oidvectortypes(p.proargtypes) ELSE '' END
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
- WHERE p.prorettype <> 'pg_catalog.trigger'::regtype
- GROUP BY 1, 2, 3, 4, 5`,
+ WHERE p.prorettype <> 'pg_catalog.trigger'::regtype`,
 
 	// What x.f may mean where x has no field f: user-defined functions and those not immutable that take one argument,
 	// and a cast to a type that is not safe; whether x may be a row; and whether the function, or the type, may write.
@@ -146,12 +186,11 @@ UNION ALL
 SELECT t.typname, false, t.oid IN (SELECT oid FROM coded) FROM pg_catalog.pg_type t
  WHERE t.typrelid = 0 AND t.typtype <> 'p' AND t.oid NOT IN (` + safeTypes + `)`,
 
-	// User-defined operators, unless an immutable function in C stands behind each of the name; and their worst volatility.
+	// User-defined operators, their volatility, and whether an immutable function in C stands behind them.
 	setOperators: withWriting + `
-SELECT o.oprname, pg_catalog.max(` + volatility + `)
+SELECT o.oid, o.oprname, ` + volatility + `, p.provolatile = 'i' AND l.lanname IN ('c', 'internal')
   FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode JOIN pg_catalog.pg_language l ON l.oid = p.prolang
- WHERE o.oid >= ` + firstUserOID + ` AND NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal'))
- GROUP BY 1`,
+ WHERE o.oid >= ` + firstUserOID,
 
 	setCasts: withWriting + `
 SELECT pg_catalog.format_type(k.castsource, NULL), pg_catalog.format_type(k.casttarget, NULL), k.castcontext, ` + volatility + `
@@ -160,24 +199,47 @@ SELECT pg_catalog.format_type(k.castsource, NULL), pg_catalog.format_type(k.cast
 
 	// Types a value may be cast to, and whether it is a date type or an array of one: its input knows words for the present.
 	setTypes: `
-SELECT t.typname, e.typcategory = 'D' OR e.typtype IN ('r', 'm') AND e.typname ~ 'date|ts'
+SELECT t.oid, t.typname, e.typcategory = 'D' OR e.typtype IN ('r', 'm') AND e.typname ~ 'date|ts'
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_type e ON e.oid = CASE t.typcategory WHEN 'A' THEN t.typelem ELSE t.oid END
  WHERE t.oid IN (` + safeTypes + `)`,
 
-	// Columns of a date type, so that a cast of them to another date type reads no text; and all others of such a name.
+	// Columns of a date type, and all others of such a name: d for one that has a date, t for a time of day, else f.
 	setDateColumns: `
 WITH c AS MATERIALIZED (
-    SELECT a.attrelid, a.attname, t.oid < ` + firstUserOID + ` AND t.typcategory = 'D' AS date
-      FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+    SELECT a.attrelid, a.attname, CASE WHEN a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN 'd'
+           WHEN a.atttypid IN ('time'::regtype, 'timetz'::regtype) THEN 't' ELSE 'f' END AS kind
+      FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v', 'm')
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
      WHERE a.attnum > 0 AND NOT a.attisdropped)
-SELECT attrelid, attname, date FROM c WHERE attname IN (SELECT attname FROM c WHERE date)`,
+SELECT attrelid, attname, kind FROM c WHERE attname IN (SELECT attname FROM c WHERE kind <> 'f')`,
 
 	// Types to cast to which may write.
 	setWritingTypes: withWriting + `
 SELECT DISTINCT typname FROM pg_catalog.pg_type WHERE oid IN (SELECT oid FROM coded)`,
+
+	setUnstableTypes: withWriting + `
+SELECT t.oid, t.typname FROM pg_catalog.pg_type t WHERE t.oid IN (SELECT oid FROM unstable)`,
+
+	// The trees of views, of policies that hold for SELECT, and of columns that are computed when read (PostgreSQL 18). What is
+	// longer than nodetree reads arrives empty.
+	setViews: `
+SELECT r.ev_class, ` + bounded("r.ev_action") + ` FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+ WHERE r.ev_type = '1' AND c.relkind = 'v' AND c.oid >= ` + firstUserOID,
+
+	setPolicies: `
+SELECT p.polrelid, p.polname, ` + bounded("p.polqual") + ` FROM pg_catalog.pg_policy p
+ WHERE p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL`,
+
+	setGenerated: `
+SELECT a.adrelid, ` + bounded("a.adbin") + ` FROM pg_catalog.pg_attrdef a
+  JOIN pg_catalog.pg_attribute c ON c.attrelid = a.adrelid AND c.attnum = a.adnum WHERE c.attgenerated = 'v'`,
+}
+
+// bounded returns an expression for the text of a tree.
+func bounded(tree string) string {
+	return fmt.Sprintf("CASE WHEN pg_catalog.length(%[1]s::text) > %[2]d THEN '' ELSE %[1]s::text END", tree, nodetree.MaxSize)
 }
 
 // CatalogQueries returns the queries whose results NewCatalog takes, in this order. Each returns one result set; run

@@ -30,8 +30,9 @@ const (
 // their statements. Who repeats a text exactly mostly prepares it, and then the verdict is kept with the prepared
 // statement.
 type Classifier struct {
-	state atomic.Pointer[state] // changed under mu
-	seed  maphash.Seed
+	state   atomic.Pointer[state] // changed under mu
+	seed    maphash.Seed
+	tallies *Tallies
 
 	mu     sync.Mutex // guards the fields below
 	shapes *simplelru.LRU[uint64, *known]
@@ -52,9 +53,12 @@ type known struct {
 	dated      *Verdict // for texts with a string that means the present
 }
 
-// New returns a Classifier without a catalog.
-func New() *Classifier {
-	c := &Classifier{seed: maphash.MakeSeed()}
+// New returns a Classifier without a catalog, which counts in tallies, or where that is nil in Tallies of its own.
+func New(tallies *Tallies) *Classifier {
+	if tallies == nil {
+		tallies = NewTallies()
+	}
+	c := &Classifier{seed: maphash.MakeSeed(), tallies: tallies}
 	c.state.Store(&state{generation: 1})
 	c.shapes, _ = simplelru.NewLRU(maxShapes, func(_ uint64, k *known) { c.bytes -= len(k.shape) + shapeOverhead }) // fails on size 0 only
 	return c
@@ -130,9 +134,7 @@ func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
 		if !mayParse {
 			return nil
 		}
-		k = &known{shape: string(shape), generation: state.generation}
-		k.plain = judge(shape, flags, state.catalog, state.generation)
-		k.dated = k.plain.withSpecialDate()
+		k = c.learn(text, shape, flags, state)
 		c.remember(hash, k)
 	}
 	v := k.plain
@@ -143,6 +145,19 @@ func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
 		v = v.finish(text)
 	}
 	return v
+}
+
+// learn works out what there is to know of a shape that text has.
+func (c *Classifier) learn(text, shape []byte, flags sqlscan.Flags, s *state) *known {
+	k := &known{shape: string(shape), generation: s.generation}
+	k.plain = judge(shape, flags, s.catalog, s.generation)
+	if k.plain != &encoded {
+		k.plain.Shape = k.shape
+		k.plain.Fingerprint, _ = sqlscan.Shape(text)
+		c.tallies.note(k.plain)
+	}
+	k.dated = k.plain.withSpecialDate()
+	return k
 }
 
 // recall returns what is known of a shape. It is always of the present generation, since replace forgets the shapes and
@@ -178,6 +193,6 @@ func (v *Verdict) withSpecialDate() *Verdict {
 	dated := *v
 	dated.Status = Volatile
 	dated.Reason = "a string holds a word such as today, which a date type reads as the present"
-	dated.Reads = nil
+	dated.Reads, dated.Needs = nil, nil
 	return &dated
 }

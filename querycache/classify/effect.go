@@ -35,6 +35,16 @@ func (w *walker) statement(n ast.Node) {
 	case *ast.TruncateStmt:
 		w.truncate(n)
 
+	case *ast.CreateStmt:
+		if !w.createsTemporary(n.Relation) || n.InhRelations != nil || n.PartBound != nil { // a child is read with its parent
+			w.everything, w.ddl = true, true
+		}
+	case *ast.CreateTableAsStmt:
+		if n.Into == nil || !w.createsTemporary(n.Into.Rel) || isNil(n.Query) {
+			w.everything, w.ddl = true, true
+			return
+		}
+		w.statement(n.Query)
 	case *ast.ExecuteStmt, *ast.CallStmt, *ast.DoStmt:
 		w.everything = true
 	case *ast.VacuumStmt, *ast.ClusterStmt:
@@ -42,6 +52,13 @@ func (w *walker) statement(n ast.Node) {
 	default:
 		w.everything, w.ddl = true, true
 	}
+}
+
+// createsTemporary reports whether a new table is one that no other session sees, and nothing runs because it is made.
+func (w *walker) createsTemporary(n *ast.RangeVar) bool {
+	w.temporary = w.catalog != nil && !w.catalog.codeOnDDL && n != nil && n.CatalogName == "" && n.SchemaName == "" &&
+		n.RelPersistence == ast.RELPERSISTENCE_TEMP
+	return w.temporary
 }
 
 // explainRuns reports whether an EXPLAIN executes its statement: ANALYZE is given and not plainly switched off.

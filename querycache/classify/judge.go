@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/multigres/multigres/go/common/parser/ast"
@@ -43,7 +44,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 		w.refuse(Uncacheable, "the server shortens %q", name)
 		w.everything = true
 	}
-	if len(w.writes) > 0 || len(w.reads) > 0 || w.status == Cacheable {
+	if len(w.writes) > 0 || len(w.reads) > 0 || w.temporary || w.status == Cacheable {
 		if name := lostName(stmts, all); name != "" {
 			w.refuse(Uncacheable, "%q is not found in the parsed statement", name)
 			w.everything = true
@@ -52,8 +53,10 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	v.Effect, v.Writes = w.effect()
 	v.DDL = w.ddl
 	v.Status, v.Reason = verdictOf(w, stmts, all)
+	v.Tables = tables(w.named, w.reads, w.views)
 	if v.Status == Cacheable {
 		v.Reads = ids(w.reads)
+		v.Needs = slices.Sorted(maps.Keys(w.needs))
 	}
 	return v
 }
@@ -69,7 +72,7 @@ func verdictOf(w *walker, stmts []ast.Stmt, all []statement) (Status, string) {
 	if w.catalog == nil {
 		return Unsettled, "the catalog of the database is not known at the moment"
 	}
-	w.settleCasts()
+	w.settleDates()
 	if w.catalog.cast != "" {
 		w.refuse(Uncacheable, "the database has a user-defined implicit cast %s", w.catalog.cast)
 	}

@@ -8,80 +8,6 @@ import (
 
 // This file judges the names in a tree: relations, columns, functions, operators and types.
 
-// relation judges a relation that is read.
-func (w *walker) relation(n *ast.RangeVar) {
-	if w.inScope(n) {
-		return
-	}
-	if w.catalog == nil {
-		w.everything = true // it may be a view that calls anything
-		return
-	}
-	r := w.catalog.lookup(n.SchemaName, n.RelName)
-	switch {
-	case n.CatalogName != "":
-		w.refuse(Uncacheable, "relation %q is named with its database", n.RelName)
-		return
-	case r == nil:
-		// Most likely a temporary table, or the server will complain.
-		w.refuse(Uncacheable, "relation %q is not known", n.RelName)
-		return
-	}
-	if r.codeOnRead() {
-		w.everything = true
-	}
-	for _, r := range r.family() {
-		w.readable(r)
-		w.reads[r] = true
-	}
-}
-
-// readable refuses relations whose rows change without a write that can be seen, or differ between readers.
-func (w *walker) readable(r *relation) {
-	switch {
-	case r.schema == "pg_catalog" || r.schema == "information_schema" || strings.HasPrefix(r.schema, "pg_toast"):
-		w.refuse(Uncacheable, "relation %q is a system catalog", r.name)
-	case r.kind == 'v':
-		w.refuse(Uncacheable, "relation %q is a view", r.name)
-	case r.kind == 'm':
-		w.refuse(Uncacheable, "relation %q is a materialized view", r.name)
-	case r.kind == 'f':
-		w.refuse(Uncacheable, "relation %q is a foreign table", r.name)
-	case r.kind == 'S':
-		w.refuse(Uncacheable, "relation %q is a sequence", r.name)
-	case r.kind != 'r' && r.kind != 'p':
-		w.refuse(Uncacheable, "relation %q is of a kind not known to be safe", r.name)
-	case r.temporary:
-		w.refuse(Uncacheable, "relation %q is temporary", r.name)
-	case r.rowSecurity:
-		w.refuse(Uncacheable, "relation %q has row level security", r.name)
-	case r.unstable:
-		w.refuse(Uncacheable, "relation %q has a column whose type is not known to be safe", r.name)
-	}
-}
-
-// write notes a relation that is written. spread tells that rows may be changed or deleted, which foreign keys carry on.
-func (w *walker) write(n *ast.RangeVar, spread bool) {
-	var r *relation
-	if w.catalog != nil && n != nil && n.CatalogName == "" {
-		r = w.catalog.lookup(n.SchemaName, n.RelName)
-	}
-	if r == nil {
-		w.everything = true
-		return
-	}
-	if r.schema == "pg_catalog" {
-		w.everything, w.ddl = true, true
-		return
-	}
-	for _, r := range r.touched(spread) {
-		if r.opaque || r.kind != 'r' && r.kind != 'p' {
-			w.everything = true
-		}
-		w.writes[r] = true
-	}
-}
-
 // systemColumns change without a write: VACUUM FULL moves rows, freezing rewrites xmin.
 var systemColumns = map[string]bool{"ctid": true, "xmin": true, "xmax": true, "cmin": true, "cmax": true, "tableoid": true}
 
@@ -156,13 +82,15 @@ func runsText(function string) bool {
 
 // function judges a call by name and number of arguments: which of the functions of that name is meant could only be
 // told from the types of the arguments.
-func (w *walker) function(name []string, args int) {
+func (w *walker) function(n *ast.FuncCall) {
+	name, args := names(n.Funcname), arguments(n)
 	if w.catalog == nil || len(name) == 0 || len(name) > 2 {
 		w.refuse(Uncacheable, "function %q is not known", strings.Join(name, "."))
 		w.everything = true
 		return
 	}
 	base := name[len(name)-1]
+	w.implied[base] = true
 	if w.catalog.types[base] && args == 1 {
 		w.refuseCast(name) // date(x) is a cast of x if there is no such function
 	}
@@ -172,28 +100,35 @@ func (w *walker) function(name []string, args int) {
 	}
 	found := false
 	for _, f := range w.catalog.functions[base] {
-		if len(name) == 2 && f.schema != name[0] || len(name) == 1 && !f.visible {
-			continue
-		}
-		if !f.takes(args) {
+		if len(name) == 2 && f.schema != name[0] || len(name) == 1 && !f.visible || !f.takes(args) {
 			continue
 		}
 		found = true
-		switch {
-		case !f.builtin:
-			status := Uncacheable
-			if f.volatility == 'v' {
-				status = Volatile
-			}
-			w.everything = w.everything || mayWrite(f.volatility)
-			w.refuse(status, "function %q is user-defined and %s", base, volatilityWord(f.volatility))
-		case f.volatility != 'i':
-			w.refuse(Volatile, "function %q is %s", base, volatilityWord(f.volatility))
-		}
+		w.candidate(n, f)
 	}
 	if !found {
 		w.refuse(Uncacheable, "function %q is not known", strings.Join(name, "."))
 		w.everything = true
+	}
+}
+
+// candidate judges a function that a call may mean.
+func (w *walker) candidate(n *ast.FuncCall, f *function) {
+	switch {
+	case !f.builtin:
+		status := Uncacheable
+		if f.volatility == 'v' {
+			status = Volatile
+		}
+		w.everything = w.everything || mayWrite(f.volatility)
+		w.refuse(status, "function %q is user-defined and %s", f.name, volatilityWord(f.volatility))
+	case f.name == "timezone" && f.zonesTime() && w.zoned(n): // it is another function that is meant
+	case !f.harmless():
+		w.refuse(Volatile, "function %q is %s", f.name, volatilityWord(f.volatility))
+	case f.hidesCast:
+		w.refuse(Uncacheable, "function %q may convert its argument by rules beyond the settings", f.name)
+	case w.catalog.castJSON && asJSON(f.name):
+		w.refuse(Uncacheable, "function %q may call a user-defined cast to JSON", f.name)
 	}
 }
 
@@ -252,60 +187,6 @@ func (w *walker) operator(name []string) {
 	if volatility, ok := w.catalog.operators[base]; ok {
 		w.refuse(Uncacheable, "operator %s has a user-defined variant", base)
 		w.everything = w.everything || mayWrite(volatility)
-	}
-}
-
-// cast judges a cast to a date type: text that is not known here may hold a word for the present.
-func (w *walker) cast(n *ast.TypeCast) {
-	if w.catalog == nil || n.TypeName == nil {
-		return
-	}
-	name := names(n.TypeName.Names)
-	if len(name) == 0 || !w.catalog.types[name[len(name)-1]] {
-		return
-	}
-	switch arg := unwrap(n.Arg).(type) {
-	case *ast.A_Const, *ast.ParamRef: // flagged in the text, or by the caller in the parameter
-	case *ast.ColumnRef:
-		if fields := names(arg.Fields); len(fields) == len(arg.Fields.Items) {
-			w.recast = append(w.recast, fields[len(fields)-1])
-			return
-		}
-		w.refuseCast(name)
-	default:
-		w.refuseCast(name)
-	}
-}
-
-func (w *walker) refuseCast(name []string) {
-	w.refuse(Uncacheable, "the cast to %s may read a word such as today", name[len(name)-1])
-}
-
-// settleCasts refuses casts of columns to a date type unless the column is certainly of one itself.
-func (w *walker) settleCasts() {
-	for _, column := range w.recast {
-		certain := false
-		for r := range w.reads {
-			date, known := r.dates[column]
-			if known && !date {
-				certain = false
-				break
-			}
-			certain = certain || date
-		}
-		if !certain || w.renamed[column] {
-			w.refuse(Uncacheable, "the cast of %q to a date type may read a word such as today", column)
-		}
-	}
-}
-
-func unwrap(n ast.Node) ast.Node {
-	for {
-		p, ok := n.(*ast.ParenExpr)
-		if !ok {
-			return n
-		}
-		n = p.Expr
 	}
 }
 

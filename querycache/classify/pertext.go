@@ -35,6 +35,9 @@ func (v *Verdict) finish(text []byte) *Verdict {
 		if s.leadsToTemporary() {
 			finished.Session |= TempObject
 		}
+		if s.renamesLocally() {
+			finished.Session |= Renames
+		}
 		if !s.at(0).is("do") {
 			continue
 		}
@@ -65,6 +68,24 @@ func (s statement) leadsToTemporary() bool {
 		}
 	}
 	return false
+}
+
+// renamesLocally reports whether s, taken from the text itself, may call set_config for the transaction alone for a
+// parameter that names or rights hang on.
+func (s statement) renamesLocally() bool {
+	for i := range s {
+		if s.isLocalConfig(i) && !s.namesHarmless(i+2) {
+			return true
+		}
+	}
+	return false
+}
+
+// namesHarmless reports whether the argument at i is a plain string that is not the name of such a parameter.
+func (s statement) namesHarmless(i int) bool {
+	t := s.at(i)
+	name := strings.Trim(strings.ToLower(t.text), "'")
+	return t.kind == sqlscan.String && !t.hides() && s.at(i+1).text == "," && !renames(name)
 }
 
 // pathValue returns what stands behind the name in SET [LOCAL | SESSION] search_path or schema, or nil.

@@ -1,13 +1,9 @@
 package classify
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const schema = `
@@ -69,13 +65,35 @@ CREATE TABLE parted_by (id int) PARTITION BY RANGE (pure(id));
 CREATE TABLE policed (id int); ALTER TABLE policed ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON policed USING (quiet(id) = 1);
 CREATE VIEW over_policed AS SELECT id FROM policed;
 CREATE VIEW over_secured AS SELECT id FROM secured;
+CREATE TABLE times (clock time); CREATE VIEW seen_times AS SELECT clock AS at FROM times;
+CREATE TABLE dated_values (value date, upper date);
+CREATE TYPE compound AS (at text); CREATE TABLE composed (c compound);
+CREATE VIEW dated_view AS SELECT id, at FROM plain; CREATE VIEW text_view AS SELECT note AS at FROM plain;
+CREATE VIEW seen_twice AS SELECT s.id, o.at FROM seen s JOIN other o ON o.id = s.id;
+CREATE VIEW seen_now AS SELECT id FROM plain WHERE at < current_timestamp;
+CREATE VIEW seen_random AS SELECT id FROM plain ORDER BY random();
+CREATE VIEW seen_user AS SELECT current_user AS u;
+CREATE VIEW seen_setting AS SELECT current_setting('app.x', true) AS u;
+CREATE VIEW seen_catalog AS SELECT relname FROM pg_class;
+CREATE VIEW seen_ctid AS SELECT id FROM plain WHERE ctid > '(0,1)';
+CREATE VIEW seen_locked AS SELECT id FROM plain FOR UPDATE;
+CREATE VIEW seen_sample AS SELECT id FROM plain TABLESAMPLE SYSTEM (1);
+CREATE VIEW seen_regs AS SELECT 'plain'::regclass AS r;
+CREATE VIEW seen_cast AS SELECT note::date FROM plain;
+CREATE VIEW seen_stable WITH (security_barrier, security_invoker) AS SELECT to_char(at, 'YYYY') AS y, concat(name, note) AS c, date_trunc('day', at) FROM plain WHERE at > '2020-01-01'::date;
+CREATE VIEW seen_matted AS SELECT * FROM matted;
+CREATE VIEW seen_grouped AS WITH x AS (SELECT id, count(*) OVER w AS n FROM plain WINDOW w AS (PARTITION BY name ORDER BY id))
+    SELECT x.id, n, CASE WHEN n > 1 THEN ARRAY[n] ELSE '{}' END AS a, coalesce(n, 2), greatest(n, 3), (x.id, n) < (1, 2) AS b, x.id IN (SELECT id FROM parted) AS c,
+    sum(n) FILTER (WHERE n > 0), grouping(n) FROM x GROUP BY GROUPING SETS ((x.id, n), (x.id, n, x.id)) HAVING bool_and(n IS DISTINCT FROM 7)
+    UNION SELECT 1, 2, NULL, 3, 4, true, false, 5, 6 FROM generate_series(1, 3) ORDER BY 1 LIMIT 7;
+CREATE TYPE has_reg AS (r regclass); CREATE TABLE indirect_regs (h has_reg[]);
 `
 
 func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 	conn := connect(t, startPostgres(t))
 	execSQL(t, conn, schema)
 	catalog := loadCatalog(t, conn)
-	c := New()
+	c := New(nil)
 	if !c.SetCatalog(catalog, c.Generation()) {
 		t.Fatal("catalog refused")
 	}
@@ -108,7 +126,22 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 		{"SELECT '2020-01-01'::date, $1::timestamptz FROM plain WHERE at > DATE '2020-01-01'", "reads plain"},
 		{"SELECT 'today'::date", "volatile a string"},
 		{"SELECT * FROM plain WHERE at > 'Yesterday'", "volatile a string"},
-		{"SELECT at + interval '1 day', at AT TIME ZONE 'utc' FROM plain", `volatile function "timezone"`},
+		{"SELECT at + interval '1 day', at AT TIME ZONE 'utc' FROM plain", "reads plain"},
+		{"SELECT (at AT TIME ZONE 'utc' + interval '1 h') AT TIME ZONE 'CET', date_trunc('day', at) AT TIME ZONE 'utc' FROM plain", "reads plain"},
+		{"SELECT clock AT TIME ZONE 'utc' FROM times", `uncacheable "clock" may be no date`},
+		{"SELECT $1 AT TIME ZONE 'utc'", `volatile function "timezone" is stable`},
+		{"SELECT s.at AT TIME ZONE 'utc' FROM (SELECT clock AS at FROM times) s, plain", `uncacheable "at" may be no date`},
+		{"SELECT s.at AT TIME ZONE 'utc' FROM seen_times s, plain", `uncacheable "at" may be no date`},
+		{"SELECT timetz_larger(clock, clock) FROM times", `uncacheable may convert its argument`},
+		{"SELECT date_part('hour', clock), min(clock) FROM times", "reads times"},
+		{"SELECT s.value::date FROM dated_values, jsonb_each_text('{}') s", `uncacheable the cast of "value"`},
+		{"SELECT s.upper::date FROM dated_values, (SELECT upper(note) FROM plain) s", `uncacheable the cast of "upper"`},
+		{"SELECT s.at::date FROM plain, (SELECT (c).* FROM composed) s", `uncacheable the cast of "at"`},
+		{"SELECT at::date FROM dated_view", "reads plain"},
+		{"SELECT date_trunc('day', at)::date, (at + interval '1 day')::date, (at AT TIME ZONE 'utc')::date, max(at)::date FROM plain", "reads plain"},
+		{"SELECT (note || '')::date, max(note)::date FROM plain", "uncacheable the cast to date"},
+		{"SELECT max(note)::date FROM plain", `uncacheable "note" may be no date`},
+		{"SELECT at::date FROM text_view", `uncacheable the cast of "at"`},
 		{"SELECT at + interval '1 day' FROM plain", "reads plain"},
 		{"SELECT * FROM unlogged", "reads unlogged"},
 		{"SELECT * FROM parted", "reads parted parted_high parted_low"},
@@ -120,8 +153,11 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 		{"SELECT * FROM postgres.public.plain", `uncacheable relation "postgres" is not known`},
 		{"INSERT INTO postgres.public.plain VALUES (1)", "notaquery -> everything"},
 		{"SELECT length(note, 'utf8') FROM plain", `volatile function "length" is stable`},
-		{"SELECT generate_series(at, at, '1 day') FROM plain", "volatile"},
-		{"SELECT concat(name, note) FROM plain", `volatile function "concat" is stable`},
+		{"SELECT generate_series(at, at, '1 day') FROM plain", "reads plain"},
+		{"SELECT concat(name, note), to_jsonb(p), json_agg(p) FROM plain p", "reads plain"},
+		{"SELECT age(at), 1 FROM plain", `volatile function "age" is stable`},
+		{"SELECT age(at, at), to_tsvector(note) @@ to_tsquery('x') FROM plain", "reads plain"},
+		{"SELECT * FROM json_to_record('{}') AS x(d date)", `volatile function "json_to_record" is stable`},
 		{"SELECT lower(VARIADIC ARRAY[1])", `uncacheable function "lower" -> everything`},
 		{"SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY id) FROM plain", "reads plain"},
 		{"SELECT make_interval(days => 10)", "reads "},
@@ -131,9 +167,25 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 		{"SELECT 1", "reads "},
 		{"VALUES (1), (2)", "reads "},
 		{"TABLE plain", "reads plain"},
-		{"SELECT seen.id FROM seen", `uncacheable relation "seen" is a view`},
-		{"SELECT * FROM matted", "uncacheable is a materialized view"},
-		{"SELECT * FROM secured", "uncacheable has row level security"},
+		{"SELECT seen.id FROM seen", "reads plain"},
+		{"SELECT * FROM seen_twice JOIN parted USING (id)", "reads other parted parted_high parted_low plain"},
+		{"SELECT * FROM seen_now", `volatile view "seen_now": a keyword`},
+		{"SELECT * FROM seen_random", `volatile view "seen_random": function "random" is volatile`},
+		{"SELECT * FROM seen_user", `volatile view "seen_user": it depends on who is asking`},
+		{"SELECT * FROM seen_setting", `volatile view "seen_setting": it depends on who is asking`},
+		{"SELECT * FROM seen_catalog", `uncacheable view "seen_catalog": relation "pg_class" is a system catalog`},
+		{"SELECT * FROM seen_ctid", `uncacheable view "seen_ctid": it reads a system column`},
+		{"SELECT * FROM seen_locked", `uncacheable view "seen_locked": it does more than read`},
+		{"SELECT * FROM seen_sample", `uncacheable view "seen_sample": it does more than read`},
+		{"SELECT * FROM seen_regs", `uncacheable relation "seen_regs" has a column`},
+		{"SELECT * FROM seen_cast", `uncacheable view "seen_cast": a value is read as a type`},
+		{"SELECT * FROM seen_stable", "reads plain"},
+		{"SELECT * FROM seen_matted", "reads matted"},
+		{"SELECT * FROM seen_grouped", "reads parted parted_high parted_low plain"},
+		{"SELECT * FROM indirect_regs", `uncacheable relation "indirect_regs" has a column`},
+		{"INSERT INTO other SELECT id FROM seen", "notaquery -> other"},
+		{"SELECT * FROM matted", "reads matted"},
+		{"SELECT * FROM secured", "reads secured"},
 		{"SELECT last_value FROM counter", "uncacheable is a sequence"},
 		{"SELECT * FROM regs", "uncacheable column whose type"},
 		{"SELECT * FROM pg_class", "uncacheable is a system catalog"},
@@ -141,7 +193,7 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 		{"SELECT * FROM information_schema.tables", "uncacheable is a system catalog"},
 		{"SELECT now()", `volatile function "now" is stable`},
 		{"SELECT PG_CATALOG.now()", `volatile function "now" is stable`},
-		{"SELECT to_char(at, 'YYYY') FROM plain", `volatile function "to_char" is stable`},
+		{"SELECT to_char(at, 'YYYY') FROM plain", "reads plain"},
 		{"SELECT random()", `volatile function "random" is volatile`},
 		{"SELECT nextval('counter')", "volatile"},
 		{"SELECT pg_sleep(1)", "volatile"},
@@ -185,11 +237,11 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 		{"SELECT name::holds_checked FROM plain", `uncacheable type "holds_checked" -> everything`},
 		{"SELECT name::over_checked FROM plain", `uncacheable type "over_checked" -> everything`},
 		{"SELECT name::checked_range FROM plain", `uncacheable type "checked_range" -> everything`},
-		{"SELECT * FROM quieter", "uncacheable is a view -> everything"},
-		{"SELECT * FROM casting", "uncacheable is a view -> everything"},
-		{"SELECT * FROM policed", "uncacheable has row level security -> everything"},
-		{"SELECT * FROM over_policed", "uncacheable is a view -> everything"},
-		{"SELECT * FROM over_secured", "uncacheable is a view"},
+		{"SELECT * FROM quieter", "uncacheable function \"quiet\" -> everything"},
+		{"SELECT * FROM casting", "uncacheable COERCETODOMAIN -> everything"},
+		{"SELECT * FROM policed", "uncacheable may write -> everything"},
+		{"SELECT * FROM over_policed", "uncacheable policy \"p\" of \"policed\" -> everything"},
+		{"SELECT * FROM over_secured", "reads secured"},
 		{"INSERT INTO with_checked VALUES ('{x}')", "notaquery -> everything"},
 		{"INSERT INTO with_happy VALUES ($1::mood, 1)", "notaquery -> with_happy"},
 		{"INSERT INTO indexed VALUES (1)", "notaquery -> everything"},
@@ -224,8 +276,8 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 		{"SELECT * FROM (WITH other AS (SELECT 1) SELECT * FROM other) s, other", "reads other"},
 		{"WITH x AS (INSERT INTO plain VALUES (1) RETURNING id) SELECT * FROM x", "uncacheable writes -> plain"},
 		{"SELECT * INTO fresh FROM plain", "uncacheable creates a table -> everything ddl"},
-		{"SELECT n FROM writing", "uncacheable is a view -> everything"},
-		{"SELECT n FROM over_writing", "uncacheable is a view -> everything"},
+		{"SELECT n FROM writing", "volatile function \"writes\" -> everything"},
+		{"SELECT n FROM over_writing", "volatile function \"writes\" -> everything"},
 
 		{"INSERT INTO plain VALUES (1)", "notaquery -> plain"},
 		{"INSERT INTO plain SELECT * FROM other RETURNING *", "notaquery -> plain"},
@@ -289,7 +341,6 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 			t.Errorf("%s:\n got %s (%s)%s\nwant %s%s", tt.sql, got, v.Reason, effect, want, wantEffect)
 		}
 	}
-	checkFunctions(t, conn, c)
 }
 
 // What the tests above fear does happen.
@@ -328,25 +379,4 @@ func TestPostgres_RunsCodeBehindQuietForms(t *testing.T) {
 			t.Errorf("%s: got %s", sql, last.Rows)
 		}
 	}
-}
-
-// checkFunctions calls every function that PostgreSQL calls stable or volatile.
-func checkFunctions(t *testing.T, conn *pgconn.PgConn, c *Classifier) {
-	t.Helper()
-	rows := execSQL(t, conn, `SELECT DISTINCT quote_ident(proname), pronargs FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
-		AND provolatile <> 'i' AND prokind IN ('f', 'a', 'w')`)[0].Rows
-	if len(rows) < 500 {
-		t.Fatalf("got %d functions that are not immutable", len(rows))
-	}
-	for _, row := range rows {
-		sql := fmt.Sprintf("SELECT pg_catalog.%s(%s) FROM plain", row[0], strings.TrimPrefix(strings.Repeat(",id", number(row[1])), ","))
-		if v := c.Judge([]byte(sql)); v.Status == Cacheable {
-			t.Errorf("%s: cacheable", sql)
-		}
-	}
-}
-
-func number(b []byte) int {
-	n, _ := strconv.Atoi(string(b))
-	return n
 }

@@ -125,7 +125,12 @@ func setParameters(v *Verdict, s statement) {
 	case s.at(0).is("set"):
 		rest := s[1:]
 		switch {
-		case rest.at(0).is("local", "transaction", "constraints"):
+		case rest.at(0).is("local"):
+			if names, _ := parameterNames(rest[1:]); slices.ContainsFunc(names, renames) {
+				v.Session |= Renames
+			}
+			return
+		case rest.at(0).is("transaction", "constraints"):
 			return
 		case rest.at(0).is("session") && !rest.at(1).is("authorization"):
 			rest = rest[1:] // SET SESSION x: the word means nothing
@@ -140,6 +145,15 @@ func setParameters(v *Verdict, s statement) {
 			v.Sets = append(v.Sets, names...)
 		}
 	}
+}
+
+// renames reports whether names, or whose rights count, hang on the parameter.
+func renames(parameter string) bool {
+	switch parameter {
+	case "search_path", "role", "session_authorization", "row_security":
+		return true
+	}
+	return false
 }
 
 // parameterNames reads the name behind SET or RESET, in its SQL spellings too, and returns what stands behind it. There

@@ -43,6 +43,7 @@ const (
 	SetSeed                // setseed()
 	DiscardAll             // DISCARD ALL
 	DeallocateAll          // DEALLOCATE ALL
+	Renames                // until the transaction ends names or rights may be others: SET LOCAL search_path or role
 	SessionUnknown         // not all of the text was understood: any of these may be so
 )
 

@@ -22,14 +22,20 @@ type walker struct {
 	status Status // of the first refusal; Cacheable: none so far
 	reason string
 
-	reads      map[*relation]bool
+	named      map[*relation]bool // by the statement itself
+	reads      map[*relation]bool // with rows of their own
+	views      map[*relation]bool // that are read through
+	needs      map[string]bool    // parameters that policies read
 	writes     map[*relation]bool
 	everything bool // may write anything
 	ddl        bool
+	temporary  bool // a temporary table is made
 
 	renamed map[string]bool // names given to columns by the statement
-	recast  []string        // columns cast to a date type, to be settled at the end
+	implied map[string]bool // names the server gives to columns that the statement gives none
+	wanted  []wanted        // columns that must be dates, to be settled at the end
 
+	expanded     bool     // (x).* stands somewhere
 	fromFunction bool     // a function stands in FROM
 	selected     []string // names behind a point in column references, to be settled at the end
 }
@@ -37,8 +43,8 @@ type walker struct {
 func newWalker(c *Catalog) *walker {
 	return &walker{
 		catalog: c, status: Cacheable,
-		reads: map[*relation]bool{}, writes: map[*relation]bool{},
-		renamed: map[string]bool{},
+		named: map[*relation]bool{}, reads: map[*relation]bool{}, views: map[*relation]bool{}, writes: map[*relation]bool{},
+		needs: map[string]bool{}, renamed: map[string]bool{}, implied: map[string]bool{},
 	}
 }
 
@@ -74,7 +80,7 @@ func (w *walker) visit(n ast.Node) {
 	case *ast.RangeVar:
 		w.relation(n)
 	case *ast.FuncCall:
-		w.function(names(n.Funcname), arguments(n))
+		w.function(n)
 	case *ast.A_Expr:
 		w.expression(n)
 	case *ast.TypeCast:
@@ -86,7 +92,9 @@ func (w *walker) visit(n ast.Node) {
 	case *ast.A_Indirection:
 		for _, field := range names(n.Indirection) {
 			w.notation(field, false)
+			w.implied[field] = true
 		}
+		w.expanded = w.expanded || hasStar(n.Indirection)
 	case *ast.SQLValueFunction:
 		w.refuse(Volatile, "a keyword such as CURRENT_DATE or CURRENT_USER depends on the clock or the session")
 	case *ast.SortBy:
@@ -277,6 +285,10 @@ func (w *walker) rename(columns *ast.NodeList) {
 	for _, name := range names(columns) {
 		w.renamed[name] = true
 	}
+}
+
+func hasStar(l *ast.NodeList) bool {
+	return l != nil && slices.ContainsFunc(l.Items, func(n ast.Node) bool { _, ok := n.(*ast.A_Star); return ok })
 }
 
 // names returns the strings in a list.

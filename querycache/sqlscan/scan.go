@@ -40,6 +40,8 @@ type Scanner struct {
 	text  []byte
 	pos   int
 	open  bool // a comment was not closed
+	// hinted: a comment was meant for the cache.
+	hinted bool
 }
 
 // Scan returns a Scanner at the beginning of text, which must not change while the Scanner is in use.
@@ -56,6 +58,9 @@ func (s *Scanner) Next() Kind {
 		switch s.Kind {
 		case comment:
 			s.open = s.open || s.Broken
+			if _, ok := hintIn(s.text[s.Start:s.End]); ok {
+				s.hinted = true
+			}
 		case End:
 			s.Broken = s.open
 			return End

@@ -20,6 +20,8 @@ const (
 	Unterminated
 	// Encoded: an identifier is written U&"…", so that names cannot be compared as they stand.
 	Encoded
+	// Hinted: a comment is meant for the cache, see Hint.
+	Hinted
 )
 
 // Has reports whether any flag of mask is set.
@@ -118,6 +120,9 @@ func (r *reducer) next() bool {
 	}
 	if r.scan.Broken {
 		r.flags |= Unterminated
+	}
+	if r.scan.hinted {
+		r.flags |= Hinted
 	}
 	if kind == End {
 		if !r.begun {

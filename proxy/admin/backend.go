@@ -1,0 +1,40 @@
+package admin
+
+import (
+	"context"
+	"log/slog"
+
+	"overdrive/proxy"
+)
+
+// Proxy is what the console looks at and acts on; *proxy.Server is one. Its errors of type *proxy.ControlError are shown with
+// their SQLSTATE.
+type Proxy interface {
+	DatabaseNames() []string
+	MayUse(database, user string) bool
+
+	Explain(ctx context.Context, database, user, sql string, verify bool) (proxy.Explanation, error)
+	Purge(ctx context.Context, database string, what proxy.Purge) (purged []string, err error)
+
+	Caches() []proxy.CacheStatus
+	Queries(database string) []proxy.QueryStatus
+	Pools() []proxy.PoolStatus
+	Databases() []proxy.DatabaseStatus
+	Clients(ctx context.Context) []proxy.ClientStatus
+}
+
+// Options make a Console.
+type Options struct {
+	Logger  *slog.Logger // nil: nothing is logged
+	Version string       // of the program
+
+	// Admins may do everything, StatsUsers see everything.
+	Admins, StatsUsers []string
+	// Users is the number of users that are known.
+	Users int
+	// Config is what SHOW CONFIG shows.
+	Config []Setting
+}
+
+// Setting is one key of the configuration, without secrets.
+type Setting struct{ Key, Value, Default string }

@@ -1,0 +1,203 @@
+package admin_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"overdrive/pool"
+	"overdrive/proxy"
+	"overdrive/proxy/admin"
+	"overdrive/proxy/pgwire"
+)
+
+// fakeProxy is what the console is about, in tests. Database shop belongs to app, and lab to eve.
+type fakeProxy struct {
+	mu        sync.Mutex
+	purged    []string // what Purge was asked for
+	explained []string
+	err       error // of Explain
+}
+
+var owners = map[string]string{"shop": "app", "lab": "eve"}
+
+func (f *fakeProxy) DatabaseNames() []string { return []string{"lab", "shop"} }
+
+func (f *fakeProxy) MayUse(database, user string) bool { return owners[database] == user }
+
+func (f *fakeProxy) Explain(_ context.Context, database, user, sql string, verify bool) (proxy.Explanation, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if sql == "panic" {
+		panic(sql)
+	}
+	f.explained = append(f.explained, fmt.Sprintf("%s as %s: %s (verify %v)", database, user, sql, verify))
+	e := proxy.Explanation{
+		Database: database, User: "app", Status: "volatile", Reason: "random() is VOLATILE", Tables: []string{"public.t"},
+		Rule: 2, RuleText: "tables: t", MaxAge: time.Minute, Tags: []string{"a", "b"},
+		Settings: []proxy.NameValue{{Name: "TimeZone", Value: "UTC"}, {Name: "DateStyle", Value: "ISO"}},
+		Needs:    []string{"app.tenant"},
+		Query:    &proxy.QueryStatus{Fingerprint: 0xabc, Calls: 7, Hits: 3, Entries: 1, Youngest: 1500 * time.Millisecond},
+	}
+	if verify {
+		e.Oracle = &proxy.OracleAnswer{Agrees: true, Status: "cacheable", Reads: []string{"public.t"}}
+	}
+	return e, f.err
+}
+
+func (f *fakeProxy) Purge(_ context.Context, database string, what proxy.Purge) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if what.Table == "missing" {
+		return nil, &proxy.ControlError{Code: "42P01", Message: "no table"}
+	}
+	f.purged = append(f.purged, fmt.Sprintf("%s %+v", database, what))
+	return []string{"it"}, nil
+}
+
+func (f *fakeProxy) Caches() []proxy.CacheStatus {
+	return []proxy.CacheStatus{
+		{Database: "lab", Enabled: true, DryRun: true, Misses: 10, WouldHit: 4, Ghosts: 3},
+		{Database: "shop", Enabled: true, Entries: 2, Bytes: 300, Floor: 1 << 20, Hits: 3, Stale: 1, Misses: 1},
+	}
+}
+
+func (f *fakeProxy) Queries(database string) []proxy.QueryStatus {
+	return []proxy.QueryStatus{
+		{Database: database, Fingerprint: 1, Calls: 2, Status: "volatile", Reason: "now()", Shape: "select now ( )"},
+		{Database: database, Fingerprint: 3, Shape: "select explained"},
+		{Database: database, Fingerprint: 0xfe, Calls: 4, Hits: 3, MeanMiss: 2 * time.Millisecond, Entries: 1, Bytes: 200,
+			Status: "cacheable", Shape: "select 1 from " + database},
+	}
+}
+
+func (f *fakeProxy) Pools() []proxy.PoolStatus {
+	return []proxy.PoolStatus{{Database: "shop", User: "app", Mode: "transaction", Clients: 5, Stats: pool.Stats{
+		Open: 3, Leased: 2, Idle: 1, Waiting: 1, OldestWait: 2500 * time.Millisecond,
+		Counters: pool.Counters{Acquires: 9, WaitTime: time.Second, Waits: 2},
+	}}}
+}
+
+func (f *fakeProxy) Databases() []proxy.DatabaseStatus {
+	return []proxy.DatabaseStatus{{Name: "shop", Host: "db", Port: 5432, Upstream: "shop", Mode: "transaction",
+		Limits: pool.Limits{Size: 20, MaxLifetime: time.Hour}, Servers: 3, Clients: 5, CachingEnabled: true}}
+}
+
+func (f *fakeProxy) Clients(context.Context) []proxy.ClientStatus {
+	return []proxy.ClientStatus{{ID: 7, Database: "shop", User: "app", State: "idle", Address: "10.0.0.1:5", Application: "web"}}
+}
+
+// console is a console that takes clients of any name, without a password.
+type console struct {
+	t       *testing.T
+	proxy   *fakeProxy
+	address string
+	stop    context.CancelFunc
+	done    sync.WaitGroup // its conversations
+}
+
+func startConsole(t *testing.T) *console {
+	t.Helper()
+	c := &console{t: t, proxy: &fakeProxy{}}
+	served := admin.New(admin.Options{
+		Version: "1.2.3", Admins: []string{"root"}, StatsUsers: []string{"watch"}, Users: 4,
+		Config: []admin.Setting{{Key: "loops", Value: "2", Default: "0"}},
+	})
+	served.Attach(c.proxy)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	c.address, c.stop = l.Addr().String(), stop
+	c.done.Go(func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.done.Go(func() {
+				code, rest, err := pgwire.ReadStartup(nc)
+				startup, err2 := pgwire.ParseStartup(code, rest)
+				if err != nil || err2 != nil {
+					nc.Close()
+					return
+				}
+				served.Serve(ctx, nc, startup.Get("user"))
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		stop()
+		c.done.Wait()
+	})
+	return c
+}
+
+// modes are the ways in which pgx sends a statement.
+var modes = []pgx.QueryExecMode{
+	pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeCacheStatement,
+	pgx.QueryExecModeCacheDescribe,
+}
+
+func (c *console) login(user string, mode pgx.QueryExecMode) *pgx.Conn {
+	c.t.Helper()
+	config, err := pgx.ParseConfig("postgres://" + user + "@" + c.address + "/overdrive?sslmode=disable")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	config.DefaultQueryExecMode = mode
+	conn, err := pgx.ConnectConfig(c.t.Context(), config)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+// ask runs a command and returns its rows, by the names of the columns.
+func ask(t *testing.T, conn *pgx.Conn, sql string) []map[string]any {
+	t.Helper()
+	rows, err := conn.Query(t.Context(), sql)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToMap)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return list
+}
+
+// items returns what EXPLAIN CACHE answers.
+func items(t *testing.T, conn *pgx.Conn, sql string) map[string]string {
+	t.Helper()
+	out := make(map[string]string)
+	for _, row := range ask(t, conn, sql) {
+		out[row["item"].(string)] = row["value"].(string)
+	}
+	return out
+}
+
+// columnOf returns one column of rows.
+func columnOf(rows []map[string]any, name string) []any {
+	var out []any
+	for _, row := range rows {
+		out = append(out, row[name])
+	}
+	return out
+}
+
+func equal(t *testing.T, what string, got []any, want ...any) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}

@@ -1,0 +1,259 @@
+package proxy_test
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"overdrive/proxy/pgwire"
+	"overdrive/proxy/proxytest"
+)
+
+func TestChecklist_I17_TablesWithoutReplicaIdentityAreWritten(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "chkf_i17",
+		`create table t(a int); insert into t values (1); create table u(a int primary key); insert into u values (1);
+			alter table u replica identity nothing; create table w(a int); insert into w values (1); alter table w replica identity full`)
+	for _, table := range []string{"t", "u", "w"} {
+		query := "select sum(a) from " + table
+		f.seen(t, chkFWrite{query: query, write: "update " + table + " set a = a + 1"},
+			chkFWrite{query: query, write: "delete from " + table, before: "insert into " + table + " values (50)"},
+			chkFWrite{query: query, write: "insert into " + table + " select coalesce(max(a), 0) + 1 from " + table},
+			chkFWrite{query: query, write: "truncate " + table, before: "insert into " + table + " values (50)"})
+	}
+}
+
+func TestChecklist_I18_ViewsOfViewsFollowTheirTables(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "chkf_i18", `create table t(a int); insert into t values (1); create table u(b int); insert into u values (1);
+		create table unrelated(a int); create view one as select a from t; create view two as select a, b from one, u;
+		create view three as select sum(a) as a, sum(b) as b from two;
+		create view four as with w as (select a from three) select a from w; create schema s; create view s.one as select b as a from u;
+		create table base(a int); create table heir() inherits (base); create view family as select a from base;
+		create view over_family as select sum(a) as a from family`)
+	for _, query := range []string{"select a, b from three", "select a from four", "select x.a from four x, unrelated right join t using (a)"} {
+		f.seen(t, chkFWrite{query: "select a, b from three", write: "update u set b = b + 1"},
+			chkFWrite{query: query, write: "update t set a = a + 1", loose: strings.Contains(query, "right")})
+	}
+	f.seen(t, chkFWrite{query: "select a from over_family", write: "insert into heir values (1)"},
+		chkFWrite{query: "select a from over_family", write: "insert into base values (1)"},
+		chkFWrite{query: "select a from s.one", write: "update u set b = b + 1"},
+		chkFWrite{query: "select a from four", write: "create or replace view one as select a + 1 as a from t",
+			before: "create or replace view one as select a from t", simple: true},
+		chkFWrite{query: "select a from over_family", write: "create table late() inherits (base);;insert into late values (5)",
+			simple: true}, chkFWrite{query: "select a from over_family", write: "insert into late values (5)"})
+	f.stays(t, "select a, b from three", "insert into unrelated values (1)", "insert into base values (1)")
+	f.stays(t, "select a from four", "insert into heir values (1)")
+}
+
+func TestChecklist_I19_NamesOfWithQueriesAreNoTables(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "chkf_i19", "create table t(a int); insert into t values (1); create table other(a int); insert into other values (1)")
+	for _, query := range []string{"with t as (select 1 as a) select a from t",
+		"with recursive t(a) as (select 1 union all select a + 1 from t where a < 3) select a from t",
+		"with t as (select a from other) select a from t", "select t.a from other t", "select t.a from (select 5 as a) t",
+		"with x as (with t as (select 1 as a) select a from t) select a from x"} {
+		f.stays(t, query, "insert into t values (2)", "update t set a = a + 1", "truncate t", "insert into t values (1)")
+	}
+	for _, query := range []string{
+		"with t as (select a from t) select a from t", "with x as (with t as (select 1 as a) select a from t) select t.a from t, x",
+		"with t as (select 1 as a) select a from public.t", "with x as (select a from t), t as (select 5 as a) select x.a from x, t",
+		"select (with t as (select 5 as a) select a from t), a from t",
+		"with t as (select a from t), u as (select a from t) select a from u", "with w as (select 1) select a from t, w",
+		"select x.a from t x, other t", "with other as (table t) table other",
+	} {
+		f.seen(t, chkFWrite{query: query, write: "update t set a = a + 1"})
+	}
+	f.seen(t, chkFWrite{query: "select sum(a) from t", write: "with t as (select 7 as a) insert into t select a from t"},
+		chkFWrite{query: "select sum(a) from t", write: "with other as (insert into t values (1) returning a) select a from other"},
+		chkFWrite{query: "select sum(a) from t", write: "with t as (select 1 as a) update t set a = a + 1"})
+}
+
+func TestChecklist_I20_RolledBackSubtransactionsHideNothing(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "chkf_i20", "create table t(a int); insert into t values (1); create table u(a int); insert into u values (1)")
+	const rows, other = "select sum(a) from t", "select sum(a) from u"
+	for _, write := range []string{
+		"begin;;savepoint s;;insert into t values (5);;rollback to s;;insert into t values (6);;commit",
+		"begin;;savepoint s;;insert into t values (5);;release s;;commit",
+		"begin;;insert into t values (5);;savepoint s;;insert into u values (5);;rollback to s;;commit",
+		"begin;;savepoint s;;insert into t values (5);;savepoint z;;delete from t;;rollback to z;;release s;;commit",
+		"begin;;savepoint s;;savepoint z;;insert into t values (5);;release z;;savepoint y;;delete from u;;rollback to y;;commit",
+		"begin;;savepoint s;;insert into u values (5);;rollback to s;;update t set a = a + 1;;release s;;commit",
+		"do $$ begin begin insert into t values (5); perform 1 / 0; exception when others then insert into t values (7); end; end $$",
+		"do $$ begin insert into t values (5); begin delete from t; perform 1 / 0; exception when others then null; end; end $$",
+	} {
+		f.seen(t, chkFWrite{query: rows, write: write})
+		f.right(t, other)
+	}
+	// What was rolled back altogether changes nothing, for anybody, at any time.
+	for _, write := range []string{"begin;;savepoint s;;insert into t values (5);;rollback to s;;commit",
+		"begin;;insert into t values (5);;rollback", "begin;;savepoint s;;delete from t;;rollback to s;;release s;;commit",
+		"begin;;savepoint s;;insert into t values (5);;release s;;rollback",
+		"begin;;insert into t values (5);;prepare q as select 1;;rollback;;deallocate q;;discard all"} {
+		f.hits(t, rows)
+		for _, step := range chkFSteps(write) {
+			ask(t, f.writer, step)
+			wantFresh(t, step+" of "+write, rows, f.real, f.reader)
+		}
+		wantFresh(t, write, rows, f.real, f.reader, f.writer)
+	}
+	// An error that a savepoint heals.
+	for _, step := range []string{"begin", "savepoint s", "insert into t values (8)", "select 1 / 0", "rollback to s", "insert into t values (9)",
+		"commit"} {
+		if _, err := try(t.Context(), f.writer, step); (state(err) == "22012") != (step == "select 1 / 0") {
+			t.Fatal(step, err)
+		}
+	}
+	wantFresh(t, "an error and ROLLBACK TO", rows, f.real, f.reader, f.writer)
+}
+
+func TestChecklist_I21_ReplicasRestoresAndBulkLoadsAreSeen(t *testing.T) {
+	t.Parallel()
+	t.Run("the role of a replica", chkFReplicaRole)
+	t.Run("restore and bulk load", chkFLoads)
+	t.Run("subscription", chkFSubscription)
+}
+
+// chkFReplicaRole is about what writes while the ordinary triggers and foreign keys are off.
+func chkFReplicaRole(t *testing.T) {
+	f := chkFStart(t, "chkf_i21", `create table t(a int); insert into t values (1); create table log(n int);
+		create function logs() returns trigger language plpgsql as 'begin insert into log values (1); return new; end';
+		create trigger always after insert on t for each row execute function logs(); alter table t enable always trigger always;
+		create table r(a int); create trigger rep after insert on r for each row execute function logs();
+		alter table r enable replica trigger rep; create table parent(id int primary key);
+		create table child(id int references parent on delete cascade)`)
+	for query, write := range map[string]string{
+		"select count(*) from t": "insert into t values (1)", "select sum(n) from log": "insert into t values (2)",
+		"select count(n) from log": "insert into r values (1)", "select count(*) from child": "delete from parent;;truncate child",
+	} {
+		f.seen(t, chkFWrite{query: query, write: "set session_replication_role = replica;;" + write + ";;discard all",
+			before: "truncate parent, child;;insert into parent values (1);;insert into child values (1)", simple: true})
+	}
+}
+
+func chkFLoads(t *testing.T) {
+	f := chkFStart(t, "chkf_i21_loads", "create table t(a int); insert into t values (1); create table bulk(a int)")
+	const count = "select count(*) from bulk"
+	f.hits(t, count)
+	before := f.cache.Stats().Invalidations
+	rows := strings.NewReader(strings.Repeat("1\n", 1_000_000))
+	if tag, err := f.writer.CopyFrom(t.Context(), rows, "copy bulk from stdin"); err != nil || tag.RowsAffected() != 1_000_000 {
+		t.Fatal(tag, err)
+	}
+	wantFresh(t, "COPY", count, f.real, f.writer, f.reader)
+	if n := f.cache.Stats().Invalidations - before; n == 0 || n > 10 {
+		t.Errorf("a million rows were %d invalidations, want one, and a few entries", n)
+	}
+	f.restores(t)
+}
+
+// restores has pg_restore load through the proxy what pg_dump took.
+func (f *chkFBench) restores(t *testing.T) {
+	dump, restore := filepath.Join(f.pg.BinDir(), "pg_dump"), filepath.Join(f.pg.BinDir(), "pg_restore")
+	for _, program := range []string{dump, restore} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip("this PostgreSQL came without pg_dump and pg_restore")
+		}
+	}
+	file := filepath.Join(t.TempDir(), "dump")
+	run := func(program string, args ...string) {
+		if out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", program, err, out)
+		}
+	}
+	const query = "select count(*), sum(a) from t"
+	run(dump, "--format=custom", "--file="+file, f.pg.DSN(f.database))
+	for _, how := range [][]string{{"--data-only", "--table=t"}, {"--clean", "--if-exists"}, {"--data-only", "--table=t", "--single-transaction"},
+		{"--data-only", "--table=t", "--disable-triggers"}} {
+		f.hits(t, query)
+		before := ask(t, f.real, query)
+		run(restore, append(how, "--dbname=postgres://postgres@"+f.address+"/"+f.database+"?sslmode=disable", file)...)
+		if after := ask(t, f.real, query); after == before {
+			t.Errorf("pg_restore %s changed nothing, so this proves nothing", how)
+		}
+		wantFresh(t, "pg_restore "+strings.Join(how, " "), query, f.real, f.writer, f.reader)
+	}
+}
+
+// chkFSubscription is about the worker of a subscription, which writes around the proxy.
+func chkFSubscription(t *testing.T) {
+	const age = time.Second
+	pg := proxytest.StartPostgres(t, proxytest.WithSetting("wal_level", "logical"))
+	pg.Exec("create database source")
+	pg.Exec("create database target")
+	pg.ExecIn("source", "create table t(a int primary key)")
+	pg.ExecIn("source", "create publication p for table t")
+	pg.ExecIn("source", "select pg_create_logical_replication_slot('chkf', 'pgoutput')")
+	pg.ExecIn("target", "create table t(a int primary key)")
+	pg.ExecIn("target",
+		fmt.Sprintf(`create subscription s connection 'host=127.0.0.1 port=%d dbname=source user=postgres' publication p with (create_slot =
+			false, slot_name = 'chkf', copy_data = false)`, pg.Port()))
+	s := setup{upstream: pg.Addr(), database: "target", size: 2, caching: true}
+	chkFMaxAge(age)(&s)
+	f := &chkFBench{instance: start(t, s), pg: pg, database: "target", real: direct(t, pg, "target")}
+	f.writer, f.reader = f.connect(t, "target"), f.connect(t, "target")
+	const query = "select count(*), sum(a) from t"
+	for i, write := range []string{"insert into t values (1), (2)", "update t set a = a + 10", "truncate t"} {
+		for range 3 {
+			wantFresh(t, "nothing", query, f.real, f.reader)
+		}
+		old := ask(t, f.real, query)
+		pg.ExecIn("source", write)
+		await(t, "the subscription", func() bool { return ask(t, f.real, query) != old })
+		f.within(t, fmt.Sprintf("%d: %s", i, write), query, time.Now(), age)
+	}
+}
+
+func TestChecklist_I22_LargeTransactionsHoldNobodyUp(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "chkf_i22", "create table big(a int); insert into big values (1); create table small(a int); insert into small values (1)")
+	const big, small = "select count(*) from big", "select sum(a) from small"
+	other := f.connect(t, f.database)
+	f.hits(t, big, small)
+	// served tells that everybody else goes on, while a large write is under way.
+	served := func(during string) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		for range 3 {
+			if got, err := try(ctx, f.reader, big); got != ask(t, f.real, big) || err != nil {
+				t.Errorf("during %s: got %s, %v (%s)", during, got, err, status(t, f.reader))
+			}
+			if _, err := try(ctx, other, "update small set a = a + 1"); err != nil {
+				t.Errorf("during %s: %v", during, err)
+			}
+			wantFresh(t, "a small write during "+during, small, f.real, f.reader, other)
+			if chkFPrime(t, f.reader, small) {
+				wantFresh(t, "priming during "+during, small, f.real, f.reader)
+			}
+		}
+	}
+	ask(t, f.writer, "begin")
+	ask(t, f.writer, "insert into big select i from generate_series(1, 200000) i")
+	served("INSERT")
+	ask(t, f.writer, "update big set a = a + 1")
+	served("UPDATE")
+	ask(t, f.writer, "commit")
+	wantFresh(t, "COMMIT", big, f.real, f.writer, f.reader)
+	f.hits(t, big)
+	chkFCopy(t, f.dial(t, proxytest.Login{User: "postgres", Database: f.database}), proxytest.Query("copy big from stdin"),
+		func() { served("COPY") })
+	wantFresh(t, "COPY", big, f.real, f.writer, f.reader)
+	// A statement that is being executed, rather than a transaction that waits.
+	ask(t, f.real, "select pg_advisory_lock(22)")
+	running := f.dial(t, proxytest.Login{User: "postgres", Database: f.database})
+	if err := running.Send(proxytest.Query("insert into big select 1 from pg_advisory_xact_lock(22)")); err != nil {
+		t.Fatal(err)
+	}
+	awaitQuery(t, f.pg, "insert into big select 1 from pg_advisory")
+	served("a statement")
+	ask(t, f.real, "select pg_advisory_unlock(22)")
+	if got, err := running.ReceiveReady(1); err != nil || got[0].Type != pgwire.CommandComplete {
+		t.Fatal(got, err)
+	}
+	wantFresh(t, "a statement", big, f.real, f.writer, f.reader)
+}

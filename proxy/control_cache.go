@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"time"
+
+	"overdrive/querycache"
+)
+
+// cacheOf returns the cache of a database, or nil if there is none or nobody has used it yet.
+func (s *Server) cacheOf(db *Database) *querycache.Database {
+	for _, o := range s.originsOf(db) {
+		if o.cache != nil {
+			return o.cache
+		}
+	}
+	return nil
+}
+
+// Caches returns the state of the cache of every database, in order of their names.
+func (s *Server) Caches() []CacheStatus {
+	var list []CacheStatus
+	for _, name := range s.DatabaseNames() {
+		db := s.databases[name]
+		c := CacheStatus{Database: name}
+		if db.Cache != nil && s.options.Cache != nil {
+			c.Enabled, c.DryRun, c.Floor = db.Cache.Enabled, db.Cache.DryRun, db.Cache.Floor
+		}
+		if cache := s.cacheOf(db); cache != nil {
+			c.count(cache.Stats())
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+func (c *CacheStatus) count(s querycache.Stats) {
+	c.Entries, c.Bytes = s.Entries, s.Bytes
+	c.Hits, c.Misses = s.Hits, s.Misses
+	c.Evictions, c.Invalidations, c.RacesLost, c.Oversize = s.Evictions, s.Invalidations, s.RacesLost, s.Oversize
+}
+
+// Queries returns what the cache saw of the statements of a database, by shape, in no order.
+func (s *Server) Queries(database string) []QueryStatus {
+	db := s.databases[database]
+	if db == nil {
+		return nil
+	}
+	cache := s.cacheOf(db)
+	if cache == nil {
+		return nil
+	}
+	var list []QueryStatus
+	for _, q := range cache.Queries() {
+		list = append(list, queryStatus(database, &q))
+	}
+	return list
+}
+
+func queryStatus(database string, q *querycache.QueryStats) QueryStatus {
+	out := QueryStatus{
+		Database: database, Fingerprint: q.Fingerprint, Shape: q.Shape, Status: string(q.Status), Reason: q.Reason,
+		Tables: q.Tables, Calls: q.Calls.Load(), Hits: q.Hits.Load(), Stale: q.Stale.Load(), Coalesced: q.Coalesced.Load(),
+		Misses: q.Misses.Load(), WouldHit: q.WouldHit.Load(), Entries: q.Entries, Bytes: q.Bytes, Youngest: q.Age,
+	}
+	if fills := q.Fills.Load(); fills > 0 {
+		out.MeanMiss = time.Duration(q.FillTime.Load() / fills)
+	}
+	return out
+}

@@ -1,0 +1,176 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"overdrive/querycache"
+	"overdrive/querycache/classify"
+)
+
+// Explain says what the cache would do with a statement that a client without settings of its own sent outside of a
+// transaction, on the database and as user; whether he may log in there is for the caller to know. With verify the server is
+// asked what it makes of the statement, which it does not run.
+//
+// Where the catalog is not known yet it is loaded, so this may take as long as the server does.
+func (s *Server) Explain(ctx context.Context, database, user, sql string, verify bool) (Explanation, error) {
+	db, err := s.databaseNamed(database)
+	if err != nil {
+		return Explanation{}, err
+	}
+	o, err := s.originOf(db, user)
+	if err != nil {
+		return Explanation{}, controlError(codeInternal, "%v", err)
+	}
+	e := Explanation{Database: database, User: o.user}
+	if o.cache == nil {
+		e.Status, e.Reason = string(querycache.Disabled), "the cache is off for this database"
+		return e, nil
+	}
+	if err := s.acquaint(ctx, o); err != nil {
+		return Explanation{}, err
+	}
+	catalog, verdict := o.usual.classifier.Catalog(), o.usual.classifier.Judge([]byte(sql))
+	e.judged(verdict, catalog)
+	e.keyed(o, verdict)
+	s.policed(&e, o, user, sql, verdict)
+	if verify && catalog != nil {
+		if e.Oracle, err = o.consult(ctx, sql, verdict, catalog); err != nil {
+			return Explanation{}, err
+		}
+	}
+	return e, nil
+}
+
+// acquaint has the origin know its server and its catalog, as if a client had been there. What keeps the catalog fresh does
+// not while nobody is logged in.
+func (s *Server) acquaint(ctx context.Context, o *origin) error {
+	if o.profile.Load() != nil && o.usual.classifier.Catalog() != nil {
+		return nil
+	}
+	k := &catalogKeeper{server: s, origin: o}
+	defer k.hangUp()
+	if err := k.load(ctx); err != nil {
+		return unreachable(o, err)
+	}
+	if o.profile.Load() == nil {
+		o.introduce(k.conn.Params)
+	}
+	return nil
+}
+
+func unreachable(o *origin, err error) error {
+	return controlError(codeCannotConnect, "database %q, server user %q: %v", o.database, o.user, err)
+}
+
+// judged takes over what the verdict says. The catalog gives tables their names; it may be nil.
+func (e *Explanation) judged(v *classify.Verdict, catalog *classify.Catalog) {
+	e.Status, e.Reason, e.Tables = string(v.Status), v.Reason, v.Tables
+	switch {
+	case v.Effect == classify.EffectEverything:
+		e.Writes = []string{"everything"}
+	case v.Effect == classify.EffectRelations && catalog != nil:
+		e.Writes = namesOf(catalog, v.Writes)
+	}
+}
+
+func namesOf(catalog *classify.Catalog, relations []classify.RelationID) []string {
+	var names []string
+	for _, id := range relations {
+		names = append(names, catalog.RelationName(id))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// keyed tells which settings the key of an answer holds.
+func (e *Explanation) keyed(o *origin, v *classify.Verdict) {
+	for _, it := range o.base().items {
+		e.Settings = append(e.Settings, NameValue{it.name, it.value})
+	}
+	e.Needs = v.Needs
+}
+
+// policed tells what the database's policy, its rules and the statement's own hint make of the verdict, and what became of
+// statements of the shape so far.
+func (s *Server) policed(e *Explanation, o *origin, user, sql string, v *classify.Verdict) {
+	request := querycache.Request{Verdict: v, Text: []byte(sql), User: user, Hint: querycache.HintOf([]byte(sql))}
+	found, policy := o.cache.Inspect(&request), s.databases[o.database].Cache
+	e.DryRun = policy.DryRun
+	e.MaxAge, e.StaleWhileRevalidate, e.Tags = found.MaxAge, found.StaleWhileRevalidate, found.Tags
+	if found.Rule >= 0 {
+		e.Rule, e.RuleText = found.Rule+1, conditions(&policy.Rules[found.Rule])
+	}
+	if request.Hint != nil {
+		e.Ignored = request.Hint.Unknown
+	}
+	switch {
+	case v.Status != classify.Cacheable:
+	case request.Hint != nil && request.Hint.NoCache:
+		e.Status, e.Reason = string(querycache.Hinted), "the statement's own hint says no-cache"
+	case !found.Enabled:
+		e.Status, e.Reason = string(querycache.Disabled), "the rule that matched says so"
+	}
+	for _, q := range s.Queries(o.database) {
+		if q.Fingerprint == v.Fingerprint {
+			e.Query = &q
+		}
+	}
+}
+
+// conditions writes what a rule asks of a statement.
+func conditions(r *querycache.Rule) string {
+	var list []string
+	add := func(name string, values []string) {
+		if len(values) > 0 {
+			list = append(list, name+" "+strings.Join(values, ", "))
+		}
+	}
+	add("tables", r.Tables)
+	if r.Match != nil {
+		list = append(list, fmt.Sprintf("match %q", r.Match))
+	}
+	var prints []string
+	for _, f := range r.Fingerprints {
+		prints = append(prints, fmt.Sprintf("%016x", f))
+	}
+	add("fingerprints", prints)
+	add("users", r.Users)
+	if len(list) == 0 {
+		return "every statement"
+	}
+	return strings.Join(list, "; ")
+}
+
+// consult compares the verdict with one on the server's own tree of the statement.
+func (o *origin) consult(ctx context.Context, sql string, v *classify.Verdict, catalog *classify.Catalog) (*OracleAnswer, error) {
+	up, err := o.dialer.Connect(ctx, o.credential)
+	if err != nil {
+		return nil, unreachable(o, err)
+	}
+	defer up.NC.Close()
+	defer context.AfterFunc(ctx, func() { up.NC.Close() })()
+	tree, refusal, err := rewritten(up, sql)
+	switch {
+	case err != nil:
+		return nil, unreachable(o, err)
+	case refusal != nil: // no answer, so nothing that could be kept
+		return &OracleAnswer{Agrees: true, Status: "error", Reason: refusal.Message}, nil
+	}
+	status, reason, reads := catalog.Oracle(tree)
+	return &OracleAnswer{
+		Agrees: v.Status != classify.Cacheable || status == classify.Cacheable && includes(v.Reads, reads),
+		Status: string(status), Reason: reason, Reads: namesOf(catalog, reads),
+	}, nil
+}
+
+func includes(all, some []classify.RelationID) bool {
+	for _, id := range some {
+		if !slices.Contains(all, id) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,98 @@
+package querycache
+
+// This file keeps the one budget of all databases. Invariant: c.used <= c.maxBytes, and c.used is at least what entries
+// and fills take.
+
+// reserve takes n bytes of the budget for d, evicting entries for them, and reports whether it could. No lock of a shard
+// may be held.
+func (c *Cache) reserve(d *Database, n int64) bool {
+	for {
+		used := c.used.Load()
+		if used+n <= c.maxBytes {
+			if c.used.CompareAndSwap(used, used+n) {
+				return true
+			}
+			continue
+		}
+		if n > c.maxBytes || !c.makeRoom(d, n) {
+			return false
+		}
+	}
+}
+
+func (c *Cache) release(n int64) { c.used.Add(-n) }
+
+// makeRoom drops one entry or a few, so that d may have n bytes, and reports whether there was any. What nobody could be
+// served goes first. Then the database that is furthest above its floor gives, and none gives what is below it, but for d
+// itself.
+func (c *Cache) makeRoom(d *Database, n int64) bool {
+	c.evicting.Lock()
+	defer c.evicting.Unlock()
+	if c.used.Load()+n <= c.maxBytes {
+		return true // somebody else made room
+	}
+	all := *c.list.Load()
+	if c.sweep(all) {
+		return true
+	}
+	richest, most := d, d.spare()
+	for _, o := range all {
+		if spare := o.spare(); spare > most {
+			richest, most = o, spare
+		}
+	}
+	if richest.evict(richest.mayGive(d)) {
+		return true
+	}
+	for _, o := range all { // the richest has but large entries
+		if o != richest && o.evict(o.mayGive(d)) {
+			return true
+		}
+	}
+	return false
+}
+
+// spare returns the bytes of the database above its floor.
+func (d *Database) spare() int64 { return d.stats.bytes.Load() - d.policy.Load().Floor }
+
+// mayGive returns the size of the largest entry that d gives for an entry of the other.
+func (d *Database) mayGive(to *Database) int64 {
+	if d == to {
+		return anySize
+	}
+	return d.spare()
+}
+
+// sweepSlots is how many slots are looked at when room is needed.
+const sweepSlots = 8
+
+// sweep looks for dead entries at the next few places and reports whether it dropped any.
+func (c *Cache) sweep(all []*Database) bool {
+	c.sweeper++
+	d := all[c.sweeper/numShards%uint(len(all))]
+	s := &d.shards[c.sweeper%numShards]
+	now := c.now()
+	var dead [sweepSlots]entry
+	n := 0
+	s.mu.Lock()
+	for range min(sweepSlots, len(s.index)) {
+		s.sweep++
+		if s.sweep > s.slots.end {
+			s.sweep = 1
+		}
+		slot := s.slots.at(s.sweep)
+		if slot.blob == nil || now-slot.born <= slot.keep && d.check(slot.dependencies()) != changed {
+			continue
+		}
+		dead[n] = s.remove(s.sweep)
+		n++
+		if len(s.index) == 0 {
+			break
+		}
+	}
+	s.mu.Unlock()
+	for i := range n {
+		d.forget(&dead[i])
+	}
+	return n > 0
+}

@@ -1,0 +1,255 @@
+package classify
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"overdrive/querycache/classify/nodetree"
+)
+
+// NewCatalog builds a Catalog from the rows of each of CatalogQueries.
+func NewCatalog(results [][][]string) (*Catalog, error) {
+	if len(results) != numSets {
+		return nil, fmt.Errorf("catalog: got %d result sets, want %d", len(results), numSets)
+	}
+	c := &Catalog{
+		byID:       map[RelationID]*relation{},
+		byName:     map[qualified]*relation{},
+		visible:    map[string]*relation{},
+		functions:  map[string][]*function{},
+		calls:      map[uint32]*function{},
+		notation:   map[string]notation{},
+		operators:  map[string]byte{},
+		operations: map[uint32]operator{},
+		types:      map[string]bool{},
+		coercions:  map[uint32]bool{},
+		unstable:   map[uint32]string{},
+		writing:    map[string]bool{},
+	}
+	load := c.loaders()
+	for i, rows := range results {
+		for n, row := range rows {
+			if len(row) != load[i].columns {
+				return nil, fmt.Errorf("catalog: result set %d, row %d: got %d columns, want %d", i, n, len(row), load[i].columns)
+			}
+			if err := load[i].row(row); err != nil {
+				return nil, fmt.Errorf("catalog: result set %d, row %d: %w", i, n, err)
+			}
+		}
+	}
+	if len(c.functions) == 0 || len(c.types) == 0 {
+		return nil, fmt.Errorf("catalog: the server named no functions or no types")
+	}
+	c.spreadOpaqueViews()
+	c.findHiddenCasts()
+	c.readAll()
+	return c, nil
+}
+
+// loader takes the rows of one result set.
+type loader struct {
+	columns int
+	row     func(row []string) error
+}
+
+func (c *Catalog) loaders() [numSets]loader {
+	return [numSets]loader{
+		setDatabase: {3, func(row []string) error {
+			c.searchPath, c.codeOnDDL, c.defaults = row[0], row[1] == "t", row[2]
+			return nil
+		}},
+		setRelations: {10, c.addRelation},
+		setInherits: {2, c.edge(func(parent, child *relation) {
+			parent.children = append(parent.children, child)
+			child.parents = append(child.parents, parent)
+		})},
+		setForeignKeys: {2, c.edge(func(from, to *relation) { from.affects = append(from.affects, to) })},
+		setViewUses:    {2, c.edge(func(view, used *relation) { view.uses = append(view.uses, used) })},
+		setFunctions:   {9, c.addFunction},
+		setNotation: {3, func(row []string) error {
+			n := c.notation[row[0]]
+			c.notation[row[0]] = notation{row: n.row || row[1] == "t", writes: n.writes || row[2] == "t"}
+			return nil
+		}},
+		setOperators: {4, c.addOperator},
+		setCasts: {4, func(row []string) error {
+			if row[2] == "i" {
+				c.cast = fmt.Sprintf("from %s to %s", row[0], row[1])
+			}
+			c.castWrites = c.castWrites || row[3] == "v" || row[3] == "w"
+			c.castJSON = c.castJSON || strings.HasPrefix(row[1], "json")
+			return nil
+		}},
+		setTypes: {3, withOID(func(oid uint32, row []string) error {
+			c.types[row[1]], c.coercions[oid] = row[2] == "t", row[2] == "t"
+			return nil
+		})},
+		setUnstableTypes: {2, withOID(func(oid uint32, row []string) error { c.unstable[oid] = row[1]; return nil })},
+		setDateColumns: {3, c.ofRelation(func(r *relation, row []string) error {
+			if len(row[2]) != 1 {
+				return fmt.Errorf("column %q: kind %q", row[1], row[2])
+			}
+			if r.dates == nil {
+				r.dates = map[string]byte{}
+			}
+			r.dates[row[1]] = row[2][0]
+			return nil
+		})},
+		setViews: {2, c.ofRelation(func(r *relation, row []string) error { r.tree = newTree("", row[1]); return nil })},
+		setPolicies: {3, c.ofRelation(func(r *relation, row []string) error {
+			r.policies = append(r.policies, newTree(row[1], row[2]))
+			return nil
+		})},
+		setGenerated: {2, c.ofRelation(func(r *relation, row []string) error {
+			r.generated = append(r.generated, newTree("", row[1]))
+			return nil
+		})},
+		setWritingTypes: {1, func(row []string) error { c.writing[row[0]] = true; return nil }},
+	}
+}
+
+func newTree(name, text string) tree {
+	facts, err := nodetree.Read(text)
+	return tree{name: name, facts: facts, err: err}
+}
+
+// withOID returns a loader of rows that begin with an OID.
+func withOID(add func(oid uint32, row []string) error) func(row []string) error {
+	return func(row []string) error {
+		oid, err := strconv.ParseUint(row[0], 10, 32)
+		if err != nil {
+			return fmt.Errorf("OID: %w", err)
+		}
+		return add(uint32(oid), row)
+	}
+}
+
+// ofRelation returns a loader of rows that begin with the OID of a relation. Those of relations that are not known, as toast
+// tables are not, are skipped.
+func (c *Catalog) ofRelation(add func(r *relation, row []string) error) func(row []string) error {
+	return withOID(func(oid uint32, row []string) error {
+		if r := c.byID[RelationID(oid)]; r != nil {
+			return add(r, row)
+		}
+		return nil
+	})
+}
+
+func (c *Catalog) addRelation(row []string) error {
+	id, err := strconv.ParseUint(row[0], 10, 32)
+	if err != nil {
+		return fmt.Errorf("OID of a relation: %w", err)
+	}
+	if len(row[3]) != 1 || len(row[4]) != 1 {
+		return fmt.Errorf("relation %q: kind %q, persistence %q", row[2], row[3], row[4])
+	}
+	r := &relation{
+		id: RelationID(id), schema: row[1], name: row[2], kind: row[3][0], temporary: row[4] == "t",
+		rowSecurity: row[5] == "t", opaque: row[7] == "t", unstable: row[8] == "t",
+		policed: row[9] == "t",
+	}
+	c.byID[r.id] = r
+	c.byName[qualified{r.schema, r.name}] = r
+	if row[6] == "t" {
+		c.visible[r.name] = r
+	}
+	return nil
+}
+
+func (c *Catalog) addFunction(row []string) error {
+	if len(row[6]) != 1 {
+		return fmt.Errorf("function %q: volatility %q", row[1], row[6])
+	}
+	least, err := strconv.Atoi(row[4])
+	if err != nil {
+		return fmt.Errorf("function %q: least arguments: %w", row[1], err)
+	}
+	most, err := strconv.Atoi(row[5])
+	if err != nil {
+		return fmt.Errorf("function %q: most arguments: %w", row[1], err)
+	}
+	f := &function{
+		name: row[1], schema: row[2], builtin: row[3] == "t", least: least, most: most, volatility: row[6][0], visible: row[7] == "t",
+	}
+	if f.volatility != 'i' || row[8] != "" {
+		f.signature = f.name + "(" + row[8] + ")"
+	}
+	c.functions[f.name] = append(c.functions[f.name], f)
+	return withOID(func(oid uint32, _ []string) error { c.calls[oid] = f; return nil })(row)
+}
+
+// findHiddenCasts finds the functions whose call by name may silently cast a value to a type that is not stable: a time of
+// day to one with a zone, by today's rules, unless the function takes one without a zone as well; a text to a relation.
+func (c *Catalog) findHiddenCasts() {
+	const zoned, plain, name = "time with time zone", "time without time zone", "regclass"
+	for _, all := range c.functions {
+		for _, f := range all {
+			if !f.builtin || !strings.Contains(f.signature, zoned) {
+				f.hidesCast = f.builtin && strings.Contains(f.signature, name)
+				continue
+			}
+			without := strings.ReplaceAll(f.signature, zoned, plain)
+			f.hidesCast = !slices.ContainsFunc(all, func(g *function) bool { return g.signature == without })
+		}
+	}
+}
+
+func (c *Catalog) addOperator(row []string) error {
+	if len(row[2]) != 1 {
+		return fmt.Errorf("operator %q: volatility %q", row[1], row[2])
+	}
+	o := operator{name: row[1], volatility: row[2][0], harmless: row[3] == "t"}
+	if !o.harmless {
+		c.operators[o.name] = max(c.operators[o.name], o.volatility)
+	}
+	return withOID(func(oid uint32, _ []string) error { c.operations[oid] = o; return nil })(row)
+}
+
+// relationByOID returns nil without an error for an OID that is not among the relations, as that of a toast table.
+func (c *Catalog) relationByOID(oid string) (*relation, error) {
+	id, err := strconv.ParseUint(oid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("OID of a relation: %w", err)
+	}
+	return c.byID[RelationID(id)], nil
+}
+
+// edge returns a loader of pairs of relations.
+func (c *Catalog) edge(add func(a, b *relation)) func(row []string) error {
+	return func(row []string) error {
+		a, err := c.relationByOID(row[0])
+		if err != nil {
+			return err
+		}
+		b, err := c.relationByOID(row[1])
+		if err != nil {
+			return err
+		}
+		if a != nil && b != nil {
+			add(a, b)
+		}
+		return nil
+	}
+}
+
+// codeOnRead reports whether reading r may run code that writes anywhere: a view's definition, a table's policies.
+func (r *relation) codeOnRead() bool { return r.opaque && (r.kind == 'v' || r.rowSecurity) }
+
+// spreadOpaqueViews marks the views over relations with code that runs when they are read.
+func (c *Catalog) spreadOpaqueViews() {
+	for changed := true; changed; {
+		changed = false
+		for _, r := range c.byID {
+			if r.opaque {
+				continue
+			}
+			for _, u := range r.uses {
+				if u.codeOnRead() {
+					r.opaque, changed = true, true
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package classify
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestFingerprintQuery_TellsEveryChangeThatCountsAndNoOther(t *testing.T) {
+	dsn := startPostgres(t)
+	admin := connect(t, dsn)
+	execSQL(t, admin, `CREATE ROLE app LOGIN; CREATE ROLE team; CREATE TABLE t (a int PRIMARY KEY, b text); CREATE TABLE parent (a int);
+		CREATE VIEW v AS SELECT a FROM t; CREATE MATERIALIZED VIEW m AS SELECT a FROM t; CREATE TYPE mood AS ENUM ('sad');
+		CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION tr() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+		CREATE FUNCTION ev() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+		CREATE POLICY p ON t USING (a = 1)`)
+	conn := connect(t, strings.Replace(dsn, "user=postgres", "user=app", 1))
+	ask := func() string { return string(execSQL(t, conn, FingerprintQuery())[0].Rows[0][0]) }
+	if got := ask(); len(got) < 100 {
+		t.Fatalf("got %q", got)
+	}
+	for _, sql := range []string{
+		"CREATE TABLE fresh (a int)", "ALTER TABLE t ADD COLUMN c int", "ALTER TABLE t ALTER COLUMN b TYPE varchar(9)", "ALTER TABLE t RENAME TO tt",
+		"ALTER TABLE tt RENAME TO t", "ALTER TABLE t RENAME COLUMN b TO d", "ALTER TABLE t SET SCHEMA pg_catalog; ALTER TABLE fresh RENAME TO t",
+		"CREATE TABLE child () INHERITS (parent)", "ALTER TABLE child NO INHERIT parent", "DROP TABLE child",
+		"CREATE OR REPLACE VIEW v AS SELECT 2 AS a", "ALTER VIEW v SET (security_invoker = true)", "DROP MATERIALIZED VIEW m",
+		"CREATE OR REPLACE FUNCTION f() RETURNS int STABLE LANGUAGE sql AS 'SELECT 2'", "DROP FUNCTION f()",
+		"ALTER TABLE parent ENABLE ROW LEVEL SECURITY", "ALTER TABLE parent FORCE ROW LEVEL SECURITY", "CREATE POLICY p ON parent USING (true)",
+		"ALTER POLICY p ON parent USING (false)", "ALTER POLICY p ON parent TO app", "DROP POLICY p ON parent", "ALTER TABLE parent OWNER TO team",
+		"GRANT SELECT ON parent TO app", "REVOKE SELECT ON parent FROM app", "GRANT SELECT (a) ON parent TO app", "REVOKE USAGE ON SCHEMA public FROM public",
+		"REVOKE EXECUTE ON FUNCTION lower(text) FROM public", "GRANT team TO app", "REVOKE team FROM app", "ALTER ROLE app BYPASSRLS", "ALTER ROLE app SUPERUSER",
+		"CREATE ROLE other", "DROP ROLE other", "ALTER ROLE app SET timezone = 'CET'", "ALTER ROLE app RESET timezone", "ALTER DATABASE postgres SET datestyle = 'German'",
+		"ALTER ROLE app IN DATABASE postgres SET work_mem = '5MB'", "REVOKE CONNECT ON DATABASE postgres FROM public; GRANT CONNECT ON DATABASE postgres TO app",
+		"CREATE TRIGGER tr BEFORE INSERT ON parent FOR EACH ROW EXECUTE FUNCTION tr()", "ALTER TABLE parent DISABLE TRIGGER tr",
+		"CREATE RULE r AS ON INSERT TO parent DO ALSO SELECT 1", "ALTER TYPE mood ADD VALUE 'glad'", "ALTER TYPE mood RENAME TO temper",
+		"CREATE DOMAIN d AS int", "ALTER DOMAIN d ADD CHECK (VALUE > 0)", "CREATE OPERATOR <+> (LEFTARG = int, RIGHTARG = int, FUNCTION = int4pl)",
+		"CREATE CAST (temper AS int) WITH INOUT", "ALTER TABLE parent ALTER COLUMN a SET DEFAULT 7", "CREATE INDEX ON parent ((a + 1))",
+		"ALTER TEXT SEARCH CONFIGURATION english ALTER MAPPING FOR asciiword WITH simple", "CREATE SCHEMA s", "ALTER SCHEMA s RENAME TO z",
+		"CREATE EVENT TRIGGER e ON sql_drop EXECUTE FUNCTION ev()",
+	} {
+		before := ask()
+		execSQL(t, admin, sql)
+		if ask() == before {
+			t.Errorf("%s: not noticed", sql)
+		}
+	}
+	execSQL(t, admin, "CREATE TABLE kept (a int PRIMARY KEY)")
+	for _, sql := range []string{
+		"INSERT INTO kept SELECT generate_series(1, 1000)", "UPDATE kept SET a = -a", "ANALYZE kept", "VACUUM kept", "TRUNCATE kept",
+		"CREATE TEMP TABLE brief (a int PRIMARY KEY, b text)", "DROP TABLE brief", "CREATE INDEX ON kept (a)",
+	} {
+		before := ask()
+		execSQL(t, admin, sql)
+		if ask() != before {
+			t.Errorf("%s: taken for a change", sql)
+		}
+	}
+	start := time.Now()
+	for range 20 {
+		ask()
+	}
+	t.Logf("one fingerprint takes %v", time.Since(start)/20)
+}
+
+func TestCatalog_DefaultsTellWhatNewSessionsBeginWith(t *testing.T) {
+	dsn := startPostgres(t)
+	admin := connect(t, dsn)
+	execSQL(t, admin, "CREATE ROLE app LOGIN")
+	fresh := func() string {
+		return loadCatalog(t, connect(t, strings.Replace(dsn, "user=postgres", "user=app", 1))).Defaults()
+	}
+	for _, sql := range []string{
+		"ALTER ROLE app SET bytea_output = 'escape'", "ALTER DATABASE postgres SET extra_float_digits = 0", "ALTER ROLE app SET lc_monetary = 'POSIX'",
+		"ALTER ROLE app SET default_text_search_config = 'pg_catalog.german'", "ALTER ROLE app SET row_security = off", "ALTER ROLE app SET search_path = 'x'",
+		"ALTER ROLE app SET transform_null_equals = on", "ALTER ROLE app SET app.tenant = '7'", "ALTER ROLE app SET xmloption = 'document'",
+	} {
+		before := fresh()
+		if before != fresh() {
+			t.Fatal("two fresh sessions differ")
+		}
+		execSQL(t, admin, sql)
+		if fresh() == before {
+			t.Errorf("%s: not noticed", sql)
+		}
+	}
+}

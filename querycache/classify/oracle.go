@@ -1,0 +1,44 @@
+package classify
+
+import "overdrive/querycache/classify/nodetree"
+
+// Oracle judges a statement by the server's own tree of it, as debug_print_rewritten logs it of a PREPARE: names are
+// resolved, views and policies put in. It returns Cacheable with the relations that are read, ascending, or another status
+// and one sentence that names the culprit. The tree must be of the catalog's database at the catalog's time.
+//
+// It is the check on Judge, which may allow nothing that Oracle does not. It sees less in one respect: constants have
+// become values, so it cannot tell 'today' from a date.
+func (c *Catalog) Oracle(text string) (Status, string, []RelationID) {
+	facts, err := nodetree.Read(text)
+	if err != nil {
+		return ParseError, err.Error(), nil
+	}
+	rd := newReading()
+	c.judgeFacts(rd, facts)
+	if !facts.Outside.None() {
+		rd.refuse(Volatile, "it depends on who is asking")
+	}
+	for _, one := range facts.Relations {
+		r := c.byID[RelationID(one.OID)]
+		switch {
+		case r == nil:
+			rd.refuse(Uncacheable, "relation %d is not known", one.OID)
+		case one.Kind == 'v': // what it reads stands beside it
+		default:
+			c.oracleRelation(rd, r)
+		}
+	}
+	if rd.status != Cacheable {
+		return rd.status, rd.reason, nil
+	}
+	return Cacheable, "", ids(rd.reads)
+}
+
+func (c *Catalog) oracleRelation(rd *reading, r *relation) {
+	for _, r := range r.family() {
+		if reason := r.unreadable(); reason != "" {
+			rd.refuse(Uncacheable, "%s", reason)
+		}
+		rd.reads[r] = true
+	}
+}

@@ -1,0 +1,212 @@
+package classify
+
+import (
+	"fmt"
+	"slices"
+
+	"overdrive/querycache/classify/nodetree"
+)
+
+// This file says what reading a relation comes to, through the server's own trees of views and policies.
+
+// reading is what reading a relation comes to. It never changes once the catalog is built.
+type reading struct {
+	status Status // Cacheable: nothing is known against it
+	reason string
+	reads  map[*relation]bool // with rows of their own
+	views  map[*relation]bool
+	needs  map[string]bool // parameters that policies read
+	writes bool            // it may write anything
+}
+
+// readKey names a reading. A relation that is read behind a view, or by a policy, is read with somebody's rights: whose is
+// not looked at, but all its policies are judged, whether they hold for the catalog's role or not.
+type readKey struct {
+	relation *relation
+	behind   bool
+}
+
+func newReading() *reading {
+	return &reading{status: Cacheable, reads: map[*relation]bool{}, views: map[*relation]bool{}, needs: map[string]bool{}}
+}
+
+// refuse notes why what is read may not be kept. Volatile outranks, as in a walker.
+func (rd *reading) refuse(s Status, format string, args ...any) {
+	if rd.status == Cacheable || rd.status == Uncacheable && s == Volatile {
+		rd.status, rd.reason = s, fmt.Sprintf(format, args...)
+	}
+}
+
+// add notes that more is read. Where it is a part of something with a name, that is put before the reason.
+func (rd *reading) add(more *reading, whole string) {
+	switch {
+	case more.status == Cacheable:
+	case whole == "":
+		rd.refuse(more.status, "%s", more.reason)
+	default:
+		rd.refuse(more.status, "%s: %s", whole, more.reason)
+	}
+	for r := range more.reads {
+		rd.reads[r] = true
+	}
+	for r := range more.views {
+		rd.views[r] = true
+	}
+	for name := range more.needs {
+		rd.needs[name] = true
+	}
+	rd.writes = rd.writes || more.writes
+}
+
+// readAll works out the reading of every relation.
+func (c *Catalog) readAll() {
+	c.readings = make(map[readKey]*reading, len(c.byID))
+	for _, r := range c.byID {
+		c.read(r, false)
+	}
+}
+
+// read returns the reading of r.
+func (c *Catalog) read(r *relation, behind bool) *reading {
+	behind = behind && r.rowSecurity || r.kind == 'v' // else there is no difference
+	key := readKey{r, behind}
+	if rd, ok := c.readings[key]; ok {
+		if rd == nil {
+			rd = newReading()
+			rd.refuse(Uncacheable, "relation %q is read by its own definition", r.name)
+		}
+		return rd
+	}
+	c.readings[key] = nil // under way
+	rd := newReading()
+	for _, r := range r.family() {
+		if reason := r.unreadable(); reason != "" {
+			rd.refuse(Uncacheable, "%s", reason)
+		}
+		if r.kind != 'v' {
+			rd.reads[r] = true
+		}
+		for _, column := range r.generated {
+			c.readTree(rd, column, r, fmt.Sprintf("a generated column of %q", r.name), false)
+		}
+	}
+	if r.kind == 'v' && rd.status == Cacheable {
+		rd.views[r] = true
+		c.readTree(rd, r.tree, r, fmt.Sprintf("view %q", r.name), false)
+	}
+	if r.rowSecurity && (behind || r.policed) {
+		for _, policy := range r.policies {
+			c.readTree(rd, policy, r, fmt.Sprintf("policy %q of %q", policy.name, r.name), true)
+		}
+	}
+	c.readings[key] = rd
+	return rd
+}
+
+// readTree adds to rd what a tree of the relation r reads. Only a policy may ask who is asking.
+func (c *Catalog) readTree(rd *reading, t tree, r *relation, whole string, policy bool) {
+	part := newReading()
+	if t.err != nil || t.facts == nil {
+		part.refuse(Uncacheable, "its definition could not be read")
+		part.writes = true
+		rd.add(part, whole)
+		return
+	}
+	c.judgeFacts(part, t.facts)
+	asks := &t.facts.Outside
+	if policy {
+		for _, name := range asks.Settings {
+			part.needs[name] = true
+		}
+	} else if !asks.None() {
+		part.refuse(Volatile, "it depends on who is asking")
+	}
+	for _, one := range t.facts.Relations {
+		switch other := c.byID[RelationID(one.OID)]; {
+		case other == r && !policy && r.kind == 'v': // a view's tree names the view itself
+		case other == nil:
+			part.refuse(Uncacheable, "relation %d is not known", one.OID)
+			part.writes = true
+		default:
+			if other.codeOnRead() {
+				part.writes = true
+			}
+			part.add(c.read(other, true), "")
+		}
+	}
+	rd.add(part, whole)
+}
+
+// judgeFacts judges what a tree calls and holds, relations and what it reads of the session aside.
+func (c *Catalog) judgeFacts(rd *reading, f *nodetree.Facts) {
+	if f.Refused != "" {
+		rd.refuse(Uncacheable, "%s", f.Refused)
+	}
+	if f.Clock {
+		rd.refuse(Volatile, "a keyword such as CURRENT_DATE depends on the clock")
+	}
+	for _, oid := range f.Functions {
+		c.judgeCall(rd, oid)
+	}
+	for _, oid := range f.Operators {
+		o, ok := c.operations[oid]
+		if oid < firstUser || o.harmless {
+			continue
+		}
+		rd.refuse(Uncacheable, "operator %s is user-defined", o.name)
+		rd.writes = rd.writes || !ok || mayWrite(o.volatility)
+	}
+	for _, oid := range f.Types {
+		if name, bad := c.unstable[oid]; bad {
+			rd.refuse(Uncacheable, "type %q is not known to be safe", name)
+		}
+	}
+	for _, oid := range f.Coerced {
+		if date, ok := c.coercions[oid]; !ok || date {
+			rd.refuse(Uncacheable, "a value is read as a type not known to be safe, or as a date: it may be a word such as today")
+		}
+	}
+}
+
+// judgeCall judges the call of a function that is known by its OID.
+func (c *Catalog) judgeCall(rd *reading, oid uint32) {
+	switch f := c.calls[oid]; {
+	case f == nil:
+		rd.refuse(Uncacheable, "function %d is not known", oid)
+		rd.writes = true
+	case runsText(f.name):
+		rd.refuse(Uncacheable, "function %q runs a text as SQL", f.name)
+		rd.writes = true
+	case !f.builtin:
+		status := Uncacheable
+		if f.volatility == 'v' {
+			status = Volatile
+		}
+		rd.refuse(status, "function %q is user-defined and %s", f.name, volatilityWord(f.volatility))
+		rd.writes = rd.writes || mayWrite(f.volatility)
+	case !f.harmless():
+		rd.refuse(Volatile, "function %q is %s", f.name, volatilityWord(f.volatility))
+	case c.castJSON && asJSON(f.name):
+		rd.refuse(Uncacheable, "function %q may call a user-defined cast to JSON", f.name)
+	}
+}
+
+// unreadable tells why the rows of a relation change without a write that can be seen, or are not the same for all
+// readers; empty if they do and are.
+func (r *relation) unreadable() string {
+	switch {
+	case r.isSystem():
+		return fmt.Sprintf("relation %q is a system catalog", r.name)
+	case r.kind == 'f':
+		return fmt.Sprintf("relation %q is a foreign table", r.name)
+	case r.kind == 'S':
+		return fmt.Sprintf("relation %q is a sequence", r.name)
+	case !slices.Contains([]byte("rpvm"), r.kind):
+		return fmt.Sprintf("relation %q is of a kind not known to be safe", r.name)
+	case r.temporary:
+		return fmt.Sprintf("relation %q is temporary", r.name)
+	case r.unstable:
+		return fmt.Sprintf("relation %q has a column whose type is not known to be safe", r.name)
+	}
+	return ""
+}

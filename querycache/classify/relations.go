@@ -1,0 +1,80 @@
+package classify
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/multigres/multigres/go/common/parser/ast"
+)
+
+// This file judges the relations that a tree names.
+
+// relation judges a relation that is read.
+func (w *walker) relation(n *ast.RangeVar) {
+	if w.inScope(n) {
+		return
+	}
+	if w.catalog == nil {
+		w.everything = true // it may be a view that calls anything
+		return
+	}
+	r := w.catalog.lookup(n.SchemaName, n.RelName)
+	switch {
+	case n.CatalogName != "":
+		w.refuse(Uncacheable, "relation %q is named with its database", n.RelName)
+		return
+	case r == nil:
+		// Most likely a temporary table, or the server will complain.
+		w.refuse(Uncacheable, "relation %q is not known", n.RelName)
+		return
+	}
+	rd := w.catalog.readings[readKey{r, r.kind == 'v'}]
+	w.everything = w.everything || rd.writes || r.codeOnRead()
+	if rd.status != Cacheable {
+		w.refuse(rd.status, "%s", rd.reason)
+	}
+	w.named[r] = true
+	maps.Copy(w.reads, rd.reads)
+	maps.Copy(w.views, rd.views)
+	maps.Copy(w.needs, rd.needs)
+}
+
+// isSystem reports whether r belongs to the server itself.
+func (r *relation) isSystem() bool {
+	return r.schema == "pg_catalog" || r.schema == "information_schema" || strings.HasPrefix(r.schema, "pg_toast")
+}
+
+// tables returns the names of all relations in the sets.
+func tables(sets ...map[*relation]bool) []string {
+	var all []string
+	for _, set := range sets {
+		for r := range set {
+			all = append(all, r.schema+"."+r.name)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// write notes a relation that is written. spread tells that rows may be changed or deleted, which foreign keys carry on.
+func (w *walker) write(n *ast.RangeVar, spread bool) {
+	var r *relation
+	if w.catalog != nil && n != nil && n.CatalogName == "" {
+		r = w.catalog.lookup(n.SchemaName, n.RelName)
+	}
+	if r == nil {
+		w.everything = true
+		return
+	}
+	if r.schema == "pg_catalog" {
+		w.everything, w.ddl = true, true
+		return
+	}
+	for _, r := range r.touched(spread) {
+		if r.opaque || r.kind != 'r' && r.kind != 'p' {
+			w.everything = true
+		}
+		w.writes[r] = true
+	}
+}
