@@ -20,10 +20,11 @@ func benchmarkEntry() (*Database, []byte, *classify.Verdict) {
 
 func BenchmarkAsk(b *testing.B) {
 	d, key, v := benchmarkEntry()
+	r := &Request{Key: key, Verdict: v}
 	b.Run("hit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if o := d.Ask(&Request{Key: key, Verdict: v}, nil); o.Answer == nil {
+			if o := d.Ask(r, nil); o.Answer == nil {
 				b.Fatal("miss")
 			}
 		}
@@ -31,7 +32,7 @@ func BenchmarkAsk(b *testing.B) {
 	b.Run("hit/parallel", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				d.Ask(&Request{Key: key, Verdict: v}, nil)
+				d.Ask(r, nil)
 			}
 		})
 	})
