@@ -141,7 +141,7 @@ type look struct {
 	hash uint64
 
 	now    time.Duration
-	entry  entry         // what find saw under the key, be it of use or not
+	entry  entry // what find saw under the key, be it of use or not
 	choice choice
 	terms  terms
 }
