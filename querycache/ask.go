@@ -104,9 +104,8 @@ func (d *Database) quick(r *Request, p *policy, hash uint64, now time.Duration) 
 	s := d.shard(hash)
 	var answer []byte
 	s.mu.Lock()
-	if slot := s.lookUp(hash, r.Key); slot != nil && slot.policy == p.version && !slot.ghost {
-		t := &p.terms[slot.rule+1]
-		if t.enabled && now-slot.born <= t.maxAge && d.check(slot.dependencies()) == unchanged {
+	if slot := s.lookUp(hash, r.Key); slot != nil && slot.policy == p.version { // so it is no ghost, and is not disabled
+		if now-slot.born <= p.terms[slot.rule+1].maxAge && d.check(slot.dependencies()) == unchanged {
 			slot.ask()
 			s.hits++
 			answer = slot.answer()
