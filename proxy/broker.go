@@ -51,7 +51,7 @@ func (b *loopBroker) judge(s *session, l *lens, text []byte) {
 		b.server.judges <- struct{}{}
 		v := l.classifier.Judge(text)
 		<-b.server.judges
-		w.loop.Post(func() { s.judged(v) })
+		w.loop.Post(func() { s.judged(&awaited{text, v}) })
 	})
 }
 

@@ -20,12 +20,26 @@ const (
 	statusCoalesced   querycache.Status = "coalesced"       // a hit that somebody else's query was waited for
 )
 
-// barred says why the cache may not be asked for a statement now, or "" if it may.
+// barred says why the cache may not be asked for a statement that begins now, or "" if it may.
+//
+// Behind a statement that is still to be answered nothing is served: that one may see what was written after the look into
+// the cache, and then time would go back.
 func (s *session) barred(v *classify.Verdict) querycache.Status {
+	why := s.unfit(v)
+	if why == "" && (s.busy() || s.midBatch && s.srv != nil && s.sharesSnapshot()) {
+		return statusTransaction
+	}
+	return why
+}
+
+// unfit says why the cache has no business with a statement, wherever its messages stand, or "" if it has: it would see more,
+// or less, than one that comes alone, because a transaction block is open or the batch at hand does more than read; or
+// nobody knows what else its answer depends on.
+func (s *session) unfit(v *classify.Verdict) querycache.Status {
 	switch {
 	case s.origin.cache == nil || s.cacheOff || s.localOff:
 		return querycache.Disabled
-	case s.inTransaction():
+	case s.status() != pgwire.TxIdle || (s.midBatch || s.busy()) && !s.onlyReads:
 		return statusTransaction
 	case v.Status != classify.Cacheable:
 		return v.Status
@@ -35,15 +49,12 @@ func (s *session) barred(v *classify.Verdict) querycache.Status {
 	return ""
 }
 
-// inTransaction says whether a statement would see more, or less, than one that comes alone: a transaction block is open, or
-// the batch at hand, or one that is still to be answered, does more than read. So does a batch that goes on behind a Query
-// if it fails, and one whose statements share a snapshot.
-func (s *session) inTransaction() bool {
-	if s.srv == nil {
-		return false
+// passBy notes that a statement goes to the server without a look into the cache, and why. It is told once for each.
+func (s *session) passBy(v *classify.Verdict, why querycache.Status) {
+	s.last, s.why, s.looked = why, s.reason(v, why), true
+	if s.origin.cache != nil {
+		s.origin.cache.Note(v)
 	}
-	return s.srv.status != pgwire.TxIdle || (s.midBatch || s.busy()) && !s.onlyReads || s.srv.owed.loose > 0 ||
-		s.midBatch && s.sharesSnapshot()
 }
 
 // sharesSnapshot says whether the statements of a transaction of this session see the same snapshot.
@@ -76,12 +87,11 @@ const (
 
 // cachedQuery answers a simple Query from the cache. Where it cannot, s.fill may be set.
 func (s *session) cachedQuery(text []byte, v *classify.Verdict) outcome {
-	s.looked = false
-	if s.fill != nil { // it is this query's: a server was waited for
-		s.looked = true
+	if s.looked { // before a server was waited for
 		return passed
 	}
-	if s.last = s.barred(v); s.last != "" {
+	if why := s.barred(v); why != "" {
+		s.passBy(v, why)
 		return passed
 	}
 	r := s.worker.exact.request(s, text, v)
@@ -94,17 +104,11 @@ func (s *session) cachedQuery(text []byte, v *classify.Verdict) outcome {
 		s.looked = true
 		return passed
 	}
-	answer := s.worker.answer
 	if fill := s.worker.refresh; fill != nil {
 		s.broker.refresh(s, fill, refreshQuery(text))
 	}
-	s.unnamed = nil // a simple Query destroys it
-	if s.busy() {
-		s.srv.owed.push(owedQuery, fake).answer = answer
-		return answered
-	}
-	s.sure = nil
-	s.pay(answer)
+	s.unnamed, s.sure = nil, nil // a simple Query destroys it
+	s.pay(s.worker.answer)
 	s.client.Write(s.worker.scratch.ready(pgwire.TxIdle))
 	return answered
 }
@@ -126,8 +130,9 @@ func (s *session) cachedUnit(b []byte) (n int, done bool) {
 		return 0, true
 	}
 	if why := s.barred(v); why != "" {
-		s.last = why
 		s.giveUpFill()
+		s.passBy(v, why)
+		s.inUnit = true
 		return 0, false
 	}
 	if m == matchPartial {
@@ -151,7 +156,7 @@ func (s *session) cachedUnit(b []byte) (n int, done bool) {
 // askUnit asks the cache for a unit.
 func (s *session) askUnit(u *unit, v *classify.Verdict) outcome {
 	if sqlscan.HasSpecialDate(u.params) {
-		s.last = classify.Volatile
+		s.passBy(v, classify.Volatile)
 		return passed
 	}
 	seen := u.statement.seen.Load() // verdict has just seen to it
@@ -185,7 +190,7 @@ func (s *session) ask(r *querycache.Request) outcome {
 	}
 	s.worker.key = r.Key // which may have grown
 	out := s.origin.cache.Ask(r, w)
-	s.last = out.Status
+	s.last, s.why = out.Status, s.reason(r.Verdict, out.Status)
 	s.worker.answer, s.worker.refresh = out.Answer, nil
 	switch {
 	case out.Ticket != nil:
@@ -206,18 +211,17 @@ func (s *session) ask(r *querycache.Request) outcome {
 	return answered
 }
 
-// serve gives the client the answer to a unit, and to a Sync behind it, and returns the bytes used.
+// serve gives the client, to whom nothing is owed, the answer to a unit, and to a Sync behind it, and returns the bytes used.
 func (s *session) serve(u *unit) int {
-	answer, refresh := s.worker.answer, s.worker.refresh
-	if refresh != nil {
-		s.broker.refresh(s, refresh, u.messages())
+	if fill := s.worker.refresh; fill != nil {
+		s.broker.refresh(s, fill, u.messages())
 	}
 	if u.parses {
 		s.parsed(u)
 	}
-	s.deliver(answer)
+	s.pay(s.worker.answer)
 	if u.synced && !s.midBatch {
-		s.deliver(readyIdle)
+		s.client.Write(readyIdle)
 		return u.size + len(syncMessage)
 	}
 	s.midBatch = true
@@ -227,36 +231,20 @@ func (s *session) serve(u *unit) int {
 // parsed notes the Parse of a unit that was answered without a server, and acknowledges it.
 func (s *session) parsed(u *unit) {
 	if len(u.name) == 0 {
-		s.unnamed = u.statement
+		s.unnamed, s.sure = u.statement, u.statement
 	} else {
 		s.remember(string(u.name), u.statement)
 	}
-	if !s.busy() {
-		if len(u.name) == 0 {
-			s.sure = u.statement
-		}
-		s.client.Write(parseComplete)
-		return
-	}
-	e := s.srv.owed.push(owedParse, fake)
-	e.answer, e.statement, e.name, e.unnamed = parseComplete, u.statement, string(u.name), len(u.name) == 0
-}
-
-// deliver gives the client a kept reply at its place.
-//
-// Invariant: no byte from the cache is written before every reply owed ahead of it.
-func (s *session) deliver(reply []byte) {
-	if s.busy() {
-		s.srv.owed.push(owedKept, fake).answer = reply
-		return
-	}
-	s.pay(reply)
+	s.client.Write(parseComplete)
 }
 
 // sharedFrom is the size from which a reply is handed to the socket by reference, so that a slow client costs no copy of it.
 const sharedFrom = 16 << 10
 
-// pay is also the server connection's call, for a fake whose turn has come.
+// pay gives the client a reply of ours, whose bytes never change. It is also the server connection's call, for a fake whose
+// turn has come. What is kept is only asked for when nothing is owed.
+//
+// Invariant: no byte from the cache is written before every reply owed ahead of it.
 func (s *session) pay(reply []byte) {
 	if len(reply) >= sharedFrom {
 		s.client.WriteShared(reply)

@@ -116,9 +116,11 @@ func (s *session) cancel(done func()) {
 	s.worker.scratch.reset()
 	switch {
 	case s.state == waiting:
-		if s.broker.abandon(s) { // else a server is on its way
+		if s.broker.abandon(s) {
 			s.state = ready
 			s.cancelWait()
+		} else { // a server is on its way
+			s.cancelled = true
 		}
 		done()
 	case s.state == joined:
@@ -135,6 +137,7 @@ func (s *session) cancel(done func()) {
 // cancelWait answers the statement that waited as PostgreSQL answers a cancelled one.
 func (s *session) cancelWait() {
 	s.giveUpFill()
+	s.looked, s.inUnit = false, false
 	report := pgwire.ErrorReport{Severity: "ERROR", Code: codeQueryCanceled, Message: errCanceled.Error()}
 	s.client.Write(pgwire.AppendError(nil, report))
 	b := s.in.Join(nil)

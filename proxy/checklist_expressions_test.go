@@ -48,8 +48,7 @@ func TestChecklist_F12_ViewsAreSeenThrough(t *testing.T) {
 func TestChecklist_F13_WordsForThePresentAreNeverCached(t *testing.T) {
 	t.Parallel()
 	f := chkFStart(t, "chkf_f13", `create table days(d date, at timestamptz, w text); insert into days values ('epoch', 'epoch', 'today');
-		create type pair as (d date, i int);
-		create view relative as select d from days where d < date 'today'`)
+		create type pair as (d date, i int)`)
 	f.never(t, chkFNever, "select 'now'::timestamptz", "select date 'today'", "select cast('tomorrow' as date)", "select timestamp 'yesterday'",
 		"select 'now'::time", "select timestamptz 'now'",
 		"select d from days where d = 'today'", "select d from days where d between 'yesterday' and 'tomorrow'",
@@ -69,7 +68,7 @@ func TestChecklist_F13_WordsForThePresentAreNeverCached(t *testing.T) {
 		"select unnest('{today}'::text[])::date", "select string_to_array('today', ',')::date[]", "select daterange('today', null)",
 		"select greatest(d, 'today') from days", "select d = any('{today}') from days",
 		"select make_interval(days => 1) + 'today'::timestamp", "select date_trunc('day', timestamp 'now')", "select 'now' :: timestamptz(0)",
-		"select to_json('today'::date)", "table relative")
+		"select to_json('today'::date)")
 	for _, one := range []struct{ sql, word string }{
 		{"select d from days where d = $1", "today"}, {"select $1::date", "tomorrow"}, {"select $1::timestamptz", "now"},
 		{"select $1::text::date", "yesterday"}, {"select $1::date[]", "{epoch,today}"},

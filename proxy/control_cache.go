@@ -35,7 +35,8 @@ func (s *Server) Caches() []CacheStatus {
 
 func (c *CacheStatus) count(s querycache.Stats) {
 	c.Entries, c.Bytes = s.Entries, s.Bytes
-	c.Hits, c.Misses = s.Hits, s.Misses
+	c.Hits, c.Stale, c.Coalesced, c.Misses, c.Refreshes = s.Hits, s.Stale, s.Coalesced, s.Misses, s.Refreshes
+	c.Ghosts, c.WouldHit = s.GhostEntries, s.DryHits
 	c.Evictions, c.Invalidations, c.RacesLost, c.Oversize = s.Evictions, s.Invalidations, s.RacesLost, s.Oversize
 }
 
@@ -59,11 +60,11 @@ func (s *Server) Queries(database string) []QueryStatus {
 func queryStatus(database string, q *querycache.QueryStats) QueryStatus {
 	out := QueryStatus{
 		Database: database, Fingerprint: q.Fingerprint, Shape: q.Shape, Status: string(q.Status), Reason: q.Reason,
-		Tables: q.Tables, Calls: q.Calls.Load(), Hits: q.Hits.Load(), Stale: q.Stale.Load(), Coalesced: q.Coalesced.Load(),
-		Misses: q.Misses.Load(), WouldHit: q.WouldHit.Load(), Entries: q.Entries, Bytes: q.Bytes, Youngest: q.Age,
+		Tables: q.Tables, Calls: q.Calls, Hits: q.Hits, Stale: q.Stale, Coalesced: q.Coalesced,
+		Misses: q.Misses, WouldHit: q.WouldHit, Entries: q.Entries, Bytes: q.Bytes, Youngest: q.Youngest,
 	}
-	if fills := q.Fills.Load(); fills > 0 {
-		out.MeanMiss = time.Duration(q.FillTime.Load() / fills)
+	if q.Fills > 0 {
+		out.MeanMiss = q.FillTime / time.Duration(q.Fills)
 	}
 	return out
 }

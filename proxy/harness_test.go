@@ -547,8 +547,8 @@ func (b *fakeBroker) awaited(s *session) bool {
 }
 
 func (b *fakeBroker) judge(s *session, l *lens, text []byte) {
-	v := l.classifier.Judge(text)
-	b.stage.post(func() { s.judged(v) })
+	a := &awaited{slices.Clone(text), l.classifier.Judge(text)}
+	b.stage.post(func() { s.judged(a) })
 }
 
 func (b *fakeBroker) refresh(s *session, fill *querycache.Fill, message []byte) {

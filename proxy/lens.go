@@ -138,13 +138,13 @@ func (s *session) current(seen *sighting) bool {
 	return seen.lens == s.lens() && seen.lens.classifier.Current(seen.verdict)
 }
 
-// recall asks a lens, unless this is what was awaited: the first text that is looked at when a message is taken up again.
+// recall asks a lens, and then what was awaited: the lens may have forgotten it already, or never keeps it.
 func (s *session) recall(l *lens, text []byte) *classify.Verdict {
-	if v := s.awaited; v != nil {
-		s.awaited = nil
-		return v
+	v := l.classifier.Recall(text)
+	if v == nil && s.awaited != nil && string(s.awaited.text) == string(text) {
+		v = s.awaited.verdict
 	}
-	return l.classifier.Recall(text)
+	return v
 }
 
 // believe returns v, or where the session's names may mean others than the lens takes them for, one that fears what
@@ -178,14 +178,20 @@ func (s *session) await(text []byte) bool {
 	return false
 }
 
-// judged is the broker's call on the session's loop.
-func (s *session) judged(v *classify.Verdict) {
+// awaited is a verdict that came for a session.
+type awaited struct {
+	text    []byte
+	verdict *classify.Verdict
+}
+
+// judged is the broker's call on the session's loop. What it brings holds for the one message that waited for it, until that
+// is sent: a server may have to be waited for, too.
+func (s *session) judged(a *awaited) {
 	s.worker.scratch.reset()
 	if s.state != judging {
 		return
 	}
-	s.state, s.awaited = ready, v
+	s.state, s.awaited = ready, a
 	s.advance(nil)
-	s.awaited = nil
 	s.settle()
 }

@@ -72,8 +72,13 @@ func (s *session) granted(srv *serverConn) {
 		return
 	}
 	s.state = ready
-	s.advance(nil)
-	s.settle() // the cache may have had the answer by now
+	if s.cancelled {
+		s.cancelled = false
+		s.cancelWait()
+	} else {
+		s.advance(nil)
+	}
+	s.settle()
 }
 
 // tryAgain is the broker's call on the session's loop: the server that was granted broke on its way.

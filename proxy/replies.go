@@ -16,7 +16,6 @@ import (
 //	owedQuery      ReadyForQuery; all before it belongs to the answer
 //	owedCall       ReadyForQuery (FunctionCall)
 //	owedCopyEnd    nothing: it marks where a CopyDone or CopyFail stands that was sent before the server was known to copy
-//	owedKept       nothing: a whole batch that the cache answers, ReadyForQuery included; always a fake
 type replyKind uint8
 
 const (
@@ -29,7 +28,6 @@ const (
 	owedQuery
 	owedCall
 	owedCopyEnd
-	owedKept
 )
 
 // endsBatch says whether ReadyForQuery settles this kind.
@@ -52,9 +50,6 @@ type owed struct {
 	unnamed bool
 	// statement is what a Parse or Close is about, so that a failure can be undone.
 	statement *statement
-	// loose marks a Query that ends a batch of the extended protocol: if that fails, the server skips the Query, too, and the
-	// batch goes on to a Sync.
-	loose bool
 	// name is the client's name for the statement; empty for injected messages and the unnamed one.
 	name string
 	// answer holds the bytes of a fake. They are never changed after they were queued.
@@ -90,7 +85,6 @@ type replyQueue struct {
 	// of the oldest whose end is owed.
 	sent, answered uint64
 	open           bool // messages were sent since the last end of a batch
-	loose          int  // entries that are
 }
 
 // undecided says whether it is open what became of a message of the given batch: the batch was sent as a whole, so that
@@ -110,10 +104,6 @@ func (q *replyQueue) push(kind replyKind, act action) *owed {
 	switch {
 	case act == fake, kind == owedCopyEnd:
 	case kind.endsBatch():
-		if q.open && kind != owedSync {
-			e.loose = true
-			q.loose++
-		}
 		q.sent++
 		q.open = false
 	default:
@@ -157,9 +147,6 @@ func (q *replyQueue) pop() owed {
 	q.count--
 	if e.kind.endsBatch() && e.action != fake {
 		q.answered++
-	}
-	if e.loose {
-		q.loose--
 	}
 	if q.count > 0 && q.front().kind == owedCopyEnd {
 		q.pop() // what stood before it has not begun a copy, so the server ignores the end of one
@@ -230,7 +217,7 @@ func settles(k replyKind, typ byte) bool {
 		return typ == pgwire.CommandComplete || typ == pgwire.EmptyQueryResponse || typ == pgwire.PortalSuspended
 	case owedSync, owedQuery, owedCall:
 		return typ == pgwire.ReadyForQuery
-	case owedCopyEnd, owedKept:
+	case owedCopyEnd:
 		return false
 	}
 	return false

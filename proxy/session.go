@@ -7,7 +7,6 @@ import (
 	"overdrive/pool"
 	"overdrive/proxy/pgwire"
 	"overdrive/querycache"
-	"overdrive/querycache/classify"
 )
 
 // sessionState is where a session stands between two bytes of its client.
@@ -75,6 +74,7 @@ type session struct {
 	inUnit     bool  // what is being sent is a unit that the cache was asked for
 	waited     uint8 // how often the message at hand has waited for somebody else's answer
 	alone      bool  // it must not do so again
+	cancelled  bool  // while a server was on its way: the message at hand is not sent
 	refreshes  bool  // there is no client: see startRefresh
 	onlyReads  bool  // nothing but plain reads is owed
 	draining   bool  // the server is stopping: end at rest
@@ -96,7 +96,7 @@ type session struct {
 	lensOf     *settings
 	ticket     *querycache.Ticket    // of the wait for somebody else's answer
 	maxAge     *time.Duration        // SET overdrive.max_age
-	awaited    *classify.Verdict     // on the message at hand, while it is taken up again
+	awaited    *awaited              // for the message at hand
 	unnamed    *statement            // by what was sent
 	sure       *statement            // the same by what was answered
 	portal     *statement            // bound to the unnamed portal

@@ -44,7 +44,7 @@ func TestReadRun_ReadsWhatPgbenchPrintsAndLogs(t *testing.T) {
 		}
 	}
 	got, err := readRun(pgbenchSaid, dir, 400*time.Microsecond)
-	want := sample{12345.678901, 20 * time.Microsecond, 30 * time.Microsecond, 100 * time.Microsecond}
+	want := sample{PerSecond: 12345.678901, P50: 20 * time.Microsecond, P99: 30 * time.Microsecond, CPU: 100 * time.Microsecond, Transactions: 4}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}

@@ -13,17 +13,15 @@ import (
 	"overdrive/proxy/proxytest/pglocal"
 )
 
-// modeCached is the workload of few different statements.
-const modeCached = "cached"
-
 const database = "bench"
 
 // target is one thing that is measured.
 type target struct {
-	name  string
-	modes []string // the workloads it takes part in
-	port  int
-	pid   int // the process whose time is counted; 0 when none stands between client and server
+	name   string
+	modes  []string // the workloads it takes part in
+	port   int
+	pid    int  // the process whose time is counted; 0 when none stands between client and server
+	filled bool // the large cache has all its entries
 	// measure runs the workload once.
 	measure func(ctx context.Context, mode string, clients int) (sample, error)
 }
@@ -35,6 +33,8 @@ type lab struct {
 	postgres  *pglocal.Server
 	processes []*process
 	targets   []*target
+	aggregate string // the statement of modeAggregate, once it is known
+	herds     int    // that were let loose
 }
 
 var pgbenchModes = []string{"simple", "extended", "prepared"}
@@ -89,7 +89,7 @@ func (l *lab) fill(ctx context.Context) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("pgbench --initialize: %w\n%s", err, out)
 	}
-	return nil
+	return l.postgres.Exec(ctx, database, herdTable)
 }
 
 // pgbench returns a command that runs pgbench against port.
@@ -106,13 +106,19 @@ func (l *lab) pgbench(ctx context.Context, port int, args ...string) *exec.Cmd {
 }
 
 func (l *lab) addDirect(context.Context) error {
-	l.addSQL(&target{name: "direct", modes: append([]string{modeCached}, pgbenchModes...), port: l.postgres.Port()})
+	l.addSQL(&target{name: "direct", modes: append([]string{modeCached, modeAggregate, modeTPCB}, pgbenchModes...), port: l.postgres.Port()})
 	return nil
 }
 
 // addSQL adds a target that pgbench measures.
 func (l *lab) addSQL(t *target) {
 	t.measure = func(ctx context.Context, mode string, clients int) (sample, error) {
+		switch mode {
+		case modeHerd:
+			return l.runHerd(ctx, t, clients)
+		case modeMillion:
+			return l.runMillion(ctx, t, clients)
+		}
 		return l.runPgbench(ctx, t, mode, clients)
 	}
 	l.targets = append(l.targets, t)

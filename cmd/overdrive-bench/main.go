@@ -25,6 +25,8 @@ type options struct {
 	pool      int
 	threads   int
 	idle      int
+	herd      int
+	entries   int
 	overdrive string
 	out       string
 }
@@ -48,8 +50,7 @@ func parseFlags(args []string) (options, error) {
 	var targets, modes, clients string
 	flags := flag.NewFlagSet("overdrive-bench", flag.ExitOnError)
 	flags.StringVar(&targets, "targets", "direct,pgbouncer,overdrive,redis", "what is measured")
-	flags.StringVar(&modes, "modes", "simple,extended,prepared,cached",
-		"pgbench's protocols; cached is few keys, simple protocol, and a cache that is on")
+	flags.StringVar(&modes, "modes", strings.Join(allModes, ","), "workloads; see docs/benchmarks.md")
 	flags.StringVar(&clients, "clients", "1,16,128", "numbers of clients")
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each is measured; the table shows medians")
 	flags.DurationVar(&o.duration, "duration", 3*time.Second, "how long each measurement takes, in whole seconds")
@@ -58,6 +59,8 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&o.pool, "pool", 20, "server connections of each pooler")
 	flags.IntVar(&o.threads, "threads", 2, "most threads of pgbench and redis-benchmark")
 	flags.IntVar(&o.idle, "idle", 0, "measure the memory of this many idle clients, and nothing else")
+	flags.IntVar(&o.herd, "herd", 1000, "clients of the stampede workload")
+	flags.IntVar(&o.entries, "entries", 1_000_000, "entries of the large cache; no more than there are rows")
 	flags.StringVar(&o.overdrive, "overdrive", "", "the program to measure; it is built when this is empty")
 	flags.StringVar(&o.out, "out", "bench-results", "directory for the raw results")
 	if err := flags.Parse(args); err != nil {
@@ -77,18 +80,19 @@ func parseFlags(args []string) (options, error) {
 		}
 	}
 	for _, m := range o.modes {
-		if !slices.Contains([]string{"simple", "extended", "prepared", modeCached}, m) {
+		if !slices.Contains(allModes, m) {
 			return o, fmt.Errorf("-modes: %q is not known", m)
 		}
 	}
-	if o.rounds < 1 || o.duration < time.Second || o.scale < 1 || o.keys < 1 || o.pool < 1 || o.threads < 1 || o.idle < 0 {
-		return o, fmt.Errorf("numbers must be positive, and -duration at least 1s")
+	if o.rounds < 1 || o.duration < time.Second || o.scale < 1 || o.keys < 1 || o.pool < 1 || o.threads < 1 || o.idle < 0 || o.herd < 1 || o.entries < millionClients {
+		return o, fmt.Errorf("numbers must be positive, -entries at least %d, and -duration at least 1s", millionClients)
 	}
+	o.entries = min(o.entries, o.scale*rowsPerScale)
 	return o, nil
 }
 
 func run(ctx context.Context, opts options) error {
-	if err := raiseOpenFiles(max(opts.idle, slices.Max(opts.clients))); err != nil {
+	if err := raiseOpenFiles(max(opts.idle, opts.herd, slices.Max(opts.clients))); err != nil {
 		return err
 	}
 	lab, err := openLab(ctx, opts)
@@ -111,7 +115,7 @@ func measureRounds(ctx context.Context, lab *lab, opts options) (*results, error
 	all := newResults()
 	for round := range opts.rounds {
 		for _, mode := range opts.modes {
-			for _, clients := range opts.clients {
+			for _, clients := range opts.clientsOf(mode) {
 				targets := lab.targetsFor(mode)
 				for i := range targets {
 					t := targets[(i+round)%len(targets)]

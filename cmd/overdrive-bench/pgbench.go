@@ -19,7 +19,10 @@ type sample struct {
 	P50       time.Duration `json:"p50_ns"`
 	P99       time.Duration `json:"p99_ns"`
 	// CPU is the processor time of the target's process per transaction; 0 when there is no such process.
-	CPU time.Duration `json:"cpu_ns"`
+	CPU          time.Duration `json:"cpu_ns"`
+	Transactions int64         `json:"transactions"`
+	// Upstream is how many of them the server saw; 0 where that is not counted.
+	Upstream int64 `json:"upstream,omitempty"`
 }
 
 // loggedShare is the share of transactions whose times pgbench writes down. It is enough for a percentile of a run of
@@ -32,27 +35,31 @@ var (
 	failedLine    = regexp.MustCompile(`number of failed transactions: (\d+)`)
 )
 
-// runPgbench measures one run of pgbench against t.
+// runPgbench warms t for a workload and measures it.
 func (l *lab) runPgbench(ctx context.Context, t *target, mode string, clients int) (sample, error) {
+	work, err := l.work(ctx, t, mode)
+	if err != nil {
+		return sample{}, err
+	}
+	share := loggedShare
+	if mode == modeAggregate { // there are few
+		share = "1"
+	}
+	return l.runWork(ctx, t, clients, share, work)
+}
+
+// runWork measures one run of pgbench against t, with arguments that say what to do.
+func (l *lab) runWork(ctx context.Context, t *target, clients int, share string, work []string) (sample, error) {
 	dir, err := os.MkdirTemp(l.dir, "pgbench-")
 	if err != nil {
 		return sample{}, err
 	}
 	defer os.RemoveAll(dir)
-	args := []string{
+	args := append([]string{
 		"--no-vacuum", "--client", itoa(clients), "--jobs", itoa(min(clients, l.opts.threads)),
 		"--time", itoa(int(l.opts.duration.Seconds())),
-		"--log", "--log-prefix", filepath.Join(dir, "log"), "--sampling-rate", loggedShare,
-	}
-	if mode == modeCached {
-		script, err := l.cachedScript(ctx, t)
-		if err != nil {
-			return sample{}, err
-		}
-		args = append(args, "--protocol", "simple", "--file", script)
-	} else {
-		args = append(args, "--protocol", mode, "--select-only")
-	}
+		"--log", "--log-prefix", filepath.Join(dir, "log"), "--sampling-rate", share,
+	}, work...)
 	before, err := cpuTime(t.pid)
 	if err != nil {
 		return sample{}, err
@@ -91,6 +98,7 @@ func readRun(out, logDir string, cpu time.Duration) (sample, error) {
 	}
 	return sample{
 		PerSecond: perSecond, P50: percentile(latencies, 50), P99: percentile(latencies, 99), CPU: cpu / time.Duration(n),
+		Transactions: n,
 	}, nil
 }
 
@@ -132,28 +140,4 @@ func percentile(sorted []time.Duration, p int) time.Duration {
 		return 0
 	}
 	return sorted[max((len(sorted)*p+99)/100, 1)-1]
-}
-
-// cachedScript returns the file of the cached workload, and asks t for each of its statements once so that a cache has
-// them all.
-func (l *lab) cachedScript(ctx context.Context, t *target) (string, error) {
-	const statement = "SELECT abalance FROM pgbench_accounts WHERE aid = "
-	script := filepath.Join(l.dir, "cached.sql")
-	text := fmt.Sprintf("\\set aid random(1, %d)\n%s:aid;\n", l.opts.keys, statement)
-	if err := os.WriteFile(script, []byte(text), 0o644); err != nil {
-		return "", err
-	}
-	warm := filepath.Join(l.dir, "warm.sql")
-	var b strings.Builder
-	for key := range l.opts.keys {
-		fmt.Fprintf(&b, "%s%d;\n", statement, key+1)
-	}
-	if err := os.WriteFile(warm, []byte(b.String()), 0o644); err != nil {
-		return "", err
-	}
-	cmd := l.pgbench(ctx, t.port, "--no-vacuum", "--transactions", "1", "--file", warm)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("warming: %w\n%s", err, out)
-	}
-	return script, nil
 }

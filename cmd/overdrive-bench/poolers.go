@@ -88,7 +88,8 @@ ignore_startup_parameters = extra_float_digits
 	return p.awaitSQL(ctx, port)
 }
 
-// addOverdrives adds Overdrive twice, without its cache for pgbench's own workloads and with it for the cached one.
+// addOverdrives adds Overdrive without its cache for pgbench's own workloads, with it for those that are about it, and once
+// more for a cache that is full.
 func (l *lab) addOverdrives(ctx context.Context) error {
 	program := l.opts.overdrive
 	if program == "" {
@@ -98,10 +99,16 @@ func (l *lab) addOverdrives(ctx context.Context) error {
 			return fmt.Errorf("go build: %w\n%s", err, out)
 		}
 	}
-	if err := l.addOverdrive(ctx, program, "overdrive", false, pgbenchModes); err != nil {
+	if err := l.addOverdrive(ctx, program, "overdrive", false, append([]string{modeTPCB}, pgbenchModes...)); err != nil {
 		return err
 	}
-	return l.addOverdrive(ctx, program, "overdrive (cache)", true, []string{modeCached})
+	if err := l.addOverdrive(ctx, program, targetCache, true, []string{modeCached, modeAggregate, modeHerd, modeTPCB, modeMillion}); err != nil {
+		return err
+	}
+	if !slices.Contains(l.opts.modes, modeMillion) {
+		return nil
+	}
+	return l.addOverdrive(ctx, program, targetMillion, true, []string{modeMillion})
 }
 
 func (l *lab) addOverdrive(ctx context.Context, program, name string, cache bool, modes []string) error {
@@ -109,12 +116,13 @@ func (l *lab) addOverdrive(ctx context.Context, program, name string, cache bool
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(l.dir, fmt.Sprintf("overdrive-cache-%v.yaml", cache))
+	file := filepath.Join(l.dir, fmt.Sprintf("overdrive-%d.yaml", port))
 	text := fmt.Sprintf(`listen: ["127.0.0.1:%d"]
 http: ""
 log: {level: warn}
 auth: {method: trust}
 limits: {max_clients: 100000}
+cache: {memory: 2GiB}
 databases:
   %s:
     url: postgres://%s@127.0.0.1:%d/%s?sslmode=disable

@@ -88,7 +88,7 @@ func (p *process) await(ctx context.Context, ready func(context.Context) error) 
 // awaitSQL waits until a query is answered on port.
 func (p *process) awaitSQL(ctx context.Context, port int) error {
 	return p.await(ctx, func(ctx context.Context) error {
-		conn, err := pgconn.Connect(ctx, fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", pglocal.Superuser, port, database))
+		conn, err := connect(ctx, port)
 		if err != nil {
 			return err
 		}
@@ -96,6 +96,10 @@ func (p *process) awaitSQL(ctx context.Context, port int) error {
 		_, err = conn.Exec(ctx, "select 1").ReadAll()
 		return err
 	})
+}
+
+func connect(ctx context.Context, port int) (*pgconn.PgConn, error) {
+	return pgconn.Connect(ctx, fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", pglocal.Superuser, port, database))
 }
 
 func freePort() (int, error) {

@@ -46,6 +46,7 @@ func (r *results) median(c cell) (sample, bool) {
 		P50:       middle(s, func(s sample) time.Duration { return s.P50 }),
 		P99:       middle(s, func(s sample) time.Duration { return s.P99 }),
 		CPU:       middle(s, func(s sample) time.Duration { return s.CPU }),
+		Upstream:  middle(s, func(s sample) int64 { return s.Upstream }),
 	}, true
 }
 
@@ -95,7 +96,7 @@ func writeTable(w io.Writer, r *results, opts options) error {
 	b.WriteString("| workload | clients | target | per second | p50 µs | p99 µs | CPU µs | per second ÷ direct | CPU ÷ PgBouncer | CPU ÷ Redis |\n")
 	b.WriteString("|---|--:|---|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, mode := range opts.modes {
-		for _, clients := range opts.clients {
+		for _, clients := range opts.clientsOf(mode) {
 			for _, c := range r.cells {
 				if c.Mode == mode && c.Clients == clients {
 					b.WriteString(tableRow(r, c))
@@ -103,6 +104,7 @@ func writeTable(w io.Writer, r *results, opts options) error {
 			}
 		}
 	}
+	b.WriteString(promisesTable(r))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -192,17 +192,23 @@ SELECT o.oid, o.oprname, ` + volatility + `, p.provolatile = 'i' AND l.lanname I
   FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode JOIN pg_catalog.pg_language l ON l.oid = p.prolang
  WHERE o.oid >= ` + firstUserOID,
 
+	// Casts of the user's, unless an immutable function in C stands behind them, or they only turn an enumeration to or from a
+	// text by its own input and output.
 	setCasts: withWriting + `
-SELECT pg_catalog.format_type(k.castsource, NULL), pg_catalog.format_type(k.casttarget, NULL), k.castcontext, ` + volatility + `
-  FROM pg_catalog.pg_cast k JOIN pg_catalog.pg_proc p ON p.oid = k.castfunc JOIN pg_catalog.pg_language l ON l.oid = p.prolang
- WHERE k.oid >= ` + firstUserOID + ` AND NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal'))`,
+SELECT pg_catalog.format_type(k.castsource, NULL), pg_catalog.format_type(k.casttarget, NULL), k.castcontext,
+       CASE WHEN k.castmethod = 'f' THEN ` + volatility + ` WHEN k.casttarget IN (SELECT oid FROM coded) THEN 'w' ELSE 's' END
+  FROM pg_catalog.pg_cast k LEFT JOIN pg_catalog.pg_proc p ON p.oid = k.castfunc LEFT JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+  JOIN pg_catalog.pg_type s ON s.oid = k.castsource JOIN pg_catalog.pg_type t ON t.oid = k.casttarget
+ WHERE k.oid >= ` + firstUserOID + ` AND CASE k.castmethod
+       WHEN 'f' THEN NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal'))
+       WHEN 'i' THEN NOT (s.typtype = 'e' AND t.typcategory = 'S' OR s.typcategory = 'S' AND t.typtype = 'e') ELSE false END`,
 
-	// Types a value may be cast to, and whether it is a date type or an array of one: its input knows words for the present.
+	// Types a value may be cast to, enumerations of the user's among them, and whether it is a date type or an array of one: its input knows words for the present.
 	setTypes: `
 SELECT t.oid, t.typname, e.typcategory = 'D' OR e.typtype IN ('r', 'm') AND e.typname ~ 'date|ts'
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_type e ON e.oid = CASE t.typcategory WHEN 'A' THEN t.typelem ELSE t.oid END
- WHERE t.oid IN (` + safeTypes + `)`,
+ WHERE t.oid IN (` + safeTypes + `) OR t.typtype = 'e' AND pg_catalog.pg_type_is_visible(t.oid)`,
 
 	// Columns of a date type, and all others of such a name: d for one that has a date, t for a time of day, else f.
 	setDateColumns: `
@@ -219,8 +225,11 @@ SELECT attrelid, attname, kind FROM c WHERE attname IN (SELECT attname FROM c WH
 	setWritingTypes: withWriting + `
 SELECT DISTINCT typname FROM pg_catalog.pg_type WHERE oid IN (SELECT oid FROM coded)`,
 
+	// Types that no value in a tree may be of. Constants that name a configuration or dictionary of text search are everywhere,
+	// as in to_tsvector('english', x), and what they stand for only DDL can change.
 	setUnstableTypes: withWriting + `
-SELECT t.oid, t.typname FROM pg_catalog.pg_type t WHERE t.oid IN (SELECT oid FROM unstable)`,
+SELECT t.oid, t.typname FROM pg_catalog.pg_type t
+ WHERE t.oid IN (SELECT oid FROM unstable) AND t.oid NOT IN ('regconfig'::regtype, 'regdictionary'::regtype)`,
 
 	// The trees of views, of policies that hold for SELECT, and of columns that are computed when read (PostgreSQL 18). What is
 	// longer than nodetree reads arrives empty.

@@ -16,10 +16,10 @@ const (
 
 	// maxShapes and maxShapeBytes bound what a Classifier remembers.
 	maxShapes     = 8192
-	maxShapeBytes = 8 << 20
+	maxShapeBytes = 12 << 20
 
 	// shapeOverhead is what a remembered shape costs besides its text: two verdicts, the list and map entries.
-	shapeOverhead = 768
+	shapeOverhead = 1280
 )
 
 // Classifier judges the texts of one database, role and search_path. It remembers the verdict on each shape. All

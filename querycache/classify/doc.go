@@ -16,13 +16,26 @@
 //
 // Everything not known to be safe. A tree node, function, operator, type or relation must be on the list of harmless
 // ones; the list of functions and types is the server's own catalog. The reason names the culprit. Functions that
-// the server calls STABLE are refused with the volatile ones. Operators and casts of PostgreSQL itself that are STABLE
-// depend only on settings (TimeZone, DateStyle, lc_monetary, default_text_search_config …); those belong into the key
-// of the cache.
+// the server calls STABLE are refused with the volatile ones, but for those of settingsOnly (stable.go): they depend on
+// nothing but settings (TimeZone, DateStyle, lc_monetary, default_text_search_config …), which belong into the key of the
+// cache. So do the operators and casts of PostgreSQL itself that are STABLE.
+//
+// Names are judged by name: which overload is meant, and of what type a column is, is not worked out. Where one of the
+// functions of a name and number of arguments is not harmless, none is; dates.go tells the few exceptions.
+//
+// Views, policies and generated columns are judged by the trees that the server keeps of them (package nodetree), where
+// every name is an OID and nothing is left to guess:
+//
+//	statement ──names──▶ relation ──family──▶ its partitions and children
+//	                        │ view: tree ──▶ relations, functions, operators, types; relations again
+//	                        └ policies, if they hold for the role or a view stands before: trees likewise, Verdict.Needs
 //
 // A function of the user may write, whatever the server calls it, unless it is written in C and not VOLATILE: nobody
 // checks what a STABLE or IMMUTABLE function in another language calls. So may all that calls it without its name: views,
 // operators, casts, domains, constraints, indexes, policies, and x.f, which is f(x) where x has no field f.
+//
+// Oracle judges a whole statement by the server's tree. The tests hold Judge against it: whatever Judge allows, the tree must
+// allow.
 //
 // # For whom a verdict holds
 //

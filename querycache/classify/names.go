@@ -98,6 +98,7 @@ func (w *walker) function(n *ast.FuncCall) {
 		w.refuse(Uncacheable, "function %q runs a text as SQL", base)
 		w.everything = true
 	}
+	w.everything = w.everything || w.catalog.makesCoded(base)
 	found := false
 	for _, f := range w.catalog.functions[base] {
 		if len(name) == 2 && f.schema != name[0] || len(name) == 1 && !f.visible || !f.takes(args) {
@@ -130,6 +131,12 @@ func (w *walker) candidate(n *ast.FuncCall, f *function) {
 	case w.catalog.castJSON && asJSON(f.name):
 		w.refuse(Uncacheable, "function %q may call a user-defined cast to JSON", f.name)
 	}
+}
+
+// makesCoded reports whether a function of the name may make a value of a type whose values are checked by code that may
+// write: it makes rows of any type from JSON, and there is such a type.
+func (c *Catalog) makesCoded(function string) bool {
+	return len(c.writing) > 0 && (strings.Contains(function, "_populate_record") || strings.Contains(function, "_to_record"))
 }
 
 // arguments returns the number of arguments of a call, or -1 where the call's notation leaves it open.

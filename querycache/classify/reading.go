@@ -170,7 +170,9 @@ func (c *Catalog) judgeFacts(rd *reading, f *nodetree.Facts) {
 
 // judgeCall judges the call of a function that is known by its OID.
 func (c *Catalog) judgeCall(rd *reading, oid uint32) {
-	switch f := c.calls[oid]; {
+	f := c.calls[oid]
+	rd.writes = rd.writes || f != nil && c.makesCoded(f.name)
+	switch {
 	case f == nil:
 		rd.refuse(Uncacheable, "function %d is not known", oid)
 		rd.writes = true

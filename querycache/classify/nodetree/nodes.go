@@ -38,7 +38,7 @@ QUERY commandType=1 querySource canSetTag utilityStmt=<> resultRelation=0 hasAgg
  hasDistinctOn hasRecursive hasModifyingCTE=false hasForUpdate=false hasRowSecurity hasGroupRTE isReturn=false? cteList* rtable*
  rteperminfos* jointree* targetList* override onConflict=<> returningList=<> returningOldAlias returningNewAlias groupClause*
  groupDistinct groupingSets* havingQual* windowClause* distinctClause* sortClause* limitOffset* limitCount* limitOption rowMarks=<>
- setOperations* constraintDeps=<> withCheckOptions=<>? mergeActionList=<>? mergeUseOuterJoin mergeTargetRelation
+ setOperations* constraintDeps withCheckOptions=<>? mergeActionList=<>? mergeUseOuterJoin mergeTargetRelation
  mergeJoinCondition=<>? stmt_location stmt_len
 RANGETBLENTRY,RTE alias* eref* rtekind relid relkind rellockmode perminfoindex tablesample=<>? subquery* security_barrier jointype
  joinmergedcols joinaliasvars* joinleftcols joinrightcols join_using_alias* functions* funcordinality values_lists* coltypes/t?
