@@ -20,12 +20,26 @@ const (
 	statusCoalesced   querycache.Status = "coalesced"       // a hit that somebody else's query was waited for
 )
 
-// barred says why the cache may not be asked for a statement now, or "" if it may.
+// barred says why the cache may not be asked for a statement that begins now, or "" if it may.
+//
+// Behind a statement that is still to be answered nothing is served: that one may see what was written after the look into
+// the cache, and then time would go back.
 func (s *session) barred(v *classify.Verdict) querycache.Status {
+	why := s.unfit(v)
+	if why == "" && (s.busy() || s.midBatch && s.srv != nil && s.sharesSnapshot()) {
+		return statusTransaction
+	}
+	return why
+}
+
+// unfit says why the cache has no business with a statement, wherever its messages stand, or "" if it has: it would see more,
+// or less, than one that comes alone, because a transaction block is open or the batch at hand does more than read; or
+// nobody knows what else its answer depends on.
+func (s *session) unfit(v *classify.Verdict) querycache.Status {
 	switch {
 	case s.origin.cache == nil || s.cacheOff || s.localOff:
 		return querycache.Disabled
-	case s.inTransaction():
+	case s.status() != pgwire.TxIdle || (s.midBatch || s.busy()) && !s.onlyReads:
 		return statusTransaction
 	case v.Status != classify.Cacheable:
 		return v.Status
@@ -35,14 +49,12 @@ func (s *session) barred(v *classify.Verdict) querycache.Status {
 	return ""
 }
 
-// inTransaction says whether a statement would see more, or less, than one that comes alone: a transaction block is open, or
-// the batch at hand does more than read, or its statements share a snapshot. Behind a statement that is still to be answered
-// nothing is served either: that one may see what was written after the look into the cache, and then time would go back.
-func (s *session) inTransaction() bool {
-	if s.srv == nil {
-		return false
+// passBy notes that a statement goes to the server without a look into the cache, and why. It is told once for each.
+func (s *session) passBy(v *classify.Verdict, why querycache.Status) {
+	s.last, s.why, s.looked = why, s.reason(v, why), true
+	if s.origin.cache != nil {
+		s.origin.cache.Note(v)
 	}
-	return s.srv.status != pgwire.TxIdle || s.busy() || s.midBatch && (!s.onlyReads || s.sharesSnapshot())
 }
 
 // sharesSnapshot says whether the statements of a transaction of this session see the same snapshot.
@@ -75,12 +87,11 @@ const (
 
 // cachedQuery answers a simple Query from the cache. Where it cannot, s.fill may be set.
 func (s *session) cachedQuery(text []byte, v *classify.Verdict) outcome {
-	s.looked = false
-	if s.fill != nil { // it is this query's: a server was waited for
-		s.looked = true
+	if s.looked { // before a server was waited for
 		return passed
 	}
-	if s.last = s.barred(v); s.last != "" {
+	if why := s.barred(v); why != "" {
+		s.passBy(v, why)
 		return passed
 	}
 	r := s.worker.exact.request(s, text, v)
@@ -119,8 +130,9 @@ func (s *session) cachedUnit(b []byte) (n int, done bool) {
 		return 0, true
 	}
 	if why := s.barred(v); why != "" {
-		s.last = why
 		s.giveUpFill()
+		s.passBy(v, why)
+		s.inUnit = true
 		return 0, false
 	}
 	if m == matchPartial {
@@ -144,7 +156,7 @@ func (s *session) cachedUnit(b []byte) (n int, done bool) {
 // askUnit asks the cache for a unit.
 func (s *session) askUnit(u *unit, v *classify.Verdict) outcome {
 	if sqlscan.HasSpecialDate(u.params) {
-		s.last = classify.Volatile
+		s.passBy(v, classify.Volatile)
 		return passed
 	}
 	seen := u.statement.seen.Load() // verdict has just seen to it
@@ -178,7 +190,7 @@ func (s *session) ask(r *querycache.Request) outcome {
 	}
 	s.worker.key = r.Key // which may have grown
 	out := s.origin.cache.Ask(r, w)
-	s.last = out.Status
+	s.last, s.why = out.Status, s.reason(r.Verdict, out.Status)
 	s.worker.answer, s.worker.refresh = out.Answer, nil
 	switch {
 	case out.Ticket != nil:

@@ -137,6 +137,7 @@ func (s *session) cancel(done func()) {
 // cancelWait answers the statement that waited as PostgreSQL answers a cancelled one.
 func (s *session) cancelWait() {
 	s.giveUpFill()
+	s.looked, s.inUnit = false, false
 	report := pgwire.ErrorReport{Severity: "ERROR", Code: codeQueryCanceled, Message: errCanceled.Error()}
 	s.client.Write(pgwire.AppendError(nil, report))
 	b := s.in.Join(nil)

@@ -119,6 +119,8 @@ func chkFRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeConn(user.real) })
+	const sql = "select a from t order by a"
+	chkFPrime(t, user.reader, sql) // so that there is a catalog, of before
 	for _, change := range []string{
 		"alter table t enable row level security", "create policy mine on t using (who = current_user)", "alter policy mine on t using (a > 1)",
 		"create policy more on t using (who is not null)", "drop policy more on t",
@@ -133,7 +135,6 @@ func chkFRights(t *testing.T) {
 		"grant chkf_i14_group to chkf_i14;;grant select on t to chkf_i14_group", "revoke usage on schema public from public",
 		"grant usage on schema public to public", "drop table t cascade",
 	} {
-		const sql = "select a from t order by a"
 		for range 3 {
 			wantFresh(t, "nothing", sql, user.real, user.reader)
 		}
@@ -145,6 +146,10 @@ func chkFRights(t *testing.T) {
 			t.Errorf("%s changes nothing, so this proves nothing", change)
 		}
 		wantFresh(t, change, sql, user.real, user.reader)
+		for form := range askers {
+			chkFSettled(t, user.reader, form, sql)
+		}
+		wantFresh(t, change+", a while later,", sql, user.real, user.reader)
 	}
 }
 

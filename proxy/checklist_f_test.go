@@ -319,8 +319,19 @@ func (f *chkFBench) seenOnce(t *testing.T, way string, w chkFWrite) bool {
 	if now, err := try(t.Context(), f.real, w.query); now == old && state(err) == state(oldErr) {
 		t.Errorf("%s changes nothing for %s, so this proves nothing", after, w.query)
 	}
-	wantFresh(t, after, w.query, f.real, f.writer, f.reader)
+	f.fresh(t, after, w.query)
 	return true
+}
+
+// fresh fails the test unless both clients get the real answer, at once and again when nothing is changing any more: an old
+// one must not come back once the catalog is known again.
+func (f *chkFBench) fresh(t *testing.T, after, sql string) {
+	t.Helper()
+	wantFresh(t, after, sql, f.real, f.writer, f.reader)
+	for form := range askers {
+		chkFSettled(t, f.reader, form, sql)
+	}
+	wantFresh(t, after+", a while later,", sql, f.real, f.writer, f.reader)
 }
 
 // prepared parses the steps of a write that is to be rebound, long before they are bound.

@@ -55,6 +55,10 @@ func TestChecklist_W2_SelectIntoMakesItsTable(t *testing.T) {
 		}
 		f.hits(t, "select a from n order by a")
 	}
+	// The new table may hide one whose answers are there.
+	ask(t, f.writer, "create schema postgres")
+	f.seen(t, chkFWrite{query: "select a from n order by a", write: "select a + 7 as a into postgres.n from t", before: "drop table if exists postgres.n"})
+	ask(t, f.writer, "drop schema postgres cascade")
 	// A temporary table belongs to its session.
 	ask(t, f.writer, "select 9 as a into temp n")
 	if got := ask(t, f.writer, "select a from n"); got != "9" {

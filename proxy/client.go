@@ -175,7 +175,7 @@ func (s *session) query(msg, body []byte) bool {
 	s.setUnnamed(nil) // a simple Query destroys it
 	s.owe(owedQuery, forward)
 	s.midBatch = false // and ends the batch that it stands in
-	s.fill, s.looked = nil, false
+	s.fill = nil
 	srv.peer.Write(msg)
 	return true
 }

@@ -175,6 +175,8 @@ type query struct {
 var consistencyQueries = []query{
 	{sql: "select id, version as item from item where id = $1::int", ids: items, rows: 1},
 	{sql: "select version as item, id from item order by id", rows: items},
+	// Slow enough for writes to come between, and for others to ask the same meanwhile.
+	{sql: "select id, version as item from item, (select count(*) as n from generate_series(1, 20000)) as slow where n > 0", rows: items},
 	{sql: "select id, version as account from account where id = $1::int", ids: accounts, rows: 1},
 	{sql: "select id, version as account, balance from account order by id", rows: accounts},
 	{sql: "select sum(balance) as balance from (select balance from account) as a", rows: 1},

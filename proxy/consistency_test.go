@@ -261,7 +261,9 @@ func TestConsistency_NoReadIsOlderThanAnAcknowledgedWrite(t *testing.T) {
 var patient = querycache.Policy{Enabled: true, MaxAge: time.Hour, MaxResult: 1 << 20}
 
 // hasty makes answers age while writes race with them.
-var hasty = querycache.Policy{Enabled: true, MaxAge: 300 * time.Millisecond, MaxResult: 1 << 20}
+var hasty = querycache.Policy{
+	Enabled: true, MaxAge: 300 * time.Millisecond, StaleWhileRevalidate: 300 * time.Millisecond, MaxResult: 1 << 20,
+}
 
 // leastHitShare leaves room for a machine that has other things to do.
 const leastHitShare = 0.05

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"strings"
 
 	"overdrive/querycache"
@@ -22,13 +23,10 @@ var unseenRun = &classify.Verdict{Status: classify.Uncacheable, Effect: classify
 // noteText is called when a statement is certain to be sent next: from here on its effects count.
 func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	s.awaited = nil
-	if why := s.barred(v); why != "" && !s.looked {
-		s.last = why
+	if !s.looked {
+		s.passBy(v, cmp.Or(s.unfit(v), classify.Uncacheable))
 	}
-	s.why = s.reason(v)
-	if s.origin.cache != nil && !s.looked {
-		s.origin.cache.Note(v)
-	}
+	s.looked = false
 	if v.Status != classify.Cacheable {
 		s.onlyReads = false
 	}
@@ -56,11 +54,13 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	s.write.blunt = s.write.blunt || v.Effect == classify.EffectEverything
 }
 
-// reason says in a sentence why s.last is what it is.
-func (s *session) reason(v *classify.Verdict) string {
-	switch s.last {
+// reason says in a sentence why a statement has the status.
+func (s *session) reason(v *classify.Verdict, status querycache.Status) string {
+	switch status {
 	case v.Status:
 		return v.Reason
+	case classify.Uncacheable:
+		return "the answer is asked for in parts, or by messages of a form that is not looked for"
 	case statusTransaction:
 		return "the statement stands in a transaction, or in a batch that does more than read"
 	case statusSession:

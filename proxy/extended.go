@@ -168,7 +168,7 @@ func (s *session) execute(msg, body []byte) bool {
 	s.midBatch = true
 	s.noteText(srv, v)
 	s.owe(owedExecute, forward).statement = st
-	s.fill, s.inUnit, s.looked = nil, false, false
+	s.fill, s.inUnit = nil, false
 	srv.peer.Write(msg)
 	return true
 }
