@@ -43,10 +43,7 @@ func TestChecklist_W2_SelectIntoMakesItsTable(t *testing.T) {
 	for i, sql := range []string{"select a into n from t", "with w as (select a + 1 as a from t) select a into n from w",
 		"select a into table n from t", "select a into unlogged n from t union all select 2", "create table n as select a from t",
 		"create table n as table t"} {
-		f.seen(t, chkFWrite{query: "select a from n", write: sql, before: "drop table if exists n", loose: true})
-		if got := status(t, f.writer); got == "hit" {
-			t.Errorf("%s is a hit", sql)
-		}
+		f.seen(t, chkFWrite{query: "select a from n", write: sql, before: "drop table if exists n", loose: true, simple: i > 0})
 		if _, err := try(t.Context(), f.writer, sql); state(err) != "42P07" {
 			t.Errorf("%s, once more: %v, want 42P07", sql, err)
 		}
