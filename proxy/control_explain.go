@@ -97,27 +97,39 @@ func (e *Explanation) keyed(o *origin, v *classify.Verdict) {
 // statements of the shape so far.
 func (s *Server) policed(e *Explanation, o *origin, user, sql string, v *classify.Verdict) {
 	request := querycache.Request{Verdict: v, Text: []byte(sql), User: user, Hint: querycache.HintOf([]byte(sql))}
-	found, policy := o.cache.Inspect(&request), s.databases[o.database].Cache
-	e.DryRun = policy.DryRun
-	e.MaxAge, e.StaleWhileRevalidate, e.Tags = found.MaxAge, found.StaleWhileRevalidate, found.Tags
+	found := o.cache.Inspect(&request)
+	e.DryRun, e.MaxAge, e.StaleWhileRevalidate, e.Tags = found.DryRun, found.MaxAge, found.StaleWhileRevalidate, found.Tags
 	if found.Rule >= 0 {
-		e.Rule, e.RuleText = found.Rule+1, conditions(&policy.Rules[found.Rule])
+		e.Rule, e.RuleText = found.Rule+1, conditions(&s.databases[o.database].Cache.Rules[found.Rule])
 	}
 	if request.Hint != nil {
 		e.Ignored = request.Hint.Unknown
 	}
-	switch {
-	case v.Status != classify.Cacheable:
-	case request.Hint != nil && request.Hint.NoCache:
-		e.Status, e.Reason = string(querycache.Hinted), "the statement's own hint says no-cache"
-	case !found.Enabled:
-		e.Status, e.Reason = string(querycache.Disabled), "the rule that matched says so"
+	if reason := hindrance(&found); v.Status == classify.Cacheable && reason != "" {
+		e.Status, e.Reason = string(found.Status), reason
 	}
+	e.Query = &QueryStatus{Fingerprint: v.Fingerprint, Shape: v.Shape}
 	for _, q := range s.Queries(o.database) {
 		if q.Fingerprint == v.Fingerprint {
 			e.Query = &q
 		}
 	}
+}
+
+// hindrance says why a statement that could be kept would not be, or "" if it would.
+func hindrance(found *querycache.Inspection) string {
+	switch found.Status {
+	case querycache.Hinted:
+		return "the statement's own hint says so"
+	case querycache.Disabled:
+		if found.Enabled {
+			return "its max_age is 0"
+		}
+		return "the configuration turns the cache off for it"
+	case classify.Unsettled:
+		return "a table that it reads is being written"
+	}
+	return ""
 }
 
 // conditions writes what a rule asks of a statement.

@@ -2,7 +2,13 @@ package querycache
 
 import (
 	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"overdrive/querycache/classify"
 )
@@ -20,10 +26,11 @@ func benchmarkEntry() (*Database, []byte, *classify.Verdict) {
 
 func BenchmarkAsk(b *testing.B) {
 	d, key, v := benchmarkEntry()
+	r := &Request{Key: key, Verdict: v}
 	b.Run("hit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if o := d.Ask(&Request{Key: key, Verdict: v}, nil); o.Answer == nil {
+			if o := d.Ask(r, nil); o.Answer == nil {
 				b.Fatal("miss")
 			}
 		}
@@ -31,7 +38,7 @@ func BenchmarkAsk(b *testing.B) {
 	b.Run("hit/parallel", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				d.Ask(&Request{Key: key, Verdict: v}, nil)
+				d.Ask(r, nil)
 			}
 		})
 	})
@@ -42,6 +49,102 @@ func BenchmarkAsk(b *testing.B) {
 			d.Ask(&Request{Key: other, Verdict: v}, nil).Fill.Abort()
 		}
 	})
+}
+
+// manyEntries returns a database with n entries of a few hundred bytes.
+func manyEntries(n int) (*Database, *classify.Verdict) {
+	d := New(Options{MaxBytes: 2 << 30}).Database("shop", Policy{Enabled: true, MaxAge: time.Hour})
+	v := reading(1, 2)
+	answer := make([]byte, 150)
+	for i := range n {
+		f := d.Ask(&Request{Key: manyKey(nil, i), Verdict: v}, nil).Fill
+		f.Append(answer)
+		f.Commit()
+	}
+	return d, v
+}
+
+func manyKey(b []byte, i int) []byte {
+	return fmt.Appendf(b[:0], "select a, b from t where id = %09d", i)
+}
+
+func BenchmarkAsk_OfMany(b *testing.B) {
+	for _, n := range []int{1000, 1_000_000} {
+		d, v := manyEntries(n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			var key []byte
+			r := Request{Verdict: v}
+			for b.Loop() {
+				key = manyKey(key, rand.IntN(n))
+				r.Key = key
+				if o := d.Ask(&r, nil); o.Answer == nil {
+					b.Fatal("miss")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkAsk_Latency tells how long the slowest of hits take while entries are replaced and the garbage collector runs
+// without a pause.
+func BenchmarkAsk_Latency(b *testing.B) {
+	for _, n := range []int{1000, 1_000_000} {
+		d, v := manyEntries(n)
+		runtime.GC()
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			stop := make(chan struct{})
+			var wg sync.WaitGroup
+			var cycles, spent int
+			wg.Go(func() { cycles, spent = churn(d, v, n, stop) })
+			var key []byte
+			r := Request{Verdict: v}
+			var took []time.Duration
+			for b.Loop() {
+				key = manyKey(key, rand.IntN(n))
+				r.Key = key
+				start := time.Now()
+				o := d.Ask(&r, nil)
+				took = append(took, time.Since(start))
+				o.Fill.Abort()
+			}
+			close(stop)
+			wg.Wait()
+			slices.Sort(took)
+			for _, p := range []struct {
+				name string
+				per  int
+			}{{"p50-ns", 500}, {"p99-ns", 990}, {"p999-ns", 999}} {
+				b.ReportMetric(float64(took[len(took)*p.per/1000]), p.name)
+			}
+			b.ReportMetric(float64(spent)/float64(max(cycles, 1))/1e6, "ms/gc")
+		})
+	}
+}
+
+// churn replaces entries and runs the garbage collector until told to stop. It returns how often that ran and for how
+// many nanoseconds.
+func churn(d *Database, v *classify.Verdict, n int, stop chan struct{}) (cycles, spent int) {
+	answer := make([]byte, 150)
+	for {
+		for i := range 1000 {
+			select {
+			case <-stop:
+				return cycles, spent
+			default:
+			}
+			f := d.Ask(&Request{Key: manyKey(nil, rand.IntN(n)), Verdict: v, Hint: &Hint{Refresh: true}}, nil).Fill
+			f.Append(answer)
+			f.Commit()
+			if i%20 == 0 {
+				runtime.Gosched()
+			}
+		}
+		start := time.Now()
+		runtime.GC()
+		cycles++
+		spent += int(time.Since(start))
+	}
 }
 
 func BenchmarkFill(b *testing.B) {

@@ -4,7 +4,7 @@ import "time"
 
 // entryOverhead is what an entry takes besides its blob: its slot, and its places in the index and among the ghosts of
 // eviction, which grow by doubling.
-const entryOverhead = 192
+const entryOverhead = 160
 
 // entry is one answer kept, or in a dry run the key alone. Everything behind its blob never changes.
 type entry struct {

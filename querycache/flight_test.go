@@ -207,7 +207,7 @@ func TestFlight_ComparesWholeKeysWhenHashesAreEqual(t *testing.T) {
 	c, _ := newTestCache(1 << 20)
 	d := c.Database("shop", defaultPolicy)
 	v := reading(1)
-	l := d.look(&Request{Key: []byte("k"), Verdict: v}, d.policy.Load())
+	l := lookUp(d, &Request{Key: []byte("k"), Verdict: v})
 	l.terms = d.policy.Load().terms[0]
 	f := begin(d, "k", v)
 	if ticket, _ := l.join(new(sleeper), nil); ticket == nil {
@@ -240,7 +240,7 @@ func TestAsk_GoesRoundWhenAnAnswerIsStoredMeanwhile(t *testing.T) {
 	c, _ := newTestCache(1 << 20)
 	d := c.Database("shop", defaultPolicy)
 	v := reading(1)
-	l := d.look(&Request{Key: []byte("k"), Verdict: v}, d.policy.Load())
+	l := lookUp(d, &Request{Key: []byte("k"), Verdict: v})
 	expect(t, "before", string(l.find()), "miss")
 	fill(t, d, "k", "rows", v) // between find and miss
 	if _, again := l.miss(new(sleeper)); !again {

@@ -21,10 +21,10 @@ type Inspection struct {
 
 // Inspect tells how a statement would be treated. It counts nothing and changes nothing.
 func (d *Database) Inspect(r *Request) Inspection {
-	l := d.look(r, d.policy.Load())
+	hash := d.hash(r.Key)
+	l := look{d: d, r: *r, p: d.policy.Load(), s: d.shard(hash), hash: hash, now: d.cache.now()}
 	l.choice = l.p.choose(r, d.cache.seed)
 	l.terms = l.p.termsOf(l.choice, r)
-	l.now = d.cache.now()
 	i := Inspection{
 		Enabled: l.terms.enabled, DryRun: l.p.DryRun, Rule: int(l.choice.rule),
 		MaxAge: l.terms.maxAge, StaleWhileRevalidate: l.terms.swr, Tags: l.tags(),

@@ -94,6 +94,7 @@ func TestRules_HoldForWhatIsKept(t *testing.T) {
 	p.Rules[0].Tags = []string{"sport"}
 	d.SetPolicy(p)
 	expect(t, "a rule with a tag that the entry lacks", get(d, "k", v), "miss")
+	expect(t, "still", get(d, "k", v), "miss")
 }
 
 func TestRules_MayEnableWhatThePolicyDoesNot(t *testing.T) {

@@ -19,6 +19,7 @@ type shard struct {
 	ghost ghosts
 	sweep slotID // where the search for dead entries goes on
 
+	hits    int64            // counted here, where the lock is held anyway
 	flights map[uint64]*Fill // by hash of the key: the fill that others may wait for; see flight.go
 	spoiled [16]spoiledKey
 
@@ -38,9 +39,7 @@ func (s *shard) find(hash uint64, key []byte, e *entry) bool {
 	if slot == nil {
 		return false
 	}
-	if slot.asked < maxAsked {
-		slot.asked++
-	}
+	slot.ask()
 	*e = slot.entry
 	return true
 }
@@ -136,6 +135,13 @@ func (s *shard) drain() []entry {
 	}
 	s.clear()
 	return all
+}
+
+// countHit takes mu.
+func (s *shard) countHit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hits++
 }
 
 // removeEntry takes out e, and nothing that has come in its place, and reports whether it was there. It takes mu.

@@ -18,6 +18,13 @@ func newSlot(hash, fingerprint uint64, e *entry) slot {
 	return slot{entry: *e, hash: hash, fingerprint: fingerprint}
 }
 
+// ask notes that the entry was asked for.
+func (s *slot) ask() {
+	if s.asked < maxAsked {
+		s.asked++
+	}
+}
+
 const slotsPerChunk = 128
 
 // slotTable holds slots in chunks, so that it grows without copying and its pointers stay. It shrinks only when the shard

@@ -37,18 +37,24 @@ func (s *Stats) add(o Stats) {
 	s.GhostEntries += o.GhostEntries
 }
 
-// counters are the Stats of a database, each counted by itself.
+// counters are the Stats of a database, each counted by itself; hits are counted by the shards.
 type counters struct {
-	hits, stale, coalesced, misses, dryHits, refreshes atomic.Int64
-	racesLost, oversize, evictions, invalidations      atomic.Int64
-	abandoned, bytes, entries, ghosts                  atomic.Int64
+	stale, coalesced, misses, dryHits, refreshes  atomic.Int64
+	racesLost, oversize, evictions, invalidations atomic.Int64
+	abandoned, bytes, entries, ghosts             atomic.Int64
 }
 
 // Stats returns the counters of the database.
 func (d *Database) Stats() Stats {
 	s := &d.stats
+	hits := int64(0)
+	for i := range d.shards {
+		d.shards[i].mu.Lock()
+		hits += d.shards[i].hits
+		d.shards[i].mu.Unlock()
+	}
 	return Stats{
-		Hits: s.hits.Load(), Stale: s.stale.Load(), Coalesced: s.coalesced.Load(), Misses: s.misses.Load(),
+		Hits: hits, Stale: s.stale.Load(), Coalesced: s.coalesced.Load(), Misses: s.misses.Load(),
 		DryHits: s.dryHits.Load(), Refreshes: s.refreshes.Load(),
 		RacesLost: s.racesLost.Load(), Oversize: s.oversize.Load(), Evictions: s.evictions.Load(),
 		Invalidations: s.invalidations.Load(), Abandoned: s.abandoned.Load(),

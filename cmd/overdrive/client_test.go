@@ -56,7 +56,10 @@ func TestCommands_SpeakToTheRunningServer(t *testing.T) {
 
 	conn := login(t, at(t, sharedDSN(t), s.address))
 	status := ""
-	for status != "hit" {
+	for asked := time.Now(); status != "hit"; {
+		if time.Since(asked) > catalogLimit {
+			t.Fatalf("nothing is cached; the last status is %q", status)
+		}
 		query(t, conn, "select a from commands")
 		status = query(t, conn, "show overdrive.status")
 	}

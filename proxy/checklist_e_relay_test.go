@@ -1,0 +1,149 @@
+package proxy_test
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"overdrive/proxy/proxytest"
+)
+
+// A chkERelay is the proxy's way to the server. Behind the first row of an answer it can put what servers say there once in a
+// blue moon, or break the connection off.
+type chkERelay struct {
+	address string // to connect to
+
+	mu     sync.Mutex // guards the fields below
+	marker string     // of the question whose answer is meant
+	behind []byte     // what comes behind its first row; nil: the end
+}
+
+func chkEStartRelay(t *testing.T, server string) *chkERelay {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	r := &chkERelay{address: l.Addr().String()}
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go r.serve(from, server)
+		}
+	}()
+	return r
+}
+
+// interfere has what is behind said once, to the next question with marker in it.
+func (r *chkERelay) interfere(marker string, behind []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marker, r.behind = marker, behind
+}
+
+// asked says whether a message of a client is the question that is meant.
+func (r *chkERelay) asked(message []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.marker == "" || !strings.Contains(string(message), r.marker) {
+		return false
+	}
+	r.marker = ""
+	return true
+}
+
+// serve passes one connection on until either side has enough.
+func (r *chkERelay) serve(from net.Conn, server string) {
+	defer from.Close()
+	to, err := net.Dial("tcp", server)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	var meant atomic.Bool
+	go func() {
+		defer to.Close()
+		for typed := 0; ; typed = 1 { // the first message has no type
+			message, err := chkERead(from, typed)
+			if err != nil {
+				return
+			}
+			if r.asked(message) {
+				meant.Store(true)
+			}
+			if _, err := to.Write(message); err != nil {
+				return
+			}
+		}
+	}()
+	for {
+		message, err := chkERead(to, 1)
+		if err != nil {
+			return
+		}
+		if message[0] == 'D' && meant.Swap(false) {
+			r.mu.Lock()
+			behind := r.behind
+			r.mu.Unlock()
+			if behind == nil {
+				_, _ = from.Write(message)
+				return
+			}
+			message = append(message, behind...)
+		}
+		if _, err := from.Write(message); err != nil {
+			return
+		}
+	}
+}
+
+// chkERead reads one message, which has so many bytes in front of its length.
+func chkERead(from io.Reader, typed int) ([]byte, error) {
+	message := make([]byte, typed+4)
+	if _, err := io.ReadFull(from, message); err != nil {
+		return nil, err
+	}
+	body := make([]byte, binary.BigEndian.Uint32(message[typed:])-4)
+	_, err := io.ReadFull(from, body)
+	return append(message, body...), err
+}
+
+// chkERelayed is a bench whose proxy reaches the server through a relay.
+func chkERelayed(t *testing.T, name, sql string) (*chkEBench, *chkERelay) {
+	t.Helper()
+	pg := newDatabase(t, name, sql)
+	relay := chkEStartRelay(t, pg.Addr())
+	return chkEStartAt(t, pg, relay.address, name), relay
+}
+
+// notKept has the relay say behind in the middle of an answer, in each form, and fails the test unless the client who asked
+// hears it, once, and the next one gets an answer of the server's own without it.
+func (b *chkEBench) notKept(t *testing.T, relay *chkERelay, behind []byte) {
+	t.Helper()
+	for form, ask := range map[string]func(sql string) [][]byte{
+		"simple":   func(sql string) [][]byte { return [][]byte{proxytest.Query(sql)} },
+		"extended": func(sql string) [][]byte { return [][]byte{chkEUnit(sql), proxytest.Sync()} },
+	} {
+		sql := "select a, '" + form + "' from t order by a"
+		first := b.dial(t, proxytest.Login{User: "postgres", Database: b.database})
+		relay.interfere(form, behind)
+		got, err := first.Ask(ask(sql)...)
+		if strings.Count(string(chkEBytes(got)), string(behind)) != 1 || err != nil {
+			t.Errorf("%s: who asked got %v, %v, want one %q in it", form, got, err, behind)
+		}
+		second := b.wires(t)
+		second.same(t, ask(sql)...)
+		if word := second.status(t); word != "miss" {
+			t.Errorf("%s: the next client's status is %s, want miss", form, word)
+		}
+		second.hits(t, ask(sql)...)
+	}
+}

@@ -1,0 +1,414 @@
+package proxy_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/proxy/proxytest"
+)
+
+func TestChecklist_P1_AHitIsTheSameBytes(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p1", `create type mood as enum ('sad', 'glad'); create domain positive as int check (value > 0);
+		create table t(gone int, a int, b varchar(10), c numeric(5,2), d timestamptz(3), e char(4), f mood, g positive, h int[], i bit varying(7), j jsonb, k interval(0) hour to second, l bytea, m text);
+		alter table t drop column gone; insert into t values (1, 'one', 1.5, '2024-01-01 00:00:00.123456+00', 'x', 'glad', 7, '{1,2,null}', b'101', '{"a": [1, null]}', '1:02:03', '\x00ff', null), (null, '', 'NaN', 'infinity', '', 'sad', null, '{}', b'', 'null', null, '', '')`)
+	w := b.wires(t)
+	for _, sql := range []string{"select * from t", "select t.*, a + 1, b || 'x', count(*) over () from t", "table t", "values (1, 'a'), (2, null)", "select b as \"a name\", c::float4 from t where a = 1", "select from t"} {
+		for _, formats := range [][]int{{0}, {1}} {
+			for _, describe := range [][]byte{nil, proxytest.Describe('P', "")} {
+				messages := slices.DeleteFunc([][]byte{proxytest.Parse("", sql), proxytest.Bind("", "", nil, nil, formats), describe, proxytest.Execute("", 0), proxytest.Sync()},
+					func(m []byte) bool { return m == nil })
+				w.hits(t, messages...)
+				w.hitsAtOnce(t, messages...)
+			}
+		}
+		w.hits(t, proxytest.Query(sql))
+		// In a transaction the end of the answer says so, whatever is kept.
+		w.same(t, proxytest.Query("begin"))
+		if got := w.same(t, proxytest.Query(sql)); string(got[len(got)-1].Body) != "T" {
+			t.Errorf("in a transaction %s ends with %v", sql, got[len(got)-1])
+		}
+		w.same(t, chkEUnit(sql), proxytest.Sync())
+		w.same(t, proxytest.Query("commit"))
+		w.hitsAtOnce(t, proxytest.Query(sql))
+	}
+}
+
+// chkEKept is a table whose kept answer is out of date, since it was changed around the proxy: a hit in the midst of a batch
+// shows by its value.
+func chkEKept(t *testing.T, name string) (*chkEBench, *chkEWires) {
+	t.Helper()
+	b := chkEStart(t, name, "create table t as select 1 as a; create table kept as select 'kept' as k; create table other as select 2 as o; create table log(n int)")
+	w := b.wires(t)
+	w.hits(t, chkEUnit("select k from kept"), proxytest.Sync())
+	w.hits(t, proxytest.Query("select k from kept"))
+	return b, w
+}
+
+// outOfDate changes what is kept around the proxy.
+func (b *chkEBench) outOfDate(t *testing.T) {
+	t.Helper()
+	ask(t, direct(t, b.pg, b.database), "update kept set k = 'true'")
+}
+
+// chkEAsKept fails the test unless the proxy's client gets what got before said at the server, where the kept row is now
+// another.
+func chkEAsKept(t *testing.T, what string, before []proxytest.Message, c *proxytest.Wire, messages ...[]byte) {
+	t.Helper()
+	got, err := c.Ask(messages...)
+	if string(chkEBytes(got)) != string(chkEBytes(before)) || err != nil {
+		t.Errorf("%s: got\n\t%v, %v\nwant\n\t%v", what, got, err, before)
+	}
+}
+
+func TestChecklist_P2_AHitInTheMiddleOfAPipelineKeepsItsPlace(t *testing.T) {
+	t.Parallel()
+	b, w := chkEKept(t, "chke_p2")
+	kept := chkEUnit("select k from kept")
+	pipelines := map[string][][]byte{
+		"behind a miss": {chkEUnit("select a, 'x1' from t"), kept, proxytest.Sync()},
+		"among misses":  {chkEUnit("select a, 'x2' from t"), kept, chkEUnit("select o, 'x3' from other"), proxytest.Sync()},
+		"before a miss": {kept, chkEUnit("select o, 'x4' from other"), proxytest.Sync()},
+		"twice":         {kept, chkEUnit("select o, 'x5' from other"), kept, proxytest.Sync()},
+		"under three names": {proxytest.Parse("p1", "select a, 'x6' from t"), proxytest.Parse("p2", "select k from kept"), proxytest.Bind("", "p1", nil, nil, nil), proxytest.Execute("", 0),
+			proxytest.Bind("", "p2", nil, nil, nil), proxytest.Execute("", 0), proxytest.Bind("", "p1", nil, nil, nil), proxytest.Execute("", 0), proxytest.CloseName('S', "p1"), proxytest.CloseName('S', "p2"), proxytest.Sync()},
+	}
+	before := map[string][]proxytest.Message{}
+	for name, messages := range pipelines {
+		before[name] = w.same(t, messages...)
+		for range 2 {
+			w.same(t, messages...)
+		}
+	}
+	queries := [][]byte{proxytest.Query("select a, 'x7' from t"), proxytest.Query("select k from kept"), proxytest.Query("select o, 'x8' from other"), kept, proxytest.Sync()}
+	w.same(t, queries...)
+	b.outOfDate(t)
+	for name, messages := range pipelines {
+		if !strings.Contains(name, "names") { // whose form need not have been kept
+			chkEAsKept(t, name, before[name], w.through, messages...)
+		}
+	}
+	// Many batches in flight, each with its own end, are answered in order.
+	ask(t, direct(t, b.pg, b.database), "update kept set k = 'kept'")
+	var flood [][]byte
+	for i := range 50 {
+		flood = append(flood, chkEUnit(fmt.Sprintf("select a, %d from t", i%7)), kept, proxytest.Sync(), proxytest.Query("select k from kept"))
+	}
+	w.same(t, flood...)
+	w.same(t, flood...)
+}
+
+func TestChecklist_P3_BehindAnErrorNothingIsAnsweredUntilSync(t *testing.T) {
+	t.Parallel()
+	b, w := chkEKept(t, "chke_p3")
+	b.outOfDate(t)
+	kept := chkEUnit("select k from kept")
+	for name, fails := range map[string][]byte{
+		"Parse": proxytest.Parse("", "select nonsense("), "Bind": proxytest.Bind("", "nosuch", nil, nil, nil), "Describe": proxytest.Describe('S', "nosuch"), "Execute": proxytest.Execute("nosuch", 0),
+		"an error at execution": chkEUnit("select 1 / (a - 1) from t"), "a second Parse of one name": slices.Concat(proxytest.Parse("n", "select 1"), proxytest.Parse("n", "select 2")),
+		"an error in a write": chkEUnit("insert into log values (1 / 0)"), "a cached query that cannot be bound": slices.Concat(proxytest.Parse("", "select k from kept"), proxytest.Bind("", "", [][]byte{nil}, nil, nil)),
+	} {
+		got := w.same(t, fails, kept, kept, proxytest.Sync())
+		if types := chkETypes(got); strings.Count(types, "E") != 1 || !strings.HasSuffix(types, "EZ") {
+			t.Errorf("%s: got %s, want one error and then the end", name, types)
+		}
+		// The batch after it is answered, and one in flight behind it too.
+		if err := w.through.Send(fails, kept, proxytest.Sync(), kept, proxytest.Sync()); err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.through.ReceiveReady(2)
+		if types := chkETypes(got); !strings.HasSuffix(types, "EZ12TDCZ") || err != nil {
+			t.Errorf("%s: got %s, %v, want an error, an end and an answer", name, types, err)
+		}
+		w.same(t, proxytest.CloseName('S', "n"), proxytest.Sync())
+	}
+}
+
+func TestChecklist_P4_PartsOfAnAnswerAreNotTakenForIt(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p4", "create table t as select i as a from generate_series(1, 10) i")
+	w := b.wires(t)
+	for i, sql := range []string{"select a, 'x1' from t", "select a, 'x2' from t where a > 0"} {
+		parse, bind, all := proxytest.Parse("", sql), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0)
+		for range 3 {
+			got := w.same(t, parse, bind, proxytest.Execute("", 4), proxytest.Sync())
+			if types := chkETypes(got); types != "12DDDDsZ" {
+				t.Errorf("got %s", types)
+			}
+			w.same(t, parse, bind, proxytest.Execute("", 4), proxytest.Execute("", 4), proxytest.Execute("", 4), proxytest.Sync())
+			w.same(t, parse, bind, proxytest.Execute("", 10), proxytest.Sync())
+			w.same(t, parse, bind, proxytest.Execute("", 3), all, proxytest.Sync())
+			w.same(t, parse, bind, proxytest.Describe('P', ""), proxytest.Execute("", 1), proxytest.Sync())
+			if i == 0 {
+				w.hits(t, parse, bind, all, proxytest.Sync()) // what is kept by now is the whole
+				w.hitsAtOnce(t, parse, bind, all, proxytest.Sync())
+			}
+		}
+		// The portal is suspended, in a transaction, and goes on.
+		w.same(t, proxytest.Query("begin"))
+		w.same(t, proxytest.Parse("s", sql), proxytest.Bind("c", "s", nil, nil, nil), proxytest.Execute("c", 3), proxytest.Sync())
+		w.same(t, proxytest.Execute("c", 3), proxytest.Sync())
+		w.same(t, proxytest.Execute("c", 0), proxytest.Execute("c", 0), proxytest.Sync())
+		w.same(t, proxytest.Query("commit"), proxytest.CloseName('S', "s"), proxytest.Sync())
+	}
+}
+
+func TestChecklist_P5_APortalThatIsAtItsEndHasNoMoreRows(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p5", "create table t as select i as a from generate_series(1, 3) i")
+	w := b.wires(t)
+	const sql = "select a from t order by a"
+	parse, bind, all := proxytest.Parse("", sql), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0)
+	for range 3 {
+		w.hits(t, parse, bind, all, proxytest.Sync())
+		if got := w.same(t, parse, bind, all, all, proxytest.Sync()); chkETypes(got) != "12DDDCCZ" {
+			t.Errorf("got %s, want the rows once", chkETypes(got))
+		}
+		w.same(t, parse, bind, all, proxytest.Describe('P', ""), all, proxytest.Sync())
+		w.same(t, parse, bind, all, proxytest.Execute("", 1), proxytest.CloseName('P', ""), proxytest.Sync())
+		w.sameUntil(t, "12DDDC", parse, bind, all, proxytest.Flush())
+		w.sameUntil(t, "C", all, proxytest.Flush())
+		w.same(t, proxytest.Sync())
+		w.same(t, all, proxytest.Sync()) // the portal ended with the Sync
+	}
+}
+
+// chkEWrites has each write seen by a client who has the rows from the cache.
+func (b *chkEBench) writes(t *testing.T, w *chkEWires, sql string, write ...[]byte) {
+	t.Helper()
+	reader := b.pair(t)
+	reader.hits(t, sql)
+	got, err := w.through.Ask(write...)
+	if err != nil || strings.Contains(chkETypes(got), "E") {
+		t.Fatalf("the write is answered with %v, %v", got, err)
+	}
+	reader.right(t, sql)
+}
+
+func TestChecklist_P6_AWriteThatIsExecutedInPartIsAWrite(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p6", "create table t as select i as a from generate_series(1, 5) i")
+	w := b.wires(t)
+	const sql = "select a from t order by a"
+	for _, write := range []string{"update t set a = a + 1 returning a", "insert into t values (100), (200) returning a", "delete from t where a > 50 returning a", "with w as (update t set a = a + 1 returning a) select a from w", "update t set a = a + 1"} {
+		b.writes(t, w, sql, proxytest.Parse("", write), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 1), proxytest.Sync())
+		b.writes(t, w, sql, proxytest.Parse("", write), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 1), proxytest.Execute("", 1), proxytest.CloseName('P', ""), proxytest.Sync())
+	}
+}
+
+func TestChecklist_P7_AWriteThatIsOnlyBoundAgainIsAWrite(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p7", "create table t as select 1 as a")
+	w := b.wires(t)
+	const sql = "select a from t order by a"
+	if _, err := w.through.Ask(proxytest.Parse("ins", "insert into t values ($1::int)"), proxytest.Parse("", "insert into t values ($1::int + 1000)"), proxytest.Parse("begin", "begin"), proxytest.Parse("commit", "commit"), proxytest.Sync()); err != nil {
+		t.Fatal(err)
+	}
+	run := func(name, value string) []byte {
+		var params [][]byte
+		if value != "" {
+			params = [][]byte{[]byte(value)}
+		}
+		return slices.Concat(proxytest.Bind("", name, params, nil, nil), proxytest.Execute("", 0))
+	}
+	for i := range 3 {
+		value := fmt.Sprint(10 + i)
+		b.writes(t, w, sql, run("ins", value), proxytest.Sync())
+		b.writes(t, w, sql, run("", value), proxytest.Sync())
+		b.writes(t, w, sql, run("begin", ""), run("ins", value), run("commit", ""), proxytest.Sync())
+		b.writes(t, w, sql, proxytest.Bind("portal", "ins", [][]byte{[]byte(value)}, nil, nil), proxytest.Execute("portal", 0), proxytest.CloseName('P', "portal"), proxytest.Sync())
+	}
+	// In a transaction it counts when that is committed.
+	reader := b.pair(t)
+	reader.hits(t, sql)
+	for _, step := range [][]byte{run("begin", ""), run("ins", "50"), run("ins", "51"), run("commit", "")} {
+		if _, err := w.through.Ask(step, proxytest.Sync()); err != nil {
+			t.Fatal(err)
+		}
+		reader.right(t, sql)
+	}
+}
+
+func TestChecklist_P8_DescriptionsAreGivenWhereTheyAreAskedFor(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p8", "create table t as select 1 as a, 'b'::varchar(3) as b")
+	w := b.wires(t)
+	parse, bind, execute, sync := proxytest.Parse("", "select b from t where a = $1"), proxytest.Bind("", "", [][]byte{[]byte("1")}, nil, []int{1}), proxytest.Execute("", 0), proxytest.Sync()
+	statement, portal := proxytest.Describe('S', ""), proxytest.Describe('P', "")
+	w.questions(t, [][][]byte{{parse, bind, execute, sync}, {parse, statement, bind, execute, sync}, {parse, bind, portal, execute, sync}, {parse, statement, bind, portal, execute, sync}})
+	// Less usual places are served by somebody, and right.
+	for range 3 {
+		w.same(t, parse, bind, statement, execute, sync)
+		w.same(t, parse, statement, statement, bind, portal, portal, execute, sync)
+		w.same(t, parse, bind, execute, portal, sync)
+		w.same(t, parse, bind, execute, statement, sync)
+		w.same(t, parse, statement, sync)
+		w.same(t, proxytest.Parse("n", "select a from t"), proxytest.Describe('S', "n"), sync)
+		w.same(t, proxytest.Describe('S', "n"), proxytest.Bind("", "n", nil, nil, nil), portal, execute, sync)
+		w.same(t, proxytest.Bind("", "n", nil, nil, nil), execute, proxytest.CloseName('S', "n"), sync)
+	}
+	// A statement that was described long ago is bound, as drivers do.
+	w.same(t, proxytest.Parse("n", "select a, b from t"), proxytest.Describe('S', "n"), sync)
+	w.hits(t, proxytest.Bind("", "n", nil, nil, []int{1, 0}), execute, sync)
+	w.hitsAtOnce(t, proxytest.Bind("", "n", nil, nil, []int{1, 0}), execute, sync)
+}
+
+func TestChecklist_P9_FlushGetsWhatIsThereBeforeSync(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p9", "create table t as select 1 as a")
+	w := b.wires(t)
+	parse, bind, execute, flush := proxytest.Parse("", "select a from t"), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0), proxytest.Flush()
+	w.hits(t, parse, bind, execute, proxytest.Sync())
+	for range 3 {
+		w.sameUntil(t, "1", parse, flush)
+		w.sameUntil(t, "2", bind, flush)
+		w.sameUntil(t, "DC", execute, flush)
+		w.same(t, proxytest.Sync())
+		w.sameUntil(t, "1tT", parse, proxytest.Describe('S', ""), flush)
+		w.same(t, bind, execute, proxytest.Sync())
+		w.sameUntil(t, "12TDC", parse, bind, proxytest.Describe('P', ""), execute, flush)
+		w.sameUntil(t, "12DC", parse, bind, execute, flush)
+		w.same(t, proxytest.Sync())
+		w.same(t, flush, flush, parse, bind, execute, proxytest.Sync())
+	}
+	// Parse and Describe with a Flush, and then the rest, is what some drivers always do. That is to be a hit.
+	await(t, "a hit behind a Flush", func() bool {
+		w.sameUntil(t, "1tT", parse, proxytest.Describe('S', ""), flush)
+		w.same(t, bind, execute, proxytest.Sync())
+		word := w.status(t)
+		if !slices.Contains(chkEGoing, word) {
+			t.Fatalf("behind a Flush the status is %s", word)
+		}
+		return word == "hit"
+	})
+}
+
+func TestChecklist_P10_WhatIsClosedIsGone(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p10", "create table t as select 1 as a; create table u as select 2 as a")
+	w := b.wires(t)
+	parse, bind, execute, sync := proxytest.Parse("n", "select a from t"), proxytest.Bind("", "n", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()
+	for range 3 {
+		w.same(t, parse, sync)
+		w.hits(t, bind, execute, sync)
+		w.same(t, proxytest.Parse("n", "select a from u"), sync) // the name is taken
+		w.hitsAtOnce(t, bind, execute, sync)
+		w.same(t, bind, execute, proxytest.CloseName('P', ""), sync)
+		w.same(t, bind, proxytest.CloseName('P', ""), execute, sync)
+		w.same(t, bind, execute, proxytest.CloseName('S', "n"), sync)
+		w.same(t, bind, execute, sync) // is an error now
+		w.same(t, proxytest.Parse("n", "select a from u"), sync)
+		w.hits(t, bind, execute, sync) // is of another table
+		w.same(t, proxytest.CloseName('S', "n"), proxytest.CloseName('S', "nosuch"), proxytest.CloseName('P', "nosuch"), sync)
+		// A statement that was parsed in a batch that needed no server can be closed, used and refused like any other.
+		w.hits(t, chkEUnit("select a from t"), sync)
+		w.same(t, parse, bind, execute, sync)
+		w.same(t, parse, bind, execute, sync)
+		w.same(t, proxytest.CloseName('S', "n"), parse, bind, execute, proxytest.CloseName('S', "n"), sync)
+		w.same(t, parse, bind, execute, proxytest.CloseName('S', "n"), sync)
+		w.same(t, chkEUnit("select a from t"), proxytest.CloseName('S', ""), sync)
+		w.same(t, proxytest.Bind("", "", nil, nil, nil), sync)
+		w.same(t, chkEUnit("select a from t"), sync)
+		w.same(t, proxytest.Bind("", "", nil, nil, nil), proxytest.Describe('P', ""), execute, sync)
+		w.same(t, proxytest.Query("select a from t"))
+		w.same(t, proxytest.Bind("", "", nil, nil, nil), execute, sync) // the Query was the end of it
+	}
+}
+
+func TestChecklist_P11_APreparedStatementFollowsTheSearchPath(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p11", chkEPaths)
+	w := b.wires(t)
+	execute, sync := proxytest.Execute("", 0), proxytest.Sync()
+	w.same(t, proxytest.Parse("first", "set search_path to first"), proxytest.Parse("second", "set search_path to second"), proxytest.Parse("public", "set search_path to public"),
+		proxytest.Parse("rows", "select a from ev"), proxytest.Parse("", "select a from ev"), sync)
+	run := func(name string) [][]byte { return [][]byte{proxytest.Bind("", name, nil, nil, nil), execute, sync} }
+	for range 3 {
+		for _, path := range []string{"public", "first", "second", "first"} {
+			w.same(t, run(path)...)
+			for range 2 {
+				w.same(t, run("")...)
+				w.same(t, run("rows")...)
+			}
+			w.same(t, slices.Concat(run("second")[:2], run("")[:2], run("rows")[:2], run("first")[:2], run("")[:2], run("rows"))...)
+		}
+	}
+	for _, path := range []string{"public", "first", "second"} {
+		w.same(t, run(path)...)
+		w.hits(t, run("rows")...)
+	}
+}
+
+func TestChecklist_P12_ErrorsAreNeverKept(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	chkERoles(t, pg, "chke_p12a")
+	b := chkEStart(t, "chke_p12", "create table t as select 0 as a; create table secret as select 1 as s; create table locked as select 1 as l", chkEOwnServers)
+	real, user := direct(t, b.pg, b.database), as("chke_p12a", "")
+	for name, c := range map[string]struct {
+		sql, code   string
+		edit        []func(*pgconn.Config)
+		wrong, good string // what makes it an error, and no more; around the proxy
+	}{
+		"division by zero":  {"select 1 / a from t", "22012", nil, "update t set a = 0", "update t set a = 1"},
+		"permission denied": {"select s from secret", "42501", []func(*pgconn.Config){user}, "revoke select on secret from chke_p12a", "grant select on secret to chke_p12a"},
+		"missing table":     {"select 1 from missing", "42P01", nil, "drop table if exists missing", "create table missing()"},
+		"timeout":           {"select l from locked", "57014", []func(*pgconn.Config){with("statement_timeout", "50ms")}, "begin; lock table locked", "rollback"},
+		"lock not granted":  {"select l + 1 from locked", "55P03", []func(*pgconn.Config){with("lock_timeout", "50ms")}, "begin; lock table locked", "rollback"},
+	} {
+		p := b.pair(t, c.edit...)
+		for range 2 {
+			ask(t, real, c.wrong)
+			for form, do := range askers {
+				if _, err := do(t, p.through, c.sql+" /* "+form+" */"); state(err) != c.code {
+					t.Errorf("%s (%s): got %v, want %s", name, form, err, c.code)
+				}
+			}
+			ask(t, real, c.good)
+			for form := range askers {
+				p.as(t, form, c.sql+" /* "+form+" */")
+			}
+			ask(t, b.connect(t, b.database), "update t set a = a; update secret set s = s; update locked set l = l") // so that nothing good is kept
+		}
+	}
+	b.cancelled(t, "select l + 2 from locked")
+	b.unserializable(t)
+}
+
+// cancelled fails the test unless a query that was cancelled is asked again.
+func (b *chkEBench) cancelled(t *testing.T, sql string) {
+	t.Helper()
+	holder, p := direct(t, b.pg, b.database), b.pair(t)
+	ask(t, holder, "begin; lock table locked")
+	answer := asking(t, p.through, sql)
+	awaitQuery(t, b.pg, sql)
+	if err := p.through.CancelRequest(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantState(t, <-answer, "57014")
+	ask(t, holder, "rollback")
+	p.right(t, sql)
+	p.hits(t, sql)
+}
+
+// unserializable fails the test unless a query that could not be serialized is no answer to those who need not be.
+func (b *chkEBench) unserializable(t *testing.T) {
+	t.Helper()
+	p, other := b.pair(t), b.connect(t, b.database)
+	const sql = "select a from t"
+	ask(t, p.through, "begin isolation level repeatable read; select a from t")
+	ask(t, other, "update t set a = 5")
+	if _, err := try(t.Context(), p.through, "select a from t for update"); state(err) != "40001" {
+		t.Errorf("got %v, want 40001", err)
+	}
+	if _, err := try(t.Context(), p.through, sql); state(err) != "25P02" {
+		t.Errorf("got %v, want 25P02", err)
+	}
+	ask(t, p.through, "rollback")
+	p.right(t, sql)
+	p.hits(t, sql)
+}

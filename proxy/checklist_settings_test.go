@@ -1,0 +1,598 @@
+package proxy_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/proxy"
+	"overdrive/proxy/proxytest"
+)
+
+// chkESetting is how one client comes to read differently from another.
+type chkESetting struct{ set, sql string }
+
+// chkESettings fails the test unless a client with each setting, and one without, are answered from the cache, each with its own
+// answer, whichever way the first came by the setting and with whoever else's on the same server connection.
+func chkESettings(t *testing.T, name, schema string, settings ...chkESetting) {
+	t.Helper()
+	b := chkEStart(t, name, schema, chkEOneServer)
+	plain := b.pair(t)
+	for _, s := range settings {
+		set := b.pair(t)
+		set.do(t, s.set)
+		chkEApart(t, s.sql, set, plain)
+		plain.hitsAtOnce(t, s.sql)
+		set.hitsAtOnce(t, s.sql)
+		set.do(t, "reset all")
+		set.hitsAtOnce(t, s.sql)
+	}
+}
+
+func TestChecklist_S1_TimeZonesAreKeptApart(t *testing.T) {
+	t.Parallel()
+	const sql = "select ts, ts::date, extract(hour from ts), ts::text from ev"
+	chkESettings(t, "chke_s1", "create table ev as select '2024-07-01 20:00+00'::timestamptz as ts", chkESetting{"set timezone = 'Asia/Tokyo'", sql},
+		chkESetting{"set time zone 'America/New_York'", sql}, chkESetting{"set time zone -3.5", sql}, chkESetting{"set time zone interval '+01:30' hour to minute", sql},
+		chkESetting{"SET SESSION TimeZone TO 'UTC+5'", sql})
+}
+
+func TestChecklist_S2_DateStylesAreKeptApart(t *testing.T) {
+	t.Parallel()
+	schema := "create table ev as select '2024-07-01 20:00+00'::timestamptz as ts, '2024-02-01'::date as d"
+	chkESettings(t, "chke_s2", schema, chkESetting{"set datestyle = 'German'", "select ts, d from ev"}, chkESetting{"set datestyle to 'SQL, DMY'", "select ts, d from ev"},
+		chkESetting{"set datestyle = 'ISO, DMY'", "select d from ev where d = '01/02/2024' union all select '01/02/2024'::date"}, chkESetting{"set datestyle = postgres, dmy", "select ts::text, d || '' from ev"})
+}
+
+func TestChecklist_S3_IntervalStylesAreKeptApart(t *testing.T) {
+	t.Parallel()
+	const sql = "select i, i::text from ev"
+	chkESettings(t, "chke_s3", "create table ev as select interval '1 day -2 hours' as i", chkESetting{"set intervalstyle = 'iso_8601'", sql}, chkESetting{"set intervalstyle = 'sql_standard'", sql},
+		chkESetting{"set intervalstyle = 'postgres_verbose'", sql}, chkESetting{"set intervalstyle = 'sql_standard'", "select interval '-1 2:03:04' from ev"})
+}
+
+func TestChecklist_S4_FormsOfBytesAreKeptApart(t *testing.T) {
+	t.Parallel()
+	chkESettings(t, "chke_s4", `create table ev as select '\xdead00'::bytea as b`, chkESetting{"set bytea_output = 'escape'", "select b, b::text from ev"},
+		chkESetting{"set bytea_output to escape", "select concat(b, '') from ev"})
+}
+
+func TestChecklist_S5_PrecisionsAreKeptApart(t *testing.T) {
+	t.Parallel()
+	chkESettings(t, "chke_s5", "create table ev as select 0.1::float8 / 3 as f, (0.1::float4 / 3)::float4 as g", chkESetting{"set extra_float_digits = -5", "select f, g from ev"},
+		chkESetting{"set extra_float_digits to 0", "select f::text || g from ev"})
+}
+
+func TestChecklist_S6_EncodingsAreKeptApart(t *testing.T) {
+	t.Parallel()
+	chkESettings(t, "chke_s6", "create table ev as select 'é'::text as a", chkESetting{"set client_encoding = 'latin1'", "select a from ev"},
+		chkESetting{"set names 'latin1'", "select length('é') from ev"}, chkESetting{"set client_encoding to 'win1252'", "select length('é'), a from ev where a = a"})
+	// In some encodings a byte of a character looks like a quote or a backslash, so the text is not what it seems.
+	b := chkEStart(t, "chke_s6b", "create table ev as select 1 as a")
+	p, plain := b.pair(t), b.pair(t)
+	const sql = "select length('\x95\\'), a from ev --'"
+	p.do(t, "set client_encoding = 'sjis'")
+	p.right(t, sql, "select a from ev")
+	plain.right(t, sql, "select a from ev")
+	p.right(t, sql)
+}
+
+// The machine may have no locale that formats anything in another way. Then the answers are equal, but the keys must not be.
+func TestChecklist_S7_LocalesOfNumbersMoneyAndTimesAreKeptApart(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_s7", "create table ev as select 1234.5::numeric::money as m, 1234567.8 as n, '2024-07-01'::timestamp as ts", chkEOneServer)
+	plain := b.pair(t)
+	other := "C.UTF-8"
+	for _, locale := range []string{"de_DE.utf8", "fr_FR.utf8", "en_US.utf8"} {
+		if _, err := try(t.Context(), plain.real, "set lc_monetary = '"+locale+"'; reset lc_monetary"); err == nil {
+			other = locale
+			break
+		}
+	}
+	plain.do(t, "set lc_messages = 'C'")
+	for _, s := range []chkESetting{
+		{"lc_monetary", "select m, m::text from ev"}, {"lc_numeric", "select to_char(n, '9G999G999D9L') from ev"}, {"lc_time", "select to_char(ts, 'TMMonth TMDay') from ev"},
+	} {
+		set := b.pair(t)
+		plain.do(t, "set "+s.set+" = 'C'")
+		set.do(t, fmt.Sprintf("set %s = '%s'", s.set, other))
+		for form := range askers {
+			plain.hit(t, form, s.sql)
+			set.as(t, form, s.sql)
+			if word := status(t, set.through); word == "hit" {
+				t.Errorf("%s (%s) is a hit for a client with another %s", s.sql, form, s.set)
+			}
+			set.hit(t, form, s.sql)
+			plain.hit(t, form, s.sql)
+		}
+	}
+}
+
+// chkEPaths is a table in three schemas.
+const chkEPaths = `create schema first; create schema second; create schema "Third, of all"; create table public.ev as select 'public' as a;
+	create table first.ev as select 'first' as a; create table second.ev as select 'second' as a; create table "Third, of all".ev as select 'third' as a`
+
+func TestChecklist_S8_TheSameNameMayBeAnotherTable(t *testing.T) {
+	t.Parallel()
+	const sql = "select a from ev"
+	chkESettings(t, "chke_s8", chkEPaths, chkESetting{"set search_path to first", sql}, chkESetting{"set search_path = second, first, public", sql}, chkESetting{`SET SESSION search_path TO "Third, of all", public`, sql},
+		chkESetting{"set schema 'second'", sql}, chkESetting{"set search_path = 'first', 'nosuch'", "select ev from ev"})
+	b := chkEStart(t, "chke_s8b", chkEPaths)
+	first, public := b.pair(t), b.pair(t)
+	first.do(t, "set search_path to first")
+	chkEApart(t, sql, first, public)
+	// A write goes to the table that the writer's names mean, and is seen where that table is read.
+	first.do(t, "update ev set a = 'changed'")
+	public.hitsAtOnce(t, sql)
+	first.right(t, sql)
+	public.do(t, "update ev set a = 'changed too'")
+	public.right(t, sql)
+	first.right(t, sql)
+	public.do(t, "update first.ev set a = 'changed again'")
+	first.right(t, sql)
+	first.do(t, "set search_path to nosuch")
+	first.right(t, sql)
+}
+
+func TestChecklist_S9_TheSchemaOfTheUserIsEachUsersOwn(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	chkERoles(t, pg, "chke_s9a", "chke_s9b")
+	b := chkEStart(t, "chke_s9", `create table public.ev as select 'public' as a; create schema chke_s9a authorization chke_s9a; create table chke_s9a.ev as select 'own' as a;
+		alter table chke_s9a.ev owner to chke_s9a; grant select on public.ev to public`, chkEOwnServers)
+	mine, theirs, admin := b.pair(t, as("chke_s9a", "")), b.pair(t, as("chke_s9b", "")), b.pair(t)
+	const sql = "select a from ev"
+	chkEApart(t, sql, mine, theirs)
+	admin.hits(t, sql)
+	mine.do(t, "update ev set a = 'changed'")
+	mine.right(t, sql)
+	// Whose schema it is follows the role, and the path may be set to say so again.
+	admin.do(t, "set role chke_s9a")
+	chkEApart(t, sql, admin, theirs)
+	admin.do(t, "reset role")
+	admin.right(t, sql)
+	mine.do(t, `set search_path to public, "$user"`)
+	mine.hits(t, sql)
+	mine.do(t, `set search_path to '$user', public`)
+	mine.hits(t, sql)
+	// A schema of the name that comes into being later counts from then on.
+	ask(t, admin.through, "create schema chke_s9b authorization chke_s9b; create table chke_s9b.ev as select 'new' as a; grant select on chke_s9b.ev to public")
+	theirs.right(t, sql)
+	theirs.hits(t, sql)
+}
+
+func TestChecklist_S10_TextSearchConfigurationsAreKeptApart(t *testing.T) {
+	t.Parallel()
+	chkESettings(t, "chke_s10", "create table ev as select 'the running cats'::text as a", chkESetting{"set default_text_search_config = 'simple'", "select to_tsvector(a) from ev"},
+		chkESetting{"set default_text_search_config to 'pg_catalog.german'", "select to_tsvector('the cats'), to_tsquery('cats') from ev"},
+		chkESetting{"set default_text_search_config = simple", "select count(*) from ev where a @@ 'run'"})
+}
+
+func TestChecklist_S11_SettingsOfTheLanguageAreKeptApart(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_s11", "create table ev(a int, x text); insert into ev values (1, '<a/>'), (null, null)", func(o *proxy.Options) { o.Databases[0].Pool.Size = 12 })
+	queries := []string{
+		`select 'a\\b' from ev`, `select 'it\'s' from ev`, `select 'a\'' || now()::text = '' || ' --' from ev`, `select e'it\'s' from ev`, "select '{1,NULL}'::text[] from ev",
+		"select array_fill(null::int, array[2]) from ev", "select count(*) from ev where a = null", "select xmlelement(name x, '\\001'::bytea) from ev", "select '<a/><b/>'::xml from ev", "select xmlparse(document '<a/>') from ev",
+	}
+	clients := []*chkEPair{b.pair(t)}
+	for _, set := range []string{
+		"set standard_conforming_strings = off; set escape_string_warning = off", "set standard_conforming_strings = off", "set standard_conforming_strings = off; set backslash_quote = on",
+		"set backslash_quote = off", "set array_nulls = off", "set transform_null_equals = on", "set xmlbinary = 'hex'", "set xmloption = 'document'",
+	} {
+		p := b.pair(t)
+		p.do(t, set)
+		clients = append(clients, p)
+	}
+	for range 3 {
+		for _, p := range clients {
+			p.right(t, queries...)
+		}
+	}
+	plain := b.pair(t)
+	for _, s := range []chkESetting{{"set transform_null_equals = on", "select count(*) from ev where a = null"}, {"set array_nulls to off", "select '{1,NULL}'::text[] from ev"}} {
+		set := b.pair(t)
+		set.do(t, s.set)
+		chkEApart(t, s.sql, set, plain)
+	}
+}
+
+func TestChecklist_S12_RowSecurityOffRaisesWhereRowsWouldBeHidden(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	chkERoles(t, pg, "chke_s12a")
+	b := chkEStart(t, "chke_s12", `create table ev(who text, a int); insert into ev values ('chke_s12a', 1), ('other', 2); grant select on ev to public;
+		alter table ev enable row level security; create policy p on ev using (who = current_user); create table open as select 1 as a; grant select on open to public`, chkEOwnServers)
+	const sql = "select a from ev"
+	plain, off := b.pair(t, as("chke_s12a", "")), b.pair(t, as("chke_s12a", ""))
+	plain.hits(t, sql, "select a from open")
+	off.do(t, "set row_security = off")
+	for form, do := range askers {
+		for range 3 {
+			if got, err := do(t, off.through, sql); state(err) != "42501" {
+				t.Errorf("%s: got %q, %v (%s), want 42501", form, got, err, status(t, off.through))
+			}
+		}
+	}
+	off.right(t, sql, "select a from open")
+	plain.hits(t, sql)
+	off.do(t, "set row_security = on")
+	off.hits(t, sql)
+	off.do(t, "begin; set local row_security = off")
+	off.do(t, sql)
+	off.do(t, "rollback")
+	off.hits(t, sql)
+	startup := b.pair(t, as("chke_s12a", ""), with("row_security", "off"))
+	startup.right(t, sql)
+}
+
+// chkERoleBench is a database in which what one sees depends on who one is.
+func chkERoleBench(t *testing.T, name string) (b *chkEBench, one, two string) {
+	t.Helper()
+	one, two = name+"a", name+"b"
+	pg := proxytest.SharedPostgres(t)
+	chkERoles(t, pg, one, two)
+	return chkEStart(t, name, fmt.Sprintf(`create table ev(who text, a int); insert into ev values ('%[1]s', 1), ('%[2]s', 2); grant select on ev to public;
+		alter table ev enable row level security; create policy p on ev using (who = current_user);
+		create table secret as select 'secret' as s; grant select on secret to %[1]s`, one, two)), one, two
+}
+
+func TestChecklist_S13_WhoOneIsChangesWhatOneSees(t *testing.T) {
+	t.Parallel()
+	b, one, two := chkERoleBench(t, "chke_s13")
+	const sql, secret = "select a from ev", "select s from secret"
+	p, plain := b.pair(t), b.pair(t)
+	plain.hits(t, sql, secret)
+	for _, step := range []string{
+		"set role " + one, "set role " + two, "reset role", "set role '" + two + "'", "set role none", "set session authorization " + one, "reset session authorization", "set session authorization " + two,
+		"set role " + two, "set session authorization default", "set local role " + one, "set role " + one, "reset all", "discard all", "set role " + two, "set session authorization " + one, "discard all",
+		"begin; set local role " + one + "; commit", "begin; set role " + two + "; commit", "begin; reset role; rollback", "begin", "reset role", "rollback", "begin; set role none; rollback", "begin; reset role; commit", "discard all", "set session role " + one, "SET ROLE DEFAULT",
+	} {
+		p.do(t, step)
+		p.right(t, sql, secret)
+		plain.right(t, sql, secret)
+		if t.Failed() {
+			t.Fatalf("after %s", step)
+		}
+	}
+	plain.hits(t, sql, secret)
+	for _, role := range []string{one, two} {
+		p.do(t, "set role "+role)
+		chkEApart(t, sql, p, plain)
+		p.right(t, secret)
+	}
+	p.do(t, "discard all")
+	p.hitsAtOnce(t, sql, secret)
+}
+
+// chkESessions is what a session may read differently by several settings at once.
+func chkESessions(t *testing.T, name string) (b *chkEBench, queries []string) {
+	t.Helper()
+	b = chkEStart(t, name, chkEPaths+`; create table times as select '2024-07-01 20:00+00'::timestamptz as ts, 0.1::float8 / 3 as f;
+		create table first.times as select '2025-07-01 20:00+00'::timestamptz as ts, 0.2::float8 / 3 as f`)
+	return b, []string{"select a from ev", "select ts, f from times"}
+}
+
+func TestChecklist_S14_WhatIsSetForATransactionEndsWithIt(t *testing.T) {
+	t.Parallel()
+	b, queries := chkESessions(t, "chke_s14")
+	p, plain := b.pair(t), b.pair(t)
+	plain.hits(t, queries...)
+	for _, steps := range [][]string{
+		{"begin", "set local timezone = 'Asia/Tokyo'", "commit"}, {"begin", "set local search_path to first", "commit"}, {"begin", "set local search_path to first", "rollback"},
+		{"begin", "set search_path to first", "rollback"}, {"begin", "set timezone = 'Asia/Tokyo'", "rollback"}, {"begin", "set extra_float_digits = 0", "rollback"},
+		{"begin; set local search_path to first; set local timezone = 'Asia/Tokyo'; commit"}, {"begin", "savepoint s", "set search_path to first", "rollback to s", "commit"},
+		{"begin", "set search_path to first", "set local search_path to second", "savepoint s", "set search_path to public", "rollback to s", "rollback"},
+		{"set local search_path to first"}, {"set local timezone = 'Asia/Tokyo'"}, {"begin", "set search_path to first", "select 1/0", "commit"},
+		{"begin", "select set_config('search_path', 'first', true)", "select set_config('timezone', 'Asia/Tokyo', true)", "commit"},
+		{"set search_path to first; set timezone = 'Asia/Tokyo'"}, {"begin", "reset search_path", "reset timezone", "rollback"}, {"begin; reset search_path; reset timezone; rollback"}, {"begin; reset all; rollback"}, {"begin", "reset all", "rollback"},
+		{"begin; reset search_path; select 1/0"}, {"rollback"}, {"begin; savepoint s; reset search_path; rollback to s; commit"}, {"begin", "reset search_path", "commit"}, {"reset all"},
+	} {
+		for _, step := range steps {
+			p.do(t, step)
+			for form := range askers {
+				for _, sql := range queries {
+					p.as(t, form, sql)
+				}
+			}
+		}
+		p.right(t, queries...)
+		if t.Failed() {
+			t.Fatalf("after %q", steps)
+		}
+	}
+	p = b.pair(t)
+	p.hits(t, queries...)
+	// What is set for the session outlives the transaction.
+	for _, steps := range []string{"begin; set search_path to first; commit", "begin; set local search_path to first; set search_path to second; commit", "begin; set timezone = 'Asia/Tokyo'; savepoint s; set timezone = 'UTC'; rollback to s; commit"} {
+		p.do(t, steps)
+		p.hits(t, queries...)
+	}
+}
+
+func TestChecklist_S15_SettingsThatAreSetWithoutSET(t *testing.T) {
+	t.Parallel()
+	b, queries := chkESessions(t, "chke_s15")
+	plain := b.pair(t)
+	ask(t, plain.through, `create function goes(path text) returns void language plpgsql as $$ begin perform set_config('search_path', path, false); end $$;
+		create function travels(zone text) returns text language sql as $$ select set_config('timezone', zone, false) $$;
+		create function own() returns text language sql set search_path = first as $$ select a from ev $$;
+		create function says(what text) returns void language plpgsql as $$ begin execute what; end $$; create procedure calls(what text) language plpgsql as $$ begin execute what; end $$`)
+	plain.hits(t, queries...)
+	for _, step := range []string{
+		"select set_config('timezone', 'Asia/Tokyo', false)", "select set_config('search_path', 'first', false)", "select pg_catalog.set_config('search_path', a, false) from second.ev",
+		"update pg_settings set setting = 'second, public' where name = 'search_path'", "do $$ begin perform set_config('search_path', 'second', false); end $$", "do $$ begin execute 'set search_path ' || 'to first'; end $$",
+		"select 1; select set_config('extra_float_digits', '0', false)", "with x as (select set_config('search_path', 'first', false)) select * from x", "select own()", "select travels('Asia/Tokyo')",
+		"select goes('first')", "select public.goes('second') from ev limit 1", "select says('set search_path to first')", "call calls('set search_path to first')",
+	} {
+		p := b.pair(t)
+		p.right(t, queries...)
+		p.do(t, step)
+		p.right(t, queries...)
+		plain.right(t, queries...)
+		b.pair(t).right(t, queries...)
+		if t.Failed() {
+			t.Fatalf("after %s", step)
+		}
+		closeConn(p.through)
+		closeConn(p.real)
+	}
+	// Names and values may be parameters.
+	p := b.pair(t)
+	for _, c := range []*pgconn.PgConn{p.through, p.real} {
+		if _, err := askExtended(t.Context(), c, 0, "select set_config($1, $2, $3::bool)", "search_path", "first", "false"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.right(t, queries...)
+	plain.right(t, queries...)
+}
+
+func TestChecklist_S16_ParametersOfTheUsersOwnKeepTenantsApart(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	chkERoles(t, pg, "chke_s16a")
+	b := chkEStart(t, "chke_s16", `create table ev(tenant int, a text); insert into ev values (1, 'one'), (2, 'two'); grant select, update on ev to public;
+		alter table ev enable row level security; create policy p on ev using (tenant = nullif(current_setting('app.tenant', true), '')::int)`, chkEOwnServers)
+	const sql = "select a from ev"
+	user := as("chke_s16a", "")
+	one, two, nobody := b.pair(t, user), b.pair(t, user), b.pair(t, user)
+	one.do(t, "set app.tenant = 1")
+	two.do(t, "set app.tenant = '2'")
+	chkEApart(t, sql, one, two)
+	nobody.right(t, sql)
+	one.hitsAtOnce(t, sql)
+	two.hitsAtOnce(t, sql)
+	one.do(t, "update ev set a = 'changed'")
+	one.right(t, sql)
+	two.right(t, sql)
+	for _, step := range []string{"set app.tenant = 2", "begin; set local app.tenant = 1; commit", "begin; set app.tenant = 1; rollback", "select set_config('app.tenant', '1', false)", "select set_config('app.tenant', '2', true)",
+		"set session app.tenant to '2'", "set APP.Tenant = 1", "set app.tenant = 'nonsense'", "set app.tenant = 2", "reset app.tenant", "set app.other = 1", "discard all", "set app.tenant to default"} {
+		one.do(t, step)
+		one.right(t, sql)
+		two.right(t, sql)
+		nobody.right(t, sql)
+		if t.Failed() {
+			t.Fatalf("after %s", step)
+		}
+	}
+	for _, p := range []*chkEPair{one, two} {
+		p.never(t, "select current_setting('app.tenant', true)", "select a from ev where current_setting('app.tenant', true) = '2'")
+	}
+	// A parameter may come with the login.
+	first, second := b.pair(t, user, with("app.tenant", "1")), b.pair(t, user, with("options", "-c app.tenant=2"))
+	chkEApart(t, sql, first, second)
+}
+
+func TestChecklist_S17_SettingsMayComeWithTheLogin(t *testing.T) {
+	t.Parallel()
+	b, queries := chkESessions(t, "chke_s17")
+	plain := b.pair(t)
+	for _, c := range []struct {
+		name, value string
+		differs     int // which of queries
+	}{
+		{"options", "-c search_path=first", 0}, {"search_path", "second, public", 0}, {"options", `-csearch_path=first\ ,public -c TimeZone=Asia/Tokyo`, 0}, {"TimeZone", "Asia/Tokyo", 1}, {"options", "--extra-float-digits=0", 1},
+		{"DateStyle", "German", 1}, {"extra_float_digits", "-3", 1},
+	} {
+		set := b.pair(t, with(c.name, c.value))
+		chkEApart(t, queries[c.differs], set, plain)
+		set.hits(t, queries...)
+		set.do(t, "set search_path to public; set timezone to 'UTC'; set extra_float_digits to 1; set datestyle to 'ISO, MDY'")
+		set.right(t, queries...)
+		set.do(t, "reset all") // is back to what the login said
+		set.hits(t, queries...)
+		set.do(t, "discard all")
+		set.hits(t, queries...)
+		plain.hits(t, queries...)
+	}
+}
+
+func TestChecklist_S18_NewSessionsHaveTheNewDefaults(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	chkERoles(t, pg, "chke_s18a")
+	b := chkEStart(t, "chke_s18", chkEPaths+`; create table times as select '2024-07-01 20:00+00'::timestamptz as ts, 0.1::float8 / 3 as f; grant all on database chke_s18 to public;
+		grant usage on schema first, second to public; grant select on public.ev, first.ev, second.ev, times to public`, chkEOwnServers)
+	queries := []string{"select a from public.ev, times", "select a from ev", "select ts, f from times"}
+	user := as("chke_s18a", "")
+	admin := b.pair(t)
+	b.pair(t, user).hits(t, queries...)
+	for _, ddl := range []string{
+		"alter role chke_s18a set search_path = first, public", "alter database chke_s18 set timezone = 'Asia/Tokyo'", "alter role chke_s18a in database chke_s18 set extra_float_digits = -5",
+		"alter role chke_s18a in database chke_s18 set search_path = second, public", "alter role chke_s18a in database chke_s18 reset all", "alter role chke_s18a reset search_path", "alter database chke_s18 reset all",
+	} {
+		ask(t, admin.through, ddl)
+		b.settle(t, ddl, queries, user)
+		b.pair(t, user).hits(t, queries...)
+		b.pair(t, user).hits(t, queries...)
+	}
+	// Around the proxy such a change is noticed too, if a little later.
+	ask(t, admin.real, "alter role chke_s18a set search_path = second, public")
+	b.settle(t, "a change around the proxy", queries, user)
+}
+
+// settle waits until a new session reads what one at the server itself does. Connections that were opened with the old defaults
+// may serve for a little while.
+func (b *chkEBench) settle(t *testing.T, after string, queries []string, edits ...func(*pgconn.Config)) {
+	t.Helper()
+	await(t, "new sessions to have the defaults of "+after, func() bool {
+		p := b.pair(t, edits...)
+		defer closeConn(p.through)
+		defer closeConn(p.real)
+		same := true
+		for _, sql := range queries {
+			want, wantErr := try(t.Context(), p.real, sql)
+			got, err := try(t.Context(), p.through, sql)
+			same = same && got == want && state(err) == state(wantErr)
+		}
+		return same
+	})
+}
+
+// The server tells nobody when one of these changes. Two clients who share one server connection must each find their own again
+// all the same.
+func TestChecklist_S19_SettingsThatTheServerIsSilentAboutFollowTheirClient(t *testing.T) {
+	t.Parallel()
+	b, one, _ := chkERoleBench(t, "chke_s19")
+	plain := b.pair(t)
+	ask(t, plain.through, `create schema first; create table first.ev as select 'x' as who, 7 as a; create table v as select '\xdead'::bytea as b, 0.1::float8 / 3 as f, 12.5::numeric::money as m;
+		grant select on v to public; grant usage on schema first to public; grant select on first.ev to public`)
+	queries := []string{"select a from ev", "select b, f, m from v"}
+	holders := make([]*pgconn.PgConn, 0, 3)
+	for range 3 { // and leave one server for all that follows
+		c := b.connect(t, b.database)
+		ask(t, c, "begin")
+		holders = append(holders, c)
+	}
+	var clients []*chkEPair
+	for _, set := range []string{"set search_path to first, public", "set bytea_output = 'escape'", "set extra_float_digits = -4", "set lc_monetary = 'C.UTF-8'", "set role " + one, "set row_security = off",
+		"set role " + one + "; set row_security = off", "set bytea_output = 'escape'; set search_path to first, public"} {
+		p := b.pair(t)
+		p.do(t, set)
+		clients = append(clients, p)
+	}
+	for range 3 {
+		for _, p := range clients {
+			p.right(t, queries...)
+			plain.right(t, queries...)
+		}
+		ask(t, plain.through, "update v set f = f + 1")
+	}
+	for _, p := range clients[:5] {
+		p.hits(t, queries...)
+	}
+	for _, c := range holders {
+		ask(t, c, "rollback")
+	}
+	// What nothing is known of may change anything.
+	clients[0].do(t, "set session_replication_role = replica")
+	clients[0].never(t, queries...)
+	if word := status(t, clients[0].through); word != "session-state" {
+		t.Errorf("after an unknown SET the status is %s, want session-state", word)
+	}
+	clients[0].do(t, "discard all")
+	clients[0].hits(t, queries...)
+}
+
+func TestChecklist_S20_ASETThatFailsChangesNothing(t *testing.T) {
+	t.Parallel()
+	b, queries := chkESessions(t, "chke_s20")
+	p := b.pair(t)
+	p.hits(t, queries...)
+	for _, steps := range [][]string{
+		{"set timezone = 'Nowhere/Land'"}, {"set bytea_output = 'nonsense'"}, {"set role nosuch_role"}, {"set extra_float_digits = 1000"}, {"set session authorization nosuch_role"}, {"set nosuch = 1"},
+		{"set search_path to"}, {"set default_text_search_config = 'nosuch'"}, {"set client_encoding = 'nosuch'"}, {"set transaction_isolation = 'nosuch'"},
+		{"begin", "select 1/0", "set search_path to first", "rollback"}, {"begin", "select 1/0", "set timezone = 'Asia/Tokyo'", "commit"}, {"begin", "set search_path to first", "select 1/0", "rollback"},
+		{"begin", "set search_path to first", "set role nosuch_role", "commit"}, {"begin; set search_path to first; select 1/0"}, {"rollback"}, {"select set_config('search_path', 'first', false), 1/0"}, {"rollback"},
+	} {
+		for _, step := range steps {
+			p.do(t, step)
+		}
+		p.right(t, queries...)
+		if t.Failed() {
+			t.Fatalf("after %q", steps)
+		}
+	}
+	// A parameter that cannot follow the client from server to server ties it to one, even if the SET fails. Others do not.
+	p = b.pair(t)
+	for _, set := range []string{"set search_path to first", "set timezone = 'Asia/Tokyo'", "set extra_float_digits = 0"} {
+		p.do(t, set)
+		p.hits(t, queries...)
+		p.do(t, "set search_path to")
+		p.do(t, "set timezone = 'Nowhere/Land'")
+		p.do(t, "set extra_float_digits = 1000")
+		p.hits(t, queries...)
+	}
+	fresh := b.pair(t)
+	for range 2 {
+		fresh.do(t, "set role nosuch_role")
+		fresh.hits(t, queries...)
+	}
+}
+
+func TestChecklist_S21_ASETInFrontOfAQueryInOneMessageCounts(t *testing.T) {
+	t.Parallel()
+	b, queries := chkESessions(t, "chke_s21")
+	p, plain := b.pair(t), b.pair(t)
+	plain.hits(t, queries...)
+	for _, step := range []string{
+		"set timezone = 'Asia/Tokyo'; select ts, f from times", "set search_path to first; select a from ev", "select a from ev; set search_path to second", "set search_path to first; select 1/0", "set timezone = 'UTC'; select 1/0",
+		"select a from ev; set search_path to public; select a from ev", "set local search_path to first; select a from ev", "begin; set search_path to first; select a from ev", "rollback; select a from ev",
+		"reset search_path; select a from ev; set extra_float_digits to 0; select ts, f from times", "discard all", "reset all; select ts, f from times", "set search_path to first; set search_path to second; select a from ev",
+		"set search_path to first; begin; set search_path to second; rollback; select a from ev",
+	} {
+		p.do(t, step)
+		for form := range askers {
+			for _, sql := range queries {
+				p.as(t, form, sql)
+			}
+		}
+		plain.right(t, queries...)
+		if t.Failed() {
+			t.Fatalf("after %s", step)
+		}
+	}
+	plain.hitsAtOnce(t, queries...)
+}
+
+func TestChecklist_S22_SettingsThatChangeNoRowsLeaveTheCacheInUse(t *testing.T) {
+	t.Parallel()
+	b, queries := chkESessions(t, "chke_s22")
+	plain := b.pair(t)
+	plain.hits(t, queries...)
+	for _, set := range []string{"set statement_timeout = '10min'", "set lock_timeout = 5000", "set application_name = 'other'", "set default_transaction_read_only = on", "set idle_in_transaction_session_timeout = '1h'", "set work_mem = '8MB'",
+		"set client_min_messages = 'error'"} {
+		p := b.pair(t)
+		p.do(t, set)
+		p.hits(t, queries...)
+		p.right(t, queries...)
+		plain.right(t, queries...)
+	}
+	// A timeout is no answer, to nobody.
+	p := b.pair(t)
+	const slow = "select count(*) from generate_series(1, 30000000)"
+	p.do(t, "set statement_timeout = '5ms'")
+	for form, do := range askers {
+		if _, err := do(t, p.through, slow); state(err) != "57014" {
+			t.Errorf("%s: got %v, want 57014", form, err)
+		}
+	}
+	for form := range askers {
+		plain.as(t, form, slow[:len(slow)-6]+")")
+	}
+}
+
+func TestChecklist_S23_SettingsThemselvesAreNeverCached(t *testing.T) {
+	t.Parallel()
+	b, _ := chkESessions(t, "chke_s23")
+	p, plain := b.pair(t), b.pair(t)
+	queries := []string{"show timezone", "show search_path", "select current_setting('timezone')", "select current_setting('search_path') from ev", "select a from ev where current_setting('timezone') = 'UTC'",
+		"select setting from pg_settings where name = 'extra_float_digits'", "select current_setting('extra_float_' || 'digits', true)"}
+	for _, set := range []string{"select 1", "set timezone = 'Asia/Tokyo'", "set search_path to first, public", "set extra_float_digits = -1", "reset all"} {
+		p.do(t, set)
+		p.never(t, queries...)
+		plain.never(t, queries...)
+	}
+}
