@@ -1,0 +1,229 @@
+package proxy_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/proxy"
+	"overdrive/proxy/admin"
+	"overdrive/proxy/pgauth"
+	"overdrive/querycache"
+)
+
+// chkGConsole is a console that waits until it knows the proxy that it is about.
+type chkGConsole struct {
+	*admin.Console
+	attached chan struct{}
+}
+
+func (c *chkGConsole) Serve(ctx context.Context, nc net.Conn, user string) {
+	<-c.attached
+	c.Console.Serve(ctx, nc, user)
+}
+
+// chkGStartWithConsole is chkGStart with a console whose administrator is postgres. Its log is the proxy's.
+func chkGStartWithConsole(t *testing.T, name, sql string, edits ...func(*proxy.Options)) (b *chkGBench, administrator *pgconn.PgConn) {
+	t.Helper()
+	console := &chkGConsole{attached: make(chan struct{})}
+	b = chkGStart(t, name, sql, append(edits, console.install)...)
+	console.attach(b.Server)
+	return b, b.instance.connect(t, "overdrive")
+}
+
+func (c *chkGConsole) install(o *proxy.Options) {
+	c.Console = admin.New(admin.Options{Admins: []string{"postgres"}, Logger: o.Logger})
+	o.Console = c
+}
+
+func (c *chkGConsole) attach(s *proxy.Server) {
+	c.Attach(s)
+	close(c.attached)
+}
+
+// chkGRowsOf returns the rows of an answer, each by the names of its columns.
+func chkGRowsOf(t *testing.T, c *pgconn.PgConn, sql string) (rows []map[string]string) {
+	t.Helper()
+	results, err := c.Exec(t.Context(), sql).ReadAll()
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	for _, r := range results {
+		for _, values := range r.Rows {
+			row := make(map[string]string)
+			for i, f := range r.FieldDescriptions {
+				row[f.Name] = string(values[i])
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// chkGExplain returns the items of EXPLAIN CACHE.
+func chkGExplain(t *testing.T, console *pgconn.PgConn, sql string) map[string]string {
+	t.Helper()
+	items := make(map[string]string)
+	for _, row := range chkGRowsOf(t, console, "explain cache '"+strings.ReplaceAll(sql, "'", "''")+"'") {
+		items[row["item"]] = row["value"]
+	}
+	return items
+}
+
+// The console's clients prove who they are as all others do. What it shows holds nobody's values.
+func TestChecklist_A10_TheConsoleIsForAdministratorsAndTellsNoValues(t *testing.T) {
+	t.Parallel()
+	const secret = "chkgsecret"
+	b, console := chkGStartWithConsole(t, "chkg_a10", "create table t as select '"+secret+"' as a", new(captured).capture)
+	c := b.connect(t)
+	b.prime(t, c, "select a from t where a = '"+secret+"'")
+	for _, sql := range []string{"select a, now() from t where a = '" + secret + "'", "select '" + secret + "' from nowhere", "select '" + secret,
+		"/* overdrive: tag=x */ /* " + secret + " */ select a from t where a = $$" + secret + "$$"} {
+		_, _ = try(t.Context(), c, sql)
+	}
+	if _, err := askExtended(t.Context(), c, 0, "select a from t where a = $1", secret); err != nil {
+		t.Fatal(err)
+	}
+	for _, show := range []string{"show cache", "show queries", "show clients", "show pools", "show stats", "show databases", "show config",
+		"explain cache 'select a from t where a = ''" + secret + "'''"} {
+		if got := fmt.Sprint(chkGRowsOf(t, console, show)); strings.Contains(got, secret) || got == "[]" && show == "show queries" {
+			t.Errorf("%s shows %s", show, got)
+		}
+	}
+	b.prime(t, b.fencer, "select a from t where a = '"+secret+"'")
+	for _, command := range []string{"show cache", "show queries", "purge all", "explain cache 'select 1'", "show clients"} {
+		stranger, err := pgconn.ConnectConfig(t.Context(), &b.config(t, "overdrive", as("stranger", "")).Config)
+		if err == nil {
+			_, err = try(t.Context(), stranger, command)
+			closeConn(stranger)
+		}
+		wantState(t, err, "42501")
+	}
+	second := &chkGConsole{attached: make(chan struct{})}
+	locked := start(t, setup{upstream: b.relay.address, database: "chkg_a10", size: 1, options: func(o *proxy.Options) {
+		new(captured).capture(o)
+		second.install(o)
+		o.AuthMethod, o.Users = pgauth.MethodPassword, userList(t, map[string]string{"postgres": "right"})
+	}})
+	second.attach(locked.Server)
+	_, err := pgconn.ConnectConfig(t.Context(), &locked.config(t, "overdrive", as("postgres", "wrong")).Config)
+	wantState(t, err, "28P01")
+	chkGRowsOf(t, locked.connect(t, "overdrive", as("postgres", "right")), "show cache")
+	b.want(t, "after what a stranger tried", b.connect(t), "select a from t where a = '"+secret+"'", "hit")
+}
+
+// One who floods the cache takes what is free, and not what another's floor keeps.
+func TestChecklist_A12_ANoisyNeighbourLeavesOthersTheirFloor(t *testing.T) {
+	t.Parallel()
+	const budget = 1 << 20
+	quiet := newDatabase(t, "chkg_a12_quiet", "create table t as select i::text as a from generate_series(1, 50) i")
+	b := chkGStart(t, "chkg_a12", "create table t as select 'noise' as a", func(o *proxy.Options) {
+		o.Cache = querycache.New(querycache.Options{MaxBytes: budget})
+		second := o.Databases[0]
+		second.Name, second.Target.Database = "chkg_a12_quiet", "chkg_a12_quiet"
+		policy := *second.Cache
+		policy.Floor = 128 << 10
+		second.Cache = &policy
+		o.Databases = append(o.Databases, second)
+	})
+	c, noisy := b.instance.connect(t, "chkg_a12_quiet"), b.connect(t)
+	queries := make([]string, 50)
+	for i := range queries {
+		queries[i] = fmt.Sprintf("select a from t where a = '%d'", i)
+		b.prime(t, c, queries[i])
+	}
+	filler := strings.Repeat("x", 20000)
+	for i := range 3000 {
+		sql := fmt.Sprintf("select repeat(a, 200), %d from t", i)
+		if i%50 == 0 { // the key takes room as well
+			sql = fmt.Sprintf("select a from t where a <> '%s%d'", filler, i)
+		}
+		ask(t, noisy, sql)
+		if used := b.cache.UsedBytes(); used > budget {
+			t.Fatalf("%d bytes are used of %d", used, budget)
+		}
+	}
+	if s := b.kept().Stats(); s.Evictions == 0 {
+		t.Errorf("%+v: nothing had to go, so this proves nothing", s)
+	}
+	real := direct(t, quiet, "chkg_a12_quiet")
+	for _, sql := range queries {
+		b.wantAs(t, "after the flood", c, sql, "hit", real)
+	}
+}
+
+func TestChecklist_O2_ExplainCacheTellsWhatWouldBecomeOfAStatement(t *testing.T) {
+	t.Parallel()
+	b, console := chkGStartWithConsole(t, "chkg_o2", "create table t as select 'a' as a; create table u as select 'b' as b; create view v as select a from t")
+	c := b.connect(t)
+	for sql, wants := range map[string]map[string]string{
+		"select a from t, u":         {"status": "cacheable", "reads": "public.t, public.u", "max_age": "1h", "in the key: TimeZone": "UTC"},
+		"select a from v":            {"status": "cacheable", "reads": "public.t"},
+		"select a, now() from t":     {"status": "volatile", "reason": "now"},
+		"select a from t for update": {"status": "uncacheable", "reason": "locks rows"},
+		"insert into t values ('x')": {"status": "notaquery", "writes": "public.t"},
+		"select nonsense(":           {"status": "parseerror", "reason": ""},
+		"/* overdrive: max_age=5m, swr=10s, tag=scores, colour=red */ select a from t": {
+			"status": "cacheable", "max_age": "5m", "stale_while_revalidate": "10s", "tags": "scores", "ignored in the hint": "colour"},
+		"/* overdrive: no-cache */ select a from t": {"status": "hint", "reason": "no-cache"},
+	} {
+		got := chkGExplain(t, console, sql)
+		for item, part := range wants {
+			if value, found := got[item]; !found || !strings.Contains(value, part) {
+				t.Errorf("%s: %s is %q, want %q; all of it: %v", sql, item, value, part, got)
+			}
+		}
+		// What it says would happen does happen.
+		if _, _ = try(t.Context(), c, sql); got["status"] != "cacheable" && status(t, c) != got["status"] {
+			t.Errorf("%s is %s, and was explained as %s", sql, status(t, c), got["status"])
+		}
+	}
+	b.prime(t, c, "select a from t where a = 'x'")
+	if got := chkGExplain(t, console, "select a from t where a = 'x'"); got["hits"] == "" || got["hits"] == "0" || got["fingerprint"] == "" {
+		t.Errorf("after hits: %v", got)
+	}
+	// The server is not asked to run anything.
+	if got := ask(t, b.real, "select count(*) from t"); got != "2" { // one was inserted above
+		t.Errorf("the table has %s rows", got)
+	}
+}
+
+func TestChecklist_O3_APurgeIsOverWhenItSaysSo(t *testing.T) {
+	t.Parallel()
+	const tagged, other = "/* overdrive: tag=scores */ select a from t", "select b from u"
+	b, console := chkGStartWithConsole(t, "chkg_o3", "create table t as select 'old' as a; create table u as select 'old' as b")
+	c, reader := b.connect(t), b.connect(t)
+	b.prime(t, c, tagged)
+	id := chkGExplain(t, console, tagged)["fingerprint"]
+	values := 0
+	for command, spares := range map[string]bool{
+		"purge all": false, "purge table t": true, "purge table public.t": true, "purge tag 'scores'": true, "purge query " + id: true,
+		"purge all database chkg_o3": false, "purge tag 'scores' database chkg_o3": true,
+	} {
+		for range 3 {
+			b.prime(t, c, tagged)
+			b.prime(t, c, other)
+			values++
+			ask(t, b.real, fmt.Sprintf("update t set a = '%d'", values)) // nobody here knows of it
+			ask(t, console, command)
+			b.want(t, "after "+command, reader, tagged, "miss")
+			b.want(t, "after "+command, reader, other, map[bool]string{true: "hit", false: "miss"}[spares])
+		}
+	}
+	b.prime(t, c, tagged)
+	for _, command := range []string{"purge tag 'others'", "purge query 0123456789abcdef", "purge table u"} {
+		ask(t, console, command)
+		b.want(t, "after "+command, reader, tagged, "hit")
+	}
+	for command, code := range map[string]string{"purge table nowhere": "42P01", "purge": "42601", "purge all database nowhere": "3D000"} {
+		_, err := try(t.Context(), console, command)
+		if state(err) != code {
+			t.Errorf("%s: got %v, want %s", command, err, code)
+		}
+	}
+	b.want(t, "after purges that were refused", reader, tagged, "hit")
+}
