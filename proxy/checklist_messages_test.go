@@ -1,0 +1,433 @@
+package proxy_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/proxy"
+	"overdrive/proxy/proxytest"
+)
+
+func TestChecklist_P13_AnAnswerWithANoticeIsNotKept(t *testing.T) {
+	t.Parallel()
+	b, relay := chkERelayed(t, "chke_p13", "create table t as select i as a from generate_series(1, 3) i")
+	b.notKept(t, relay, proxytest.Message{Type: 'N', Body: []byte("SWARNING\x00VWARNING\x00C01000\x00Mbeware\x00\x00")}.Bytes())
+	// Some queries that could be kept have notices of their own, each time.
+	w := b.wires(t)
+	for range 4 {
+		for _, messages := range [][][]byte{{proxytest.Query("select a, to_tsquery('english', 'the') from t")}, {chkEUnit("select a, to_tsquery('english', 'the') from t"), proxytest.Sync()}} {
+			if got := w.same(t, messages...); strings.Count(chkETypes(got), "N") == 0 {
+				t.Errorf("got %v (%s), want a notice", got, w.status(t))
+			}
+		}
+	}
+	// A client may ask for more notices than others. It gets its own, and they none of them.
+	chatty, quiet := b.wires(t), b.wires(t)
+	const sql = "select a, 'chatty' from t"
+	for _, c := range []*proxytest.Wire{chatty.through, chatty.real} {
+		if _, err := c.Ask(proxytest.Query("set client_min_messages = debug5")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		got, err := chatty.through.Ask(proxytest.Query(sql))
+		if !strings.Contains(chkETypes(got), "N") || err != nil {
+			t.Errorf("got %v, %v, want notices", got, err)
+		}
+		quiet.same(t, proxytest.Query(sql))
+		quiet.same(t, chkEUnit(sql), proxytest.Sync())
+	}
+	quiet.hits(t, proxytest.Query(sql))
+}
+
+func TestChecklist_P14_AnAnswerWithAChangedParameterIsNotKept(t *testing.T) {
+	t.Parallel()
+	b, relay := chkERelayed(t, "chke_p14", "create table t as select i as a from generate_series(1, 3) i")
+	b.notKept(t, relay, proxytest.ParameterStatus("application_name", "changed"))
+	b.notKept(t, relay, proxytest.ParameterStatus("in_hot_standby", "on"))
+}
+
+func TestChecklist_P15_AnAnswerWithANotificationIsNotKept(t *testing.T) {
+	t.Parallel()
+	b, relay := chkERelayed(t, "chke_p15", "create table t as select i as a from generate_series(1, 3) i")
+	b.notKept(t, relay, proxytest.Message{Type: 'A', Body: append(binary.BigEndian.AppendUint32(nil, 4711), "news\x00payload\x00"...)}.Bytes())
+	// Who listens is told, while the others have their hits.
+	listener, w := b.wires(t), b.wires(t)
+	listener.same(t, proxytest.Query("listen news"))
+	w.hits(t, proxytest.Query("select a from t"))
+	for range 2 {
+		if _, err := w.through.Ask(proxytest.Query("notify news, 'mine'")); err != nil {
+			t.Fatal(err)
+		}
+		w.hitsAtOnce(t, proxytest.Query("select a from t"))
+		if m, err := listener.through.Receive(); m.Type != 'A' || err != nil {
+			t.Errorf("the listener got %v, %v", m, err)
+		}
+	}
+}
+
+// A chkEQueue is clients who ask the same while a lock keeps it from being answered.
+type chkEQueue struct {
+	*chkEBench
+	holder, fencer *pgconn.PgConn
+	clients        []*proxytest.Wire
+}
+
+const chkELocked = "select a from t where a > 0"
+
+// queue has n clients ask for a row of a locked table, one after the other. The proxy has one loop, so that it is certain when
+// it has taken up their questions.
+func (b *chkEBench) queue(t *testing.T, n int) *chkEQueue {
+	t.Helper()
+	q := &chkEQueue{b, direct(t, b.pg, b.database), b.connect(t, b.database), nil}
+	ask(t, b.connect(t, b.database), "update t set a = a + 1") // what is kept of it is void
+	p := b.pair(t)
+	await(t, "the table to be settled", func() bool {
+		p.do(t, "select count(*) from t")
+		return status(t, p.through) != "unsettled"
+	})
+	ask(t, q.holder, "begin; lock table t")
+	for i := range n {
+		w := b.dial(t, proxytest.Login{User: "postgres", Database: b.database})
+		q.clients = append(q.clients, w)
+		if err := w.Send(proxytest.Query(chkELocked)); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			awaitQuery(t, b.pg, chkELocked)
+		}
+	}
+	q.fence(t)
+	return q
+}
+
+func (q *chkEQueue) fence(t *testing.T) {
+	t.Helper()
+	for range 2 {
+		ask(t, q.fencer, "show overdrive.cache")
+	}
+}
+
+// answered unlocks the table and fails the test unless each of the clients gets the row.
+func (q *chkEQueue) answered(t *testing.T, clients ...*proxytest.Wire) {
+	t.Helper()
+	want := ask(t, q.holder, chkELocked)
+	ask(t, q.holder, "commit")
+	for i, w := range clients {
+		got, err := w.ReceiveReady(1)
+		if chkETypes(got) != "TDCZ" || string(got[1].Body[6:]) != want || err != nil {
+			t.Errorf("client %d got %v, %v, want %s", i, got, err, want)
+		}
+	}
+	p := q.pair(t)
+	p.right(t, chkELocked)
+	p.hits(t, chkELocked)
+}
+
+func chkEOneLoop(o *proxy.Options) { o.Loops = 1 }
+
+func TestChecklist_P16_ACancelRequestEndsOnlyTheWaitOfItsClient(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p16", "create table t as select 1 as a", chkEOneLoop)
+	for cancelled := range 3 { // of whom the first is the one whose question the server has
+		q := b.queue(t, 3)
+		sendCancel(t, b.instance, keyOf(q.clients[cancelled].Startup))
+		got, err := q.clients[cancelled].ReceiveReady(1)
+		if chkETypes(got) != "EZ" || fields(got[0])['C'] != "57014" || err != nil {
+			t.Errorf("client %d was cancelled and got %v, %v, want 57014", cancelled, got, err)
+		}
+		others := slices.Delete(slices.Clone(q.clients), cancelled, cancelled+1)
+		q.answered(t, others...)
+		if word := chkEStatus(t, others[1]); word != "coalesced" {
+			t.Errorf("the last client is %s, want coalesced: it did not wait for another's answer, so this proves nothing", word)
+		}
+		// It may ask again, as if nothing had been.
+		got, err = q.clients[cancelled].Ask(proxytest.Query(chkELocked))
+		if chkETypes(got) != "TDCZ" || err != nil {
+			t.Errorf("client %d got %v, %v after it was cancelled", cancelled, got, err)
+		}
+	}
+}
+
+func TestChecklist_P17_WhoLeavesPoisonsNobodysWait(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p17", "create table t as select 1 as a", chkEOneLoop)
+	for how, leave := range map[string]func(w *proxytest.Wire){
+		"reset":     func(w *proxytest.Wire) { _ = w.Conn().(*net.TCPConn).SetLinger(0); w.Conn().Close() },
+		"closed":    func(w *proxytest.Wire) { w.Conn().Close() },
+		"goodbye":   func(w *proxytest.Wire) { w.Close() },
+		"half gone": func(w *proxytest.Wire) { _ = w.Conn().(*net.TCPConn).CloseWrite() },
+	} {
+		for gone := range 2 {
+			q := b.queue(t, 3)
+			leave(q.clients[gone])
+			q.fence(t)
+			q.answered(t, slices.Delete(slices.Clone(q.clients), gone, gone+1)...)
+			if t.Failed() {
+				t.Fatalf("client %d left: %s", gone, how)
+			}
+		}
+	}
+}
+
+func TestChecklist_P18_HalfAnAnswerIsNotKept(t *testing.T) {
+	t.Parallel()
+	b, relay := chkERelayed(t, "chke_p18", "create table t as select i as a from generate_series(1, 3) i")
+	for form, messages := range map[string][][]byte{
+		"simple": {proxytest.Query("select a, 'simple' from t")}, "extended": {chkEUnit("select a, 'extended' from t"), proxytest.Sync()},
+	} {
+		victim := b.dial(t, proxytest.Login{User: "postgres", Database: "chke_p18"})
+		relay.interfere(form, nil)
+		got, err := victim.Ask(messages...)
+		if types := chkETypes(got); strings.Contains(types, "C") || err == nil && !strings.Contains(types, "E") {
+			t.Errorf("%s: the server was lost behind the first row, and the client got %v, %v", form, got, err)
+		}
+		next := b.wires(t)
+		next.same(t, messages...)
+		if word := next.status(t); word != "miss" {
+			t.Errorf("%s: the next client's status is %s, want miss", form, word)
+		}
+		next.hits(t, messages...)
+	}
+}
+
+func TestChecklist_P19_ATooLargeAnswerIsPassedOnInSmallPartsAndNotKept(t *testing.T) {
+	t.Parallel()
+	const limit, rows, width = 64 << 10, 40000, 1000
+	b := chkEStart(t, "chke_p19", "create table t as select 1 as a", func(o *proxy.Options) { o.Databases[0].Cache.MaxResult = limit })
+	w := b.dial(t, proxytest.Login{User: "postgres", Database: "chke_p19"})
+	large := fmt.Sprintf("select i, repeat('x', %d) from generate_series(1, %d) i", width, rows)
+	for _, messages := range [][][]byte{{proxytest.Query(large)}, {proxytest.Query(large)}, {chkEUnit(large), proxytest.Sync()}} {
+		before := b.cache.Stats().Bytes
+		if err := w.Send(messages...); err != nil {
+			t.Fatal(err)
+		}
+		// While the client does not read, the proxy does not either, until the server can write no more.
+		watch := direct(t, b.pg, "postgres")
+		await(t, "the server to wait for its client", func() bool {
+			return ask(t, watch, "select count(*) from pg_stat_activity where datname = 'chke_p19' and wait_event = 'ClientWrite'") == "1"
+		})
+		if got := b.cache.UsedBytes() - before; got > 8*limit {
+			t.Errorf("the cache holds %d bytes of an answer that it cannot keep", got)
+		}
+		got, err := w.ReceiveReady(1)
+		if n := strings.Count(chkETypes(got), "D"); n != rows || err != nil {
+			t.Errorf("got %d rows, %v, want %d", n, err, rows)
+		}
+		if word := chkEStatus(t, w); word == "hit" {
+			t.Errorf("a result over the limit is a hit")
+		}
+	}
+	p := b.pair(t)
+	for _, n := range []int{limit / 2, limit - 1000} {
+		p.hits(t, fmt.Sprintf("select repeat('x', %d)", n))
+	}
+	for range 3 {
+		for _, n := range []int{limit, limit + 1, 3 * limit} {
+			p.do(t, fmt.Sprintf("select repeat('x', %d)", n))
+			if word := status(t, p.through); word == "hit" {
+				t.Errorf("a row of %d bytes is a hit under a limit of %d", n, limit)
+			}
+		}
+	}
+}
+
+func TestChecklist_P20_NoRowsAreAnAnswerThatWritesMakeVoid(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p20", "create table t(a int); create table u(a int)")
+	p, w, writer := b.pair(t), b.wires(t), b.connect(t, "chke_p20")
+	queries := []string{"select a from t", "select a from t where a = 5", "select t.a from t join u on t.a = u.a", "select a from t where exists (select from u)", "select count(*) from t having count(*) > 0", "select a from t except select a from u"}
+	for _, write := range []string{"insert into t values (5)", "insert into u values (5)", "delete from u", "delete from t", "insert into t values (7)", "truncate t"} {
+		p.hits(t, queries...)
+		p.hitsAtOnce(t, queries...)
+		ask(t, writer, write)
+		p.right(t, queries...)
+		for _, sql := range queries {
+			w.hits(t, proxytest.Query(sql))
+			w.hits(t, chkEUnit(sql), proxytest.Sync())
+		}
+	}
+}
+
+func TestChecklist_P21_RowsOfEveryShapeAreKeptWhole(t *testing.T) {
+	t.Parallel()
+	var columns []string
+	for i := range 1600 {
+		columns = append(columns, fmt.Sprintf("c%d bool", i))
+	}
+	b := chkEStart(t, "chke_p21", "create table wide("+strings.Join(columns, ", ")+"); insert into wide default values; insert into wide(c0, c1599) values (true, false); create table t as select i as a from generate_series(1, 3) i; create table none()")
+	w := b.wires(t)
+	w.questions(t, chkETexts("select * from wide", "select from t", "select from none", "select from wide", "select null", "select null::text, '', null::int", "select a, null from t", "select repeat('x', 3000000) from t"))
+	for range 2 {
+		for _, messages := range [][][]byte{{proxytest.Query("select repeat('x', 1 << 30)")}, {chkEUnit("select repeat('x', 1 << 30)"), proxytest.Sync()}, {proxytest.Query("select array_fill(1, array[1 << 28])")}, {proxytest.Query("select *, 1 from wide, wide x")}} {
+			if got := w.same(t, messages...); !strings.HasSuffix(chkETypes(got), "EZ") {
+				t.Errorf("a value that is too large is answered with %.300v", got)
+			}
+			if word := w.status(t); word == "hit" {
+				t.Error("an error is a hit")
+			}
+		}
+	}
+}
+
+func TestChecklist_P22_AnEmptyQueryIsAnsweredAsEmpty(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p22", "create table t as select 1 as a")
+	w := b.wires(t)
+	for range 3 {
+		for _, sql := range []string{";", "", " ", "-- nothing", "/* ; */", ";;", " ; -- nothing\n ;"} {
+			for _, messages := range [][][]byte{{proxytest.Query(sql)}, {chkEUnit(sql), proxytest.Sync()}} {
+				if got := w.same(t, messages...); !strings.HasSuffix(chkETypes(got), "IZ") {
+					t.Errorf("%q is answered with %v, want EmptyQueryResponse", sql, got)
+				}
+				if word := w.status(t); word != "notaquery" {
+					t.Errorf("%q is %s, want notaquery", sql, word)
+				}
+			}
+		}
+		w.hits(t, proxytest.Query("select a from t"))
+	}
+}
+
+func TestChecklist_P23_AQueryAmongOtherStatementsIsNotKept(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p23", "create table t as select 1 as a; create table log(n int)")
+	p, plain := b.pair(t), b.pair(t)
+	const sql = "select count(*) from t"
+	plain.hits(t, sql)
+	for _, text := range []string{
+		"insert into t values (2); select count(*) from t; select 1/0", "insert into t values (2); select count(*) from t; rollback", "select count(*) from t; select 1/0", "begin; insert into t values (2); select count(*) from t; rollback",
+		"select count(*) from t; select count(*) from t", ";select count(*) from t; ;select 1", "set local timezone to 'UTC'; select count(*) from t", "select 1/0; select count(*) from t",
+	} {
+		for range 2 {
+			p.do(t, text)
+			if word := status(t, p.through); word == "hit" || word == "miss" {
+				t.Errorf("%s is %s", text, word)
+			}
+			plain.right(t, sql)
+		}
+	}
+	for i := range 3 {
+		ask(t, p.through, fmt.Sprintf("insert into t values (%d); select count(*) from t", i))
+		plain.right(t, sql)
+	}
+	plain.hits(t, sql)
+}
+
+// Longer keys come with a newer minor version, of which neither this proxy nor the servers it was made for know. Who asks for it
+// is told so, may cancel, and shares what is kept.
+func TestChecklist_P24_AClientOfANewerProtocolIsServedFromTheSameCache(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p24", "create table t as select 1 as a")
+	b.pair(t).hits(t, "select a from t")
+	newer := func(address string) *proxytest.Wire {
+		w, err := proxytest.DialRaw(t.Context(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { w.Close() })
+		startup := proxytest.StartupMessage(proxytest.Login{User: "postgres", Database: "chke_p24"})
+		binary.BigEndian.PutUint32(startup[4:], 3<<16|2)
+		if err := w.Send(startup); err != nil {
+			t.Fatal(err)
+		}
+		if w.Startup, err = w.ReceiveReady(1); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	w := &chkEWires{newer(b.address), newer(b.pg.Addr())}
+	if m := w.through.Startup[0]; m.Type != 'v' {
+		t.Errorf("the first answer is %v, want NegotiateProtocolVersion", m)
+	}
+	w.hitsAtOnce(t, proxytest.Query("select a from t"))
+	key := keyOf(w.through.Startup)
+	if len(key) != 8 {
+		t.Errorf("the key to cancel has %d bytes, want 8", len(key))
+	}
+	if err := w.through.Send(proxytest.Query("select pg_sleep(600), 'chke_p24'")); err != nil {
+		t.Fatal(err)
+	}
+	awaitQuery(t, b.pg, "select pg_sleep(600), ''chke_p24")
+	sendCancel(t, b.instance, key)
+	if got, err := w.through.ReceiveReady(1); len(got) < 2 || fields(got[len(got)-2])['C'] != "57014" || err != nil {
+		t.Errorf("got %v, %v, want 57014", got, err)
+	}
+	w.hitsAtOnce(t, proxytest.Query("select a from t"))
+}
+
+func TestChecklist_P25_TheDataOfACopyIsNoMessage(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p25", "create table t as select 1 as a; create table u(line text)")
+	w, reader := b.wires(t), b.pair(t)
+	// What is copied reads like messages of the protocol, cut in all places, in the midst of a batch too.
+	looks := slices.Concat(proxytest.Query("delete from t"), chkEUnit("delete from t"), proxytest.Sync(), proxytest.Terminate())
+	looks = []byte(strings.Map(func(r rune) rune {
+		if r < ' ' || r == '\\' {
+			return '.'
+		}
+		return r
+	}, string(looks)))
+	for _, copies := range []string{"copy u from stdin", "copy u(line) from stdin (format csv, quote '`')"} {
+		for size := 1; size < len(looks); size = size*2 + 1 {
+			reader.hits(t, "select a from t", "select count(*) from u")
+			messages := [][]byte{proxytest.Query(copies)}
+			for part := range slices.Chunk(append(slices.Clone(looks), '\n'), size) {
+				messages = append(messages, proxytest.CopyData(part))
+			}
+			if got := w.same(t, append(messages, proxytest.CopyDone())...); chkETypes(got) != "GCZ" {
+				t.Fatalf("got %v", got)
+			}
+			reader.hitsAtOnce(t, "select a from t")
+			reader.right(t, "select count(*) from u")
+			reader.do(t, "select line from u")
+		}
+	}
+	binaryHeader := append([]byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x0e"), "select a from "...)
+	w.same(t, proxytest.Query("copy u from stdin (format binary)"), proxytest.CopyData(binaryHeader), proxytest.CopyData([]byte("\xff\xff")), proxytest.CopyDone())
+	w.same(t, proxytest.Query("copy u from stdin"), proxytest.CopyData([]byte("lost\n")), proxytest.CopyFail("select a from t"))
+	reader.right(t, "select count(*) from u", "select line from u where line like 'select%'")
+	// What is copied out is read anew each time, and is no answer to the query in it.
+	const out = "copy (select a from t) to stdout"
+	for _, change := range []string{"", "update t set a = a + 1", "", "insert into t values (7)"} {
+		if change != "" {
+			ask(t, reader.real, change) // around the proxy
+		}
+		if got := w.same(t, proxytest.Query(out)); !strings.HasPrefix(chkETypes(got), "Hd") {
+			t.Errorf("got %v", got)
+		}
+		if word := w.status(t); word != "notaquery" {
+			t.Errorf("%s is %s, want notaquery", out, word)
+		}
+		w.same(t, proxytest.Parse("", out), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync())
+	}
+}
+
+// Replication connections are not served, so nothing can be kept of them. That is said at the door, and a client who only names
+// the parameter is like any other.
+func TestChecklist_P26_ReplicationIsRefusedAtTheDoor(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "chke_p26", "create table t as select 1 as a")
+	p := b.pair(t)
+	p.hits(t, "select a from t")
+	for _, value := range []string{"database", "true", "on", "yes", "1"} {
+		_, err := pgconn.ConnectConfig(t.Context(), &b.config(t, "chke_p26", with("replication", value)).Config)
+		if state(err) != "0A000" {
+			t.Errorf("replication=%s: got %v, want 0A000", value, err)
+		}
+	}
+	for _, value := range []string{"false", "off", "no", "0"} {
+		plain := b.pair(t, with("replication", value))
+		plain.hitsAtOnce(t, "select a from t")
+		if _, err := try(t.Context(), plain.through, "IDENTIFY_SYSTEM"); state(err) != "42601" {
+			t.Errorf("got %v, want a syntax error", err)
+		}
+		p.hits(t, "select a from t")
+	}
+}
