@@ -129,6 +129,9 @@ func (s *session) cachedUnit(b []byte) (n int, done bool) {
 		s.await(u.statement.text())
 		return 0, true
 	}
+	if v.Own != nil {
+		return 0, false
+	}
 	if why := s.barred(v); why != "" {
 		s.giveUpFill()
 		s.passBy(v, why)
