@@ -169,7 +169,7 @@ func TestChecklist_O2_ExplainCacheTellsWhatWouldBecomeOfAStatement(t *testing.T)
 		"select nonsense(":           {"status": "parseerror", "reason": ""},
 		"/* overdrive: max_age=5m, swr=10s, tag=scores, colour=red */ select a from t": {
 			"status": "cacheable", "max_age": "5m", "stale_while_revalidate": "10s", "tags": "scores", "ignored in the hint": "colour"},
-		"/* overdrive: no-cache */ select a from t": {"status": "hint", "reason": "no-cache"},
+		"/* overdrive: no-cache */ select a from t": {"status": "hint", "reason": "hint"},
 	} {
 		got := chkGExplain(t, console, sql)
 		for item, part := range wants {

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -188,6 +189,15 @@ func chkGAsking(t *testing.T, c *pgconn.PgConn, form string) <-chan chkGAnswer {
 		done <- chkGAnswer{value, err}
 	}()
 	return done
+}
+
+// chkGReset breaks a client's connection. One that is merely closed may still want its answer.
+func chkGReset(t *testing.T, nc net.Conn) {
+	t.Helper()
+	if err := nc.(*net.TCPConn).SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	nc.Close()
 }
 
 // chkGRoles makes roles for as long as the test lasts. Call it before the database is made that they own things in.

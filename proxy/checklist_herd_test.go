@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"testing"
 
@@ -116,12 +115,7 @@ func TestChecklist_R13_AHerdAsksTheServerOnce(t *testing.T) {
 		h.wantStatus(t, "coalesced", 999, h.others...)
 	})
 	for name, end := range map[string]func(t *testing.T, h *chkGHerd){
-		"TheLeaderVanishes": func(t *testing.T, h *chkGHerd) { // one who says goodbye first may still want the answer
-			if err := h.leader.Conn().(*net.TCPConn).SetLinger(0); err != nil {
-				t.Fatal(err)
-			}
-			h.leader.Conn().Close()
-		},
+		"TheLeaderVanishes": func(t *testing.T, h *chkGHerd) { chkGReset(t, h.leader.Conn()) },
 		"TheLeaderCancels": func(t *testing.T, h *chkGHerd) {
 			sendCancel(t, b.instance, keyOf(h.leader.Startup))
 			h.wantAnswers(t, "57014", h.leader)

@@ -52,8 +52,8 @@ func TestChecklist_O1_EveryDecisionIsShownWithItsReason(t *testing.T) {
 		"select a from t where a <> '" + strings.Repeat("x", 70<<10) + "'": "oversizedquery", "select nonsense(": "parseerror",
 		"select repeat(a, 20000) from t": "oversizedresult", "/* overdrive: no-cache */ select a from t": "hint",
 	} {
-		b.prime(t, c, "select 1") // the catalog may have changed
-		b.said(t, c, sql, word, all...)
+		b.prime(t, b.fencer, "select 1") // the catalog may have changed
+		b.said(t, b.connect(t), sql, word, all...)
 	}
 	b.said(t, c, "select a from t; select 1", "multiplestatements", "simple")
 	for _, step := range []struct{ before, word, after string }{
