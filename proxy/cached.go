@@ -91,7 +91,12 @@ func (s *session) cachedQuery(text []byte, v *classify.Verdict) outcome {
 		return passed
 	}
 	if why := s.barred(v); why != "" {
+		s.giveUpFill()
 		s.passBy(v, why)
+		return passed
+	}
+	if s.fill != nil { // of a refresh, which was asked for already
+		s.looked = true
 		return passed
 	}
 	r := s.worker.exact.request(s, text, v)

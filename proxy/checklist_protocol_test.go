@@ -306,7 +306,7 @@ func TestChecklist_P10_WhatIsClosedIsGone(t *testing.T) {
 		w.same(t, parse, sync)
 		w.hits(t, bind, execute, sync)
 		w.same(t, proxytest.Parse("n", "select a from u"), sync) // the name is taken
-		w.same(t, bind, execute, sync) // may come while the proxy tidies up behind the error, and be passed on
+		w.same(t, bind, execute, sync)                           // may come while the proxy tidies up behind the error, and be passed on
 		w.hitsAtOnce(t, bind, execute, sync)
 		w.same(t, bind, execute, proxytest.CloseName('P', ""), sync)
 		w.same(t, bind, proxytest.CloseName('P', ""), execute, sync)

@@ -112,7 +112,7 @@ func (p *chkEPair) hit(t *testing.T, form, sql string) string {
 		got = p.as(t, form, sql)
 		word := status(t, p.through)
 		if !slices.Contains(chkEGoing, word) {
-			t.Fatalf("%s (%s) is %s, want it to become a hit", sql, form, word)
+			t.Fatalf("%s (%s) is %s because of %q, want it to become a hit", sql, form, word, chkGReason(t, p.through))
 		}
 		return word == "hit"
 	})

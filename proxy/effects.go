@@ -34,8 +34,12 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	s.noteSets(v)
 	s.pin(s.origin.pinsOf(v))
 	if len(v.Resets) > 0 || len(v.Sets) > 0 ||
-		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown) {
+		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown|classify.Configures) {
 		s.sweeping = true
+	}
+	if v.Session.Has(classify.Configures) && s.origin.cache != nil {
+		s.renamed = true
+		s.relearns()
 	}
 	if len(v.Resets) > 0 {
 		s.noteResets(srv, v.Resets)
@@ -71,6 +75,8 @@ func (s *session) reason(v *classify.Verdict, status querycache.Status) string {
 			return "the answer depends on parameters that the session has not set: " + strings.Join(v.Needs, ", ")
 		}
 		return "the session has set parameters that answers may depend on"
+	case querycache.Hinted:
+		return "the hint in the statement says that it is not to be answered from the cache"
 	case classify.Volatile:
 		return "a parameter holds a word such as today, which a date type reads as the present"
 	case classify.Unsettled:
@@ -85,6 +91,7 @@ func (s *session) reason(v *classify.Verdict, status querycache.Status) string {
 // report is not known until then.
 func (s *session) noteResets(srv *serverConn, names []string) {
 	s.forget(names)
+	s.resetOpen = true
 	s.resets, s.resetIn = append(s.resets, names...), srv.owed.sent
 	for _, name := range names {
 		srv.has = s.origin.doubt(srv.has, name)

@@ -131,11 +131,14 @@ func (s *session) toClient(b []byte) { s.client.Write(b) }
 func (s *session) completed(tag []byte) {
 	s.write.completed(tag)
 	switch string(tag) {
+	case "ROLLBACK":
+		s.rolledBack = true
 	case "DISCARD ALL":
 		s.names, s.portals, s.portal = nil, nil, nil
 		s.resets = append(s.resets, "all")
 		s.unpin(allPins)
-		s.unlearned, s.want = nil, s.origin.interner.without(s.want, "role")
+		s.unlearned, s.relearn = nil, false
+		s.want = s.origin.interner.without(s.want, "role")
 	case "DEALLOCATE ALL":
 		s.names = nil
 	}
@@ -174,6 +177,7 @@ func (s *session) failed(r pgwire.ErrorReport, e *owed) {
 		e.statement.stale.Store(true) // "cached plan must not change result type"
 	}
 	s.write.failed()
+	s.rolledBack = true
 	if s.srv.owed.answered == s.resetIn {
 		s.resets = nil // what failed has reset nothing
 	}
@@ -198,6 +202,7 @@ func (s *session) ready(e *owed) {
 			s.write.end()
 			s.write = nil
 			s.onlyReads = true
+			s.resetsEnded()
 		}
 	}
 	if e.action == forward && srv.owed.len() == 0 { // what resets is the last under way

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -285,7 +286,7 @@ func (m *modelServer) ours(sql string) string {
 	if name, ok := strings.CutPrefix(sql, "RESET "); ok {
 		name = strings.ToLower(strings.Trim(name, `"`))
 		m.enter()
-		m.settings[name] = m.home[name]
+		m.reset(name)
 		m.put(proxytest.CommandComplete("RESET"))
 		return ""
 	}
@@ -295,6 +296,16 @@ func (m *modelServer) ours(sql string) string {
 		var values [][]byte
 		for _, f := range ourAsks.FindAllStringSubmatch(sql, -1) {
 			names, values = append(names, "current_setting"), append(values, []byte(m.settings[strings.ToLower(ourEscape.Replace(f[1]))]))
+		}
+		if strings.Contains(sql, "json_object_agg") {
+			all := map[string]string{}
+			for mark := range m.settings {
+				if name, ok := strings.CutPrefix(mark, wasSet); ok {
+					all[name] = m.settings[name]
+				}
+			}
+			object, _ := json.Marshal(all)
+			names, values = append(names, "json_object_agg"), append(values, object)
 		}
 		m.put(proxytest.TextRow(names...), proxytest.DataRow(values...), proxytest.CommandComplete("SELECT 1"))
 		return ""
@@ -310,11 +321,23 @@ func (m *modelServer) ours(sql string) string {
 	var values [][]byte
 	for _, f := range ourSets.FindAllStringSubmatch(sql, -1) {
 		name, value := strings.ToLower(ourEscape.Replace(f[1])), ourEscape.Replace(f[2])
-		m.settings[name] = spelled(name, value)
+		m.set(name, value)
 		names, values = append(names, "set_config"), append(values, []byte(m.settings[name]))
 	}
 	m.put(proxytest.TextRow(names...), proxytest.DataRow(values...), proxytest.CommandComplete("SELECT 1"))
 	return ""
+}
+
+// wasSet marks among the settings those that were set in the session, as pg_settings.source does.
+const wasSet = "set "
+
+func (m *modelServer) set(name, value string) {
+	m.settings[name], m.settings[wasSet+name] = spelled(name, value), "t"
+}
+
+func (m *modelServer) reset(name string) {
+	m.settings[name] = m.home[name]
+	delete(m.settings, wasSet+name)
 }
 
 // check is the grammar.
@@ -556,13 +579,13 @@ func (m *modelServer) command(sql string, word []string, simple bool) *modelErro
 		tag = "UPDATE 1"
 	case "set":
 		m.enter()
-		m.settings[word[1]] = spelled(word[1], strings.Trim(word[3], "'"))
+		m.set(word[1], strings.Trim(word[3], "'"))
 	case "reset":
 		m.enter()
 		if word[1] == "all" {
 			m.settings = maps.Clone(m.home)
 		} else {
-			m.settings[word[1]] = m.home[word[1]]
+			m.reset(word[1])
 		}
 	}
 	m.put(proxytest.CommandComplete(tag))

@@ -82,6 +82,9 @@ type session struct {
 	retrying   bool  // a timer will try to release the server again
 	sweeping   bool  // a statement under way changes more than its own: what follows its batch waits for the outcome
 	paused     bool  // the client is not read, because somebody else must catch up first
+	relearn    bool  // all parameters must be asked for
+	resetOpen  bool  // a RESET is under way or in the open transaction
+	rolledBack bool  // something failed or was rolled back since no transaction was open
 	learning   bool  // what is being settled is an answer to learn
 	renamed    bool  // names or rights may be others until the transaction ends
 	// refusedSettings: the server refused the settings that the client wants.

@@ -75,7 +75,7 @@ func (in *interner) telling(items []setting) *settings {
 
 // silent are parameters that decide whether, when and how fast an answer comes, and who asks for it, but not what it says.
 var silent = map[string]bool{
-	"application_name": true, "client_min_messages": true, "default_transaction_read_only": true, "geqo": true,
+	"application_name": true, "default_transaction_read_only": true, "geqo": true,
 	"idle_in_transaction_session_timeout": true, "idle_session_timeout": true, "jit": true, "lock_timeout": true,
 	"plan_cache_mode": true, "random_page_cost": true, "statement_timeout": true, "tcp_keepalives_idle": true,
 	"tcp_user_timeout": true, "work_mem": true, "scram_iterations": true,

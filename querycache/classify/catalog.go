@@ -14,6 +14,7 @@ type Catalog struct {
 	searchPath string
 	defaults   string
 	codeOnDDL  bool // event triggers run when DDL does
+	configures bool // a user-defined function may set parameters of the session
 	byID       map[RelationID]*relation
 	byName     map[qualified]*relation
 	visible    map[string]*relation // as an unqualified name finds it

@@ -42,7 +42,7 @@ func viewTree(view, relation, function int) string {
 // handBuilt is a small catalog as the server would tell it.
 func handBuilt() [][][]string {
 	return [][][]string{
-		setDatabase: {{"public", "f", "TimeZone=UTC"}},
+		setDatabase: {{"public", "f", "TimeZone=UTC", "f"}},
 		// oid schema name kind persistence rowsecurity visible opaque unstable policed
 		setRelations: rows(`
 			1 public t r p f t f f f

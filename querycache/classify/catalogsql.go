@@ -77,6 +77,18 @@ code AS MATERIALIZED (
 // that may write all the same. The worse letter is the later one.
 const volatility = `CASE WHEN p.provolatile <> 'v' AND p.oid IN (SELECT oid FROM writing) THEN 'w' ELSE p.provolatile::text END COLLATE "C"`
 
+// configures is whether there is a function of the user's that may set parameters of the session: its body has the words
+// for it, or runs a text that is not plainly of another kind, or is one that words cannot be looked for in.
+const configures = `EXISTS (
+    SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+     WHERE p.oid >= ` + firstUserOID + ` AND l.lanname NOT IN ('c', 'internal')
+       AND (l.lanname NOT IN ('sql', 'plpgsql') OR p.prosrc = ''
+         OR p.prosrc ~* 'set_config|pg_settings|(^|[;'']|\m(begin|then|else|loop)\M)\s*(re)?set\s'
+         OR p.prosrc ~* '\mexecute\M(?!\s+(format\s*\(\s*)?''\s*(` + plainWords + `)\M)'))`
+
+// plainWords are the first words of statements that set no parameter unless they name set_config or pg_settings.
+const plainWords = "select|insert|update|delete|merge|with|values|create|alter|drop|truncate|grant|revoke|copy|analyze|refresh|lock|notify|comment"
+
 // unstableTypes is a subselect of types whose values are shown, or read, by rules beyond the settings of the session:
 // names of catalog objects, which may be renamed, and timetz, whose input depends on today's daylight saving time.
 const unstableTypes = `SELECT oid FROM pg_catalog.pg_type
@@ -111,8 +123,9 @@ const (
 
 // catalogSQL holds one query for each result set. Booleans arrive as t and f.
 var catalogSQL = [numSets]string{
-	// The search_path, whether DDL runs code, and the values of all parameters that may change answers. Those of the user's
-	// own, which pg_settings does not show, are taken from what roles and databases set.
+	// The search_path, whether DDL runs code, the values of all parameters that may change answers, and whether a function of
+	// the user's may set parameters. Those of the user's own, which pg_settings does not show, are taken from what roles and
+	// databases set.
 	setDatabase: `
 SELECT pg_catalog.current_setting('search_path'), EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
        pg_catalog.concat_ws(E'\n', (
@@ -120,7 +133,7 @@ SELECT pg_catalog.current_setting('search_path'), EXISTS (SELECT FROM pg_catalog
             WHERE category LIKE 'Client Connection Defaults%' OR category LIKE 'Version and Platform%'), (
            SELECT pg_catalog.string_agg(s.setconfig::text, E'\n' ORDER BY s.setdatabase, s.setrole) FROM pg_catalog.pg_db_role_setting s
             WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
-              AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))))`,
+              AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)))), ` + configures,
 
 	// opaque: writing it may run code that writes elsewhere. Code is found in triggers, rules, and functions that may write
 	// in defaults, constraints, policies, indexes, partition keys, the types of columns and, for views, the definition.

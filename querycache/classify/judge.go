@@ -33,6 +33,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	if err != nil {
 		v.Status, v.Reason = ParseError, err.Error()
 		v.Effect, v.DDL = EffectEverything, mayBeDDL(all)
+		v.fearCode(c)
 		return v
 	}
 	w := newWalker(c)
@@ -52,6 +53,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	}
 	v.Effect, v.Writes = w.effect()
 	v.DDL = w.ddl
+	v.fearCode(c)
 	v.Status, v.Reason = verdictOf(w, stmts, all)
 	v.Tables = tables(w.named, w.reads, w.views)
 	if v.Status == Cacheable {
@@ -59,6 +61,13 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 		v.Needs = slices.Sorted(maps.Keys(w.needs))
 	}
 	return v
+}
+
+// fearCode notes what the code may do that a statement runs which may write everything.
+func (v *Verdict) fearCode(c *Catalog) {
+	if v.Effect == EffectEverything && c != nil && c.configures {
+		v.Session |= Configures
+	}
 }
 
 // verdictOf tells whether the answer may be kept. The order of the checks is that of usefulness of the reason.

@@ -211,6 +211,11 @@ func blockBits(body string) (bits Session, ddl bool) {
 			bits |= HoldCursor
 		case "create", "alter", "drop", "grant", "revoke":
 			ddl = true
+		case "execute":
+			if next := slices.IndexFunc(words[i+1:], func(w string) bool { return w != "format" }); next < 0 ||
+				!slices.Contains(strings.Split(plainWords, "|"), words[i+1+next]) {
+				bits |= Configures
+			}
 		case "set", "reset":
 			local := i+1 < len(words) && words[i+1] == "local"
 			if slices.Contains(blockOpeners, before) && !local { // else the SET of an UPDATE

@@ -7,7 +7,8 @@ import (
 )
 
 var bitNames = []string{"Listen", "TempObject", "HoldCursor", "AdvisoryLock", "SQLPrepare", "SetsConfig", "Load", "SetSeed",
-	"DiscardAll", "DeallocateAll", "" /* Renames has a test of its own */, "SessionUnknown"}
+	"DiscardAll", "DeallocateAll", "", "", // Renames and Configures have tests of their own
+	"SessionUnknown"}
 
 func sessionSummary(v *Verdict) string {
 	var out []string

@@ -28,8 +28,8 @@ const (
 )
 
 // Session is the set of things a text may leave behind in the session, beyond its transaction. A pooler keeps the server
-// connection for the client, or resets it, because of them. What a function or procedure of the user does is not seen; of
-// a DO block it is guessed from the words of its body.
+// connection for the client, or resets it, because of them. Of what a function or procedure of the user does only the
+// setting of parameters is feared; of a DO block it is guessed from the words of its body.
 type Session uint32
 
 const (
@@ -44,6 +44,7 @@ const (
 	DiscardAll             // DISCARD ALL
 	DeallocateAll          // DEALLOCATE ALL
 	Renames                // until the transaction ends names or rights may be others: SET LOCAL search_path or role
+	Configures             // code of the user's runs that may set any parameter
 	SessionUnknown         // not all of the text was understood: any of these may be so
 )
 
