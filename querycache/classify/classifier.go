@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// MaxText is the length in bytes of the longest text that is looked at.
+	// MaxText is the length in bytes of the longest text that is parsed. Longer ones are only searched for what they leave
+	// behind in the session.
 	MaxText = 64 << 10
 
 	// maxShapes and maxShapeBytes bound what a Classifier remembers.
@@ -114,8 +115,8 @@ func (c *Classifier) Judge(text []byte) *Verdict { return c.judge(text, true) }
 func (c *Classifier) Recall(text []byte) *Verdict { return c.judge(text, false) }
 
 func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
-	if len(text) > MaxText {
-		return &oversized
+	if len(text) > MaxText && !mayParse {
+		return nil
 	}
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
@@ -128,6 +129,9 @@ func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
 		return &empty
 	}
 	state := c.state.Load()
+	if len(text) > MaxText {
+		return skim(text, shape, flags, state.catalog)
+	}
 	hash := maphash.Bytes(c.seed, shape)
 	k := c.recall(hash, shape)
 	if k == nil {

@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -327,14 +328,32 @@ func TestJudge_WithoutCatalogFearsTheWorst(t *testing.T) {
 	}
 }
 
-func TestJudge_DoesNotLookAtLongTexts(t *testing.T) {
+func TestJudge_SearchesLongTextsOnlyForWhatTheyLeaveBehind(t *testing.T) {
 	c := settled(t)
-	text := []byte("select 1" + strings.Repeat(" ", MaxText))
-	v := c.Judge(text)
-	if v.Status != OversizedQuery || v.Effect != EffectEverything || !v.Session.Has(SessionUnknown) {
+	long := "/*" + strings.Repeat(" ", MaxText) + "*/"
+	for text, want := range map[string]Verdict{
+		"select 1":                      {},
+		"insert into t values (1)":      {},
+		"create table u (a int)":        {DDL: true},
+		"select 1; listen x":            {Session: Listen, DDL: true},
+		"select set_config('a', b, c)":  {Session: SetsConfig},
+		"do $$ begin execute w; end $$": {Session: Configures, DDL: true},
+		`select U&"\0061"`:              {Session: SessionUnknown, DDL: true},
+		"select 'a":                     {Session: SessionUnknown, DDL: true},
+	} {
+		v := c.Judge([]byte(long + text))
+		if v.Effect != EffectEverything || v.Session != want.Session || v.DDL != want.DDL {
+			t.Errorf("%s: got %+v", text, v)
+		}
+		if v := c.Recall([]byte(long + text)); v != nil {
+			t.Errorf("%s: it is known without a look", text)
+		}
+	}
+	v := c.Judge([]byte(long + "set timezone = 'UTC'"))
+	if v.Status != OversizedQuery || !slices.Equal(v.Sets, []string{"timezone"}) {
 		t.Errorf("got %+v", v)
 	}
-	if v := c.Judge(text[:MaxText]); v.Status != Cacheable {
+	if v := c.Judge([]byte("select 1" + long[:MaxText-10] + "*/")); v.Status != Cacheable {
 		t.Errorf("at the limit: got %s", v.Status)
 	}
 }

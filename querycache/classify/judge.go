@@ -63,6 +63,21 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	return v
 }
 
+// skim returns the verdict on a text that is too long to be parsed.
+func skim(text, shape []byte, flags sqlscan.Flags, c *Catalog) *Verdict {
+	if flags.Has(sqlscan.Encoded) {
+		return &oversized
+	}
+	all := statements(shape)
+	v := &Verdict{Status: oversized.Status, Reason: oversized.Reason, Effect: EffectEverything, DDL: mayBeDDL(all)}
+	sessionEffects(v, all)
+	v.fearCode(c)
+	if slices.ContainsFunc(all, statement.dependsOnText) {
+		v = v.finish(text)
+	}
+	return v
+}
+
 // fearCode notes what the code may do that a statement runs which may write everything.
 func (v *Verdict) fearCode(c *Catalog) {
 	if v.Effect == EffectEverything && c != nil && c.configures {
