@@ -27,7 +27,7 @@ demo: ## start PostgreSQL and Overdrive and show what they do (installs PostgreS
 
 .PHONY: test
 test: ## run every test with the race detector (installs PostgreSQL if need be)
-	@$(with_postgres) set -x && $(GO) vet ./... && OVERDRIVE_CONSISTENCY=60s $(GO) test -race ./... && \
+	@$(with_postgres) set -x && $(GO) vet ./... && OVERDRIVE_CONSISTENCY=60s $(GO) test -race -timeout 13m ./... && \
 		$(GO) test -race -tags portable_loop ./proxy/loop && \
 		$(GO) test -race -tags portable_loop -run Differential ./proxy
 

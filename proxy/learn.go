@@ -72,7 +72,7 @@ func (s *session) learn() {
 	}
 	s.inject("SELECT " + strings.Join(columns, ", "))
 	s.srv.owed.front().learn = true
-	s.state, s.learning = settling, true
+	s.state, s.asking = settling, true
 }
 
 // allSet is an expression for the parameters that were set in the session and are not back at what it began with, as a JSON

@@ -272,10 +272,10 @@ func (s *session) walked() {
 			s.reject(reasonSettings, srv.lastError.Code, srv.lastError.Message)
 			return
 		case s.state == settling:
-			if !s.learning {
+			if !s.asking {
 				s.settingsApplied()
 			}
-			s.state, s.learning = ready, false
+			s.state, s.asking = ready, false
 			s.advance(nil) // before anybody else can be given the server
 		case s.state == stalled:
 			s.state = ready
@@ -321,7 +321,9 @@ func (s *session) maybeRelease() {
 		return
 	}
 	if len(srv.strays) > 0 {
-		s.closeStrays()
+		if s.state == ready || s.state == leaving {
+			s.closeStrays()
+		}
 		return
 	}
 	s.srv, s.copied = nil, false
@@ -340,6 +342,9 @@ func (s *session) closeStrays() {
 		srv.peer.Write(s.worker.scratch.target(pgwire.Close, pgwire.Statement, name))
 	}
 	srv.strays = nil
+	if s.state == ready { // else the client's next message would go out behind these, before its settings are applied
+		s.state, s.asking = settling, true
+	}
 	srv.owed.push(owedSync, skip)
 	srv.peer.Write(s.worker.scratch.empty(pgwire.Sync))
 }

@@ -77,6 +77,7 @@ func newModelServer(db map[string]int) *modelServer {
 	}
 	m.settings["work_mem"] = "4MB"
 	m.settings["statement_timeout"] = "0"
+	m.settings["role"] = "none"
 	m.settle(nil)
 	return m
 }

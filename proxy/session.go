@@ -85,7 +85,7 @@ type session struct {
 	relearn    bool  // all parameters must be asked for
 	resetOpen  bool  // a RESET is under way or in the open transaction
 	rolledBack bool  // something failed or was rolled back since no transaction was open
-	learning   bool  // what is being settled is an answer to learn
+	asking     bool  // what is being settled is no change of settings
 	renamed    bool  // names or rights may be others until the transaction ends
 	// refusedSettings: the server refused the settings that the client wants.
 	refusedSettings bool
