@@ -342,7 +342,7 @@ func (s *session) closeStrays() {
 		srv.peer.Write(s.worker.scratch.target(pgwire.Close, pgwire.Statement, name))
 	}
 	srv.strays = nil
-	if s.state == ready { // else the client's next message would go out behind these, before its settings are applied
+	if s.state == ready { // what comes next waits, since settings are only applied when nothing is owed
 		s.state, s.asking = settling, true
 	}
 	srv.owed.push(owedSync, skip)
