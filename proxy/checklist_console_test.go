@@ -130,29 +130,48 @@ func TestChecklist_A12_ANoisyNeighbourLeavesOthersTheirFloor(t *testing.T) {
 		second.Cache = &policy
 		o.Databases = append(o.Databases, second)
 	})
-	c, noisy := b.instance.connect(t, "chkg_a12_quiet"), b.connect(t)
+	c, noisy, real := b.instance.connect(t, "chkg_a12_quiet"), b.connect(t), direct(t, quiet, "chkg_a12_quiet")
 	queries := make([]string, 50)
 	for i := range queries {
 		queries[i] = fmt.Sprintf("select a from t where a = '%d'", i)
-		b.prime(t, c, queries[i])
 	}
 	filler := strings.Repeat("x", 20000)
-	for i := range 3000 {
-		sql := fmt.Sprintf("select repeat(a, 200), %d from t", i)
-		if i%50 == 0 { // the key takes room as well
-			sql = fmt.Sprintf("select a from t where a <> '%s%d'", filler, i)
+	flood := func() (hits int) {
+		for _, sql := range queries {
+			b.prime(t, c, sql)
 		}
-		ask(t, noisy, sql)
-		if used := b.cache.UsedBytes(); used > budget {
-			t.Fatalf("%d bytes are used of %d", used, budget)
+		for i := range 3000 {
+			sql := fmt.Sprintf("select repeat(a, 200), %d from t", i)
+			if i%50 == 0 { // the key takes room as well
+				sql = fmt.Sprintf("select a from t where a <> '%s%d'", filler, i)
+			}
+			ask(t, noisy, sql)
+			if used := b.cache.UsedBytes(); used > budget {
+				t.Fatalf("%d bytes are used of %d", used, budget)
+			}
 		}
+		for i, sql := range queries {
+			if got := ask(t, c, sql); got != ask(t, real, sql) {
+				t.Errorf("%d: got %q", i, got)
+			}
+			if status(t, c) == "hit" {
+				hits++
+			}
+		}
+		return hits
+	}
+	hits := flood()
+	for range 2 { // another test's CREATE ROLE makes the cache forget everything
+		if hits == len(queries) {
+			break
+		}
+		hits = flood()
+	}
+	if hits < len(queries) {
+		t.Errorf("after the flood %d of %d answers are kept", hits, len(queries))
 	}
 	if s := b.kept().Stats(); s.Evictions == 0 {
 		t.Errorf("%+v: nothing had to go, so this proves nothing", s)
-	}
-	real := direct(t, quiet, "chkg_a12_quiet")
-	for _, sql := range queries {
-		b.wantAs(t, "after the flood", c, sql, "hit", real)
 	}
 }
 

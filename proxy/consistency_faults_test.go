@@ -9,7 +9,7 @@ import (
 )
 
 // faultTime bounds the search for one seeded fault.
-const faultTime = 20 * time.Second
+const faultTime = 100 * time.Second
 
 // seldom returns what says true once in n times.
 func seldom(n int64) func() bool {
