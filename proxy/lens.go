@@ -3,6 +3,7 @@ package proxy
 import (
 	"sync/atomic"
 
+	"overdrive/proxy/pgwire"
 	"overdrive/querycache/classify"
 )
 
@@ -102,7 +103,7 @@ func (s *session) judge(text []byte) *classify.Verdict {
 
 // judgeQuery is judge for a text that is likely to come again letter for letter.
 func (s *session) judgeQuery(text []byte) *classify.Verdict {
-	if l := s.lens(); l != nil && s.want.legible {
+	if l := s.lens(); l != nil && s.want.legible && s.status() == pgwire.TxIdle { // in a transaction nothing is served
 		if e := s.worker.exact.find(l, text); e != nil {
 			return s.believe(e.verdict, true)
 		}

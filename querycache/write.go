@@ -16,7 +16,8 @@ import (
 //	                              └──Abandon───▶ unsettled ──SettlePeriod──▶ ended: stale
 type Write struct {
 	database *Database
-	cells    []*cell // each entered once
+	cells    []*cell  // each entered once
+	few      [6]*cell // room for the first of them
 	ended    bool
 }
 
@@ -27,6 +28,7 @@ func (d *Database) BeginWrite(v *classify.Verdict) *Write {
 		return nil
 	}
 	w := &Write{database: d}
+	w.cells = w.few[:0]
 	w.Add(v)
 	return w
 }
