@@ -151,6 +151,9 @@ func (s *session) parameter(name, value string, injected bool) (pass bool) {
 		return false
 	}
 	if !settable(name) {
+		if name == "session_authorization" && s.state != greeting && !s.origin.logsInAs(value) {
+			s.pin(pinSetting) // it cannot follow
+		}
 		return s.state != greeting // its greeting will tell
 	}
 	s.want = s.origin.interner.with(s.want, name, value)
@@ -195,6 +198,9 @@ func (s *session) reopened() { s.midBatch = true }
 func (s *session) ready(e *owed) {
 	srv := s.srv
 	s.settled(e)
+	if e.learn && (s.relearn || len(s.unlearned) > 0) { // no row came, or one that is too large
+		s.unlearnable()
+	}
 	if srv.status == pgwire.TxIdle {
 		s.portal, s.portals, s.localOff, s.renamed = nil, nil, false, false
 		s.write.atRest()

@@ -82,6 +82,11 @@ func (o *origin) base() *settings { return o.profile.Load().base }
 // fixed are the parameters that describe the server.
 func (o *origin) fixed() []setting { return o.profile.Load().fixed }
 
+// logsInAs says whether fresh servers say of themselves that this is their user.
+func (o *origin) logsInAs(user string) bool {
+	return slices.ContainsFunc(o.fixed(), func(it setting) bool { return it.key == "session_authorization" && it.value == user })
+}
+
 // canonical returns the settings of a client that asked for raw in its startup packet, or nil if no server has been asked
 // for them yet.
 func (o *origin) canonical(raw []setting) *settings {

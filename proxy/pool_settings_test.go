@@ -101,3 +101,43 @@ func TestSettings_RolledBackSetIsForgotten(t *testing.T) {
 		}
 	}
 }
+
+// What is too large to be asked back keeps the client on its server.
+func TestSettings_TooLargeToBeAskedBackPin(t *testing.T) {
+	t.Parallel()
+	in := start(t, setup{upstream: newDatabase(t, "settings_large", "").Addr(), database: "settings_large", size: 1})
+	c := in.connect(t, "settings_large")
+	large := strings.Repeat("x", 200<<10)
+	ask(t, c, "begin")
+	ask(t, c, "set my.a = '"+large+"'")
+	ask(t, c, "set my.b = '"+large+"'")
+	ask(t, c, "commit")
+	if got := ask(t, c, "select length(current_setting('my.a')) + length(current_setting('my.b'))"); got != "409600" {
+		t.Errorf("got %s", got)
+	}
+	if got := ask(t, c, "show overdrive.pinned"); !strings.Contains(got, "cannot follow") {
+		t.Errorf("pinned by %q", got)
+	}
+}
+
+// A function may become somebody else for the rest of the session.
+func TestSettings_SessionAuthorizationOfAFunctionPins(t *testing.T) {
+	t.Parallel()
+	pg := newDatabase(t, "settings_authorization", `create function becomes(who text) returns void language plpgsql as
+		$$ begin execute format('set session authorization %I', who); end $$`)
+	pg.Exec("drop role if exists settings_somebody; create role settings_somebody")
+	t.Cleanup(func() { pg.Exec("drop role settings_somebody") })
+	in := start(t, setup{upstream: pg.Addr(), database: "settings_authorization", size: 1})
+	c := in.connect(t, "settings_authorization")
+	ask(t, c, "select becomes('settings_somebody')")
+	if got := ask(t, c, "show overdrive.pinned"); !strings.Contains(got, "cannot follow") {
+		t.Errorf("pinned by %q", got)
+	}
+	if got := ask(t, c, "select session_user"); got != "settings_somebody" {
+		t.Errorf("got %s", got)
+	}
+	ask(t, c, "discard all")
+	if got := ask(t, c, "show overdrive.pinned"); got != "" {
+		t.Errorf("after DISCARD ALL pinned by %q", got)
+	}
+}
