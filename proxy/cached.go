@@ -207,8 +207,7 @@ func (s *session) ask(r *querycache.Request) outcome {
 	case out.Answer == nil:
 		s.fill = out.Fill
 		if s.fill != nil && !s.lens().classifier.Current(r.Verdict) { // it has just been overtaken
-			s.fill.Abort()
-			s.fill = nil
+			s.giveUpFill()
 		}
 		return passed
 	}

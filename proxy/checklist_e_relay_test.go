@@ -1,8 +1,6 @@
 package proxy_test
 
 import (
-	"encoding/binary"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -24,21 +22,8 @@ type chkERelay struct {
 
 func chkEStartRelay(t *testing.T, server string) *chkERelay {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	r := &chkERelay{address: l.Addr().String()}
-	go func() {
-		for {
-			from, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go r.serve(from, server)
-		}
-	}()
+	r := new(chkERelay)
+	r.address = chkAccept(t, func(from net.Conn) { r.serve(from, server) })
 	return r
 }
 
@@ -72,7 +57,7 @@ func (r *chkERelay) serve(from net.Conn, server string) {
 	go func() {
 		defer to.Close()
 		for typed := 0; ; typed = 1 { // the first message has no type
-			message, err := chkERead(from, typed)
+			message, err := chkRead(from, typed)
 			if err != nil {
 				return
 			}
@@ -85,7 +70,7 @@ func (r *chkERelay) serve(from net.Conn, server string) {
 		}
 	}()
 	for {
-		message, err := chkERead(to, 1)
+		message, err := chkRead(to, 1)
 		if err != nil {
 			return
 		}
@@ -103,17 +88,6 @@ func (r *chkERelay) serve(from net.Conn, server string) {
 			return
 		}
 	}
-}
-
-// chkERead reads one message, which has so many bytes in front of its length.
-func chkERead(from io.Reader, typed int) ([]byte, error) {
-	message := make([]byte, typed+4)
-	if _, err := io.ReadFull(from, message); err != nil {
-		return nil, err
-	}
-	body := make([]byte, binary.BigEndian.Uint32(message[typed:])-4)
-	_, err := io.ReadFull(from, body)
-	return append(message, body...), err
 }
 
 // chkERelayed is a bench whose proxy reaches the server through a relay.

@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"encoding/binary"
 	"io"
 	"net"
 	"strings"
@@ -41,21 +40,8 @@ func (h *chkGHold) cut() {
 
 func chkGStartRelay(t *testing.T, server string) *chkGRelay {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	r := &chkGRelay{address: l.Addr().String()}
-	go func() {
-		for {
-			from, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go r.serve(from, server)
-		}
-	}()
+	r := new(chkGRelay)
+	r.address = chkAccept(t, func(from net.Conn) { r.serve(from, server) })
 	return r
 }
 
@@ -142,25 +128,18 @@ func (r *chkGRelay) serve(from net.Conn, server string) {
 
 // questions copies messages to the server. The first has no type; a cancel request is nothing but that.
 func (r *chkGRelay) questions(to io.Writer, from io.Reader, held *atomic.Pointer[chkGHold]) error {
-	for first := true; ; first = false {
-		head := make([]byte, 5)
-		if first {
-			head = head[:4]
-		}
-		if _, err := io.ReadFull(from, head); err != nil {
+	for typed := 0; ; typed = 1 {
+		message, err := chkRead(from, typed)
+		if err != nil {
 			return err
 		}
-		body := make([]byte, binary.BigEndian.Uint32(head[len(head)-4:])-4)
-		if _, err := io.ReadFull(from, body); err != nil {
-			return err
-		}
-		if h := r.note(head[0], body); h != nil && h.before {
+		if h := r.note(message[0], message[typed+4:]); h != nil && h.before {
 			close(h.reached)
 			<-h.free
 		} else if h != nil {
 			held.Store(h)
 		}
-		if _, err := to.Write(append(head, body...)); err != nil {
+		if _, err := to.Write(message); err != nil {
 			return err
 		}
 	}

@@ -155,7 +155,7 @@ func (s *session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 		return v
 	}
 	renames := s.renamed || s.pins&(pinSetting|pinUnlearned|pinUnseen) != 0 ||
-		v.Session.Has(classify.Renames|classify.SetsConfig) || len(v.Sets) > 0 && renames(v.Sets)
+		v.Session.Has(classify.Renames|classify.SetsConfig) || renames(v.Sets)
 	if sure && !renames {
 		return v
 	}
