@@ -324,6 +324,7 @@ func TestChecklist_S15_SettingsThatAreSetWithoutSET(t *testing.T) {
 		"select set_config('timezone', 'Asia/Tokyo', false)", "select set_config('search_path', 'first', false)", "select pg_catalog.set_config('search_path', a, false) from second.ev",
 		"update pg_settings set setting = 'second, public' where name = 'search_path'", "do $$ begin perform set_config('search_path', 'second', false); end $$", "do $$ begin execute 'set search_path ' || 'to first'; end $$",
 		"select 1; select set_config('extra_float_digits', '0', false)", "with x as (select set_config('search_path', 'first', false)) select * from x", "select own()", "select travels('Asia/Tokyo')",
+		"create function new() returns void language sql as $$ select set_config('search_path', 'first', false) $$; select new(); drop function public.new()",
 		"select goes('first')", "select public.goes('second') from ev limit 1", "select says('set search_path to first')", "call calls('set search_path to first')",
 	} {
 		p := b.pair(t)
@@ -338,8 +339,22 @@ func TestChecklist_S15_SettingsThatAreSetWithoutSET(t *testing.T) {
 		closeConn(p.through)
 		closeConn(p.real)
 	}
-	// Names and values may be parameters.
+	// Code that a transaction makes may run before any look at the catalog can tell of it.
+	ask(t, plain.through, "drop function goes, travels, own, says; drop procedure calls")
+	plain.hits(t, queries...)
 	p := b.pair(t)
+	for _, c := range []*pgconn.PgConn{p.real, p.through} {
+		for _, step := range []string{"begin", "create function public.made(path text) returns void language plpgsql as $$ begin perform set_config('search_path', path, false); end $$",
+			"select made('first')", "drop function public.made", "commit"} {
+			ask(t, c, step)
+		}
+	}
+	plain.right(t, queries...)
+	p.right(t, queries...)
+	closeConn(p.through)
+	closeConn(p.real)
+	// Names and values may be parameters.
+	p = b.pair(t)
 	for _, c := range []*pgconn.PgConn{p.through, p.real} {
 		if _, err := askExtended(t.Context(), c, 0, "select set_config($1, $2, $3::bool)", "search_path", "first", "false"); err != nil {
 			t.Fatal(err)

@@ -37,8 +37,8 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown|classify.Configures) {
 		s.sweeping = true
 	}
-	if v.Session.Has(classify.Configures) && s.origin.cache != nil {
-		s.renamed = true
+	if s.origin.cache != nil && s.configures(v) {
+		s.sweeping, s.renamed = true, true
 		s.relearns()
 	}
 	if len(v.Resets) > 0 {
@@ -56,6 +56,13 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	}
 	s.write.ddl = s.write.ddl || v.DDL
 	s.write.blunt = s.write.blunt || v.Effect == classify.EffectEverything
+}
+
+// configures reports whether a statement may run code that sets any parameter: code that the catalog has, or that its own
+// transaction has just made.
+func (s *session) configures(v *classify.Verdict) bool {
+	made := v.DDL || s.write != nil && s.write.ddl
+	return v.Session.Has(classify.Configures) || made && v.Effect == classify.EffectEverything
 }
 
 // reason says in a sentence why a statement has the status.

@@ -42,6 +42,15 @@ func TestCatalog_KnowsWhetherFunctionsMaySetParameters(t *testing.T) {
 	}
 }
 
+func TestJudge_WithoutACatalogAnyFunctionMaySetParameters(t *testing.T) {
+	c := New(nil)
+	for text, want := range map[string]bool{"select f()": true, "call p()": true, "set datestyle to iso": false, "begin": false} {
+		if got := c.Judge([]byte(text)).Session.Has(Configures); got != want {
+			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestJudge_DoBlocksMaySetParametersByTextsOfTheirOwn(t *testing.T) {
 	c := settled(t)
 	for text, want := range map[string]bool{

@@ -78,9 +78,9 @@ func skim(text, shape []byte, flags sqlscan.Flags, c *Catalog) *Verdict {
 	return v
 }
 
-// fearCode notes what the code may do that a statement runs which may write everything.
+// fearCode notes what the code may do that a statement runs which may write everything. Without a catalog it may do all.
 func (v *Verdict) fearCode(c *Catalog) {
-	if v.Effect == EffectEverything && c != nil && c.configures {
+	if v.Effect == EffectEverything && (c == nil || c.configures) {
 		v.Session |= Configures
 	}
 }
