@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"overdrive/proxy/upstream"
@@ -19,29 +20,41 @@ const (
 	catalogPoll  = 5 * time.Second        // between two looks for DDL and GRANT that went around the proxy
 	catalogRetry = time.Minute            // at most, after a failure
 	catalogLimit = 30 * time.Second       // for one load
+	catalogRest  = time.Minute            // without a client, until the keeper hangs up
 )
 
-// A catalogKeeper loads the catalog of one origin, through each of its lenses. It belongs to one goroutine.
+// A catalogKeeper loads the catalog of one origin, through each of its lenses. While some lens has a catalog it has a
+// connection, over which it is looked after.
 type catalogKeeper struct {
 	server *Server
 	origin *origin
-	conn   *upstream.Conn // nil: none is open
+
+	mu   sync.Mutex     // guards the fields below; held for as long as the server takes
+	conn *upstream.Conn // nil: none is open
 
 	fingerprint string // of the catalog when it was last loaded; empty: never
-	defaults    string // what a login came with then, as far as the server does not report it
-	path        string
+	login       string // what a login came with then
+
+	arrived uint64    // sessions, at the last look
+	busy    time.Time // when there last was one
+	aside   []aside   // while the keeper rests
+}
+
+// An aside is a catalog that nobody looks after for the time being.
+type aside struct {
+	lens       *lens
+	catalog    *classify.Catalog
+	generation uint64 // by which it may be put back
 }
 
 // followCatalog runs until the server stops.
 func (s *Server) followCatalog(o *origin) {
-	k := &catalogKeeper{server: s, origin: o}
-	defer k.hangUp()
+	defer o.keeper.close()
 	pause := catalogPause
 	for {
-		if err := k.look(); err == nil {
+		if err := o.keeper.attend(s.context); err == nil {
 			pause = catalogPause
 		} else if s.context.Err() == nil {
-			k.hangUp()
 			pause = min(2*pause, catalogRetry)
 			s.log.Warn("catalog could not be read, nothing is cached", "db", o.database, "user", o.user, "error", err,
 				"retry_in", pause)
@@ -67,27 +80,107 @@ func wait(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
 	}
 }
 
-// look loads the catalog where that is due. While nobody is logged in there is no connection, and what was known then is
-// looked at anew before it is trusted again.
-func (k *catalogKeeper) look() error {
-	o := k.origin
-	if o.sessions.Load() == 0 && k.fingerprint != "" {
-		k.hangUp()
+// attend loads the catalog where that is due, unless nobody needs it. When it fails nothing is cached.
+func (k *catalogKeeper) attend(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.idle() {
+		k.rest()
 		return nil
 	}
-	ctx, stop := context.WithTimeout(k.server.context, catalogLimit)
-	defer stop()
-	if k.conn != nil {
-		changed, err := k.changed(ctx)
-		if err != nil {
+	err := k.look(ctx)
+	if err != nil {
+		k.rest()
+	}
+	return err
+}
+
+// visit has the origin know its server and its catalog, as if a client had been there.
+func (k *catalogKeeper) visit(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.busy = time.Now()
+	o := k.origin
+	if o.usual.classifier.Catalog() == nil {
+		if err := k.look(ctx); err != nil {
+			k.rest()
 			return err
 		}
-		if !changed && !k.unsettled() {
-			return nil
-		}
-		k.hangUp() // what a login comes with may have changed, too
+	}
+	if o.profile.Load() == nil {
+		o.introduce(k.conn.Params)
+	}
+	return nil
+}
+
+// look asks whether the catalog is still the same, and loads it if not. Call it with mu held.
+func (k *catalogKeeper) look(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(ctx, catalogLimit)
+	defer stop()
+	if k.conn == nil {
+		return k.greet(ctx)
+	}
+	changed, err := k.changed(ctx, k.fingerprint, classify.FingerprintQuery())
+	if err != nil {
+		return err
+	}
+	if !changed && !k.unsettled() {
+		return nil
+	}
+	k.hangUp() // what a login comes with may have changed, too
+	if err := k.connect(ctx); err != nil {
+		return err
 	}
 	return k.load(ctx)
+}
+
+// greet begins to look after the catalog, for the first time or after a rest: then what was set aside holds if nothing
+// that it depends on has changed.
+func (k *catalogKeeper) greet(ctx context.Context) error {
+	if err := k.connect(ctx); err != nil {
+		return err
+	}
+	if k.fingerprint == "" {
+		return k.load(ctx)
+	}
+	changed, err := k.changed(ctx, k.fingerprint, classify.FingerprintQuery())
+	if err == nil && !changed {
+		changed, err = k.changed(ctx, k.login, classify.LoginQuery())
+	}
+	if err != nil {
+		return err
+	}
+	if changed {
+		return k.load(ctx)
+	}
+	for _, a := range k.aside {
+		a.lens.classifier.SetCatalog(a.catalog, a.generation)
+	}
+	k.aside = nil
+	if k.unsettled() {
+		return k.load(ctx)
+	}
+	return nil
+}
+
+// idle reports whether nobody was logged in for so long that the server is to be left in peace.
+func (k *catalogKeeper) idle() bool {
+	o := k.origin
+	arrived := o.arrived.Load()
+	if o.sessions.Load() > 0 || arrived != k.arrived {
+		k.arrived, k.busy = arrived, time.Now()
+	}
+	return k.fingerprint != "" && time.Since(k.busy) >= catalogRest
+}
+
+// rest hangs up. What changes from now on is not noticed, so the catalog is not trusted before the next look.
+func (k *catalogKeeper) rest() {
+	k.hangUp()
+	for _, l := range k.origin.everyLens() {
+		if catalog, generation := l.classifier.Suspend(); catalog != nil {
+			k.aside = append(k.aside, aside{l, catalog, generation})
+		}
+	}
 }
 
 // unsettled reports whether some lens in use lacks a picture.
@@ -100,14 +193,28 @@ func (k *catalogKeeper) unsettled() bool {
 	return false
 }
 
-// changed asks whether the catalog is another than that of the last load.
-func (k *catalogKeeper) changed(ctx context.Context) (bool, error) {
-	defer k.bound(ctx)()
-	now, err := k.value(classify.FingerprintQuery())
+// connect opens a connection, which has what every login has now.
+func (k *catalogKeeper) connect(ctx context.Context) error {
+	conn, err := k.origin.dialer.Connect(ctx, k.origin.credential)
 	if err != nil {
-		return false, err
+		return fmt.Errorf("read catalog: %w", err)
 	}
-	return now != k.fingerprint, nil
+	k.conn = conn
+	return nil
+}
+
+// changed asks whether a query of ours gives another value than before.
+func (k *catalogKeeper) changed(ctx context.Context, before, sql string) (bool, error) {
+	defer k.bound(ctx)()
+	now, err := k.value(sql)
+	return now != before, err
+}
+
+// close hangs up for good.
+func (k *catalogKeeper) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.rest()
 }
 
 // bound has the connection closed when ctx ends, until the function that it returns is called.
@@ -135,19 +242,19 @@ func (k *catalogKeeper) value(sql string) (string, error) {
 	return rows[0][0], nil
 }
 
-// load reads the catalog over a new connection, which has what every login has now. The fingerprint is taken first: what
-// changes while the catalog is read makes it be read again.
+// load reads the catalog over a fresh connection. The fingerprint is taken first: what changes while the catalog is read
+// makes it be read again.
 func (k *catalogKeeper) load(ctx context.Context) error {
-	conn, err := k.origin.dialer.Connect(ctx, k.origin.credential)
-	if err != nil {
-		return fmt.Errorf("read catalog: %w", err)
-	}
-	k.conn = conn
 	defer k.bound(ctx)()
 	fingerprint, err := k.value(classify.FingerprintQuery())
 	if err != nil {
 		return err
 	}
+	login, err := k.value(classify.LoginQuery())
+	if err != nil {
+		return err
+	}
+	k.renew(fingerprint, login)
 	for i, l := range k.origin.everyLens() {
 		generation := l.classifier.Generation()
 		catalog, err := k.read(l)
@@ -158,25 +265,27 @@ func (k *catalogKeeper) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if i == 0 {
-			k.compare(fingerprint, catalog)
-		}
 		l.classifier.SetCatalog(catalog, generation)
 	}
 	return nil
 }
 
-// compare notes what was loaded. If anything has changed that the proxy may not have seen, every answer is given up; and if
-// a login comes with other settings than before (ALTER ROLE or ALTER DATABASE), the connections in the pool are replaced.
-func (k *catalogKeeper) compare(fingerprint string, catalog *classify.Catalog) {
-	o := k.origin
-	if k.fingerprint != "" && fingerprint != k.fingerprint {
+// renew notes what the catalog to be loaded is like. If anything has changed that the proxy may not have seen, every catalog
+// and every answer is given up; and if a login comes with other settings than before (ALTER ROLE or ALTER DATABASE), the
+// connections in the pool are replaced.
+func (k *catalogKeeper) renew(fingerprint, login string) {
+	o, known := k.origin, k.fingerprint != ""
+	k.aside = nil
+	if known && (fingerprint != k.fingerprint || login != k.login) {
+		for _, l := range o.everyLens() {
+			l.classifier.Stale()
+		}
 		o.cache.Purge()
 	}
-	if k.fingerprint != "" && (catalog.SearchPath() != k.path || catalog.Defaults() != k.defaults) {
+	if known && login != k.login {
 		o.pool.Reconnect()
 	}
-	k.fingerprint, k.path, k.defaults = fingerprint, catalog.SearchPath(), catalog.Defaults()
+	k.fingerprint, k.login = fingerprint, login
 }
 
 // read asks for the catalog as the sessions of a lens see it.

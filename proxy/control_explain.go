@@ -29,8 +29,8 @@ func (s *Server) Explain(ctx context.Context, database, user, sql string, verify
 		e.Status, e.Reason = string(querycache.Disabled), "the cache is off for this database"
 		return e, nil
 	}
-	if err := s.acquaint(ctx, o); err != nil {
-		return Explanation{}, err
+	if err := o.keeper.visit(ctx); err != nil {
+		return Explanation{}, unreachable(o, err)
 	}
 	catalog, verdict := o.usual.classifier.Catalog(), o.usual.classifier.Judge([]byte(sql))
 	e.judged(verdict, catalog)
@@ -42,23 +42,6 @@ func (s *Server) Explain(ctx context.Context, database, user, sql string, verify
 		}
 	}
 	return e, nil
-}
-
-// acquaint has the origin know its server and its catalog, as if a client had been there. What keeps the catalog fresh does
-// not while nobody is logged in.
-func (s *Server) acquaint(ctx context.Context, o *origin) error {
-	if o.profile.Load() != nil && o.usual.classifier.Catalog() != nil {
-		return nil
-	}
-	k := &catalogKeeper{server: s, origin: o}
-	defer k.hangUp()
-	if err := k.load(ctx); err != nil {
-		return unreachable(o, err)
-	}
-	if o.profile.Load() == nil {
-		o.introduce(k.conn.Params)
-	}
-	return nil
 }
 
 func unreachable(o *origin, err error) error {

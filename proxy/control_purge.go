@@ -100,8 +100,8 @@ func (s *Server) catalogsOf(ctx context.Context, origins []*origin) ([]knowing, 
 		return list, nil
 	}
 	o := origins[0]
-	if err := s.acquaint(ctx, o); err != nil {
-		return nil, err
+	if err := o.keeper.visit(ctx); err != nil {
+		return nil, unreachable(o, err)
 	}
 	c := o.usual.classifier.Catalog()
 	if c == nil {

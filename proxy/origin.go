@@ -41,9 +41,11 @@ type origin struct {
 	dialer     *upstream.Dialer
 	credential *pgauth.Credential
 	dropped    func(c *serverConn, held bool) // a connection's socket is gone
+	keeper     *catalogKeeper                 // of the catalogs of its lenses
 	kick       chan struct{}                  // asks for the catalog to be loaded
 	ddl        func(*querycache.Database)     // tells all origins of a database that its catalog changed
 	sessions   atomic.Int64                   // alive
+	arrived    atomic.Uint64                  // sessions, ever
 	refreshing atomic.Int64                   // sessions without a client
 	pinned     atomic.Int64                   // sessions that are tied to their server
 

@@ -20,6 +20,7 @@ func (s *Server) newOrigin(db *Database, user string) (*origin, error) {
 		kick: make(chan struct{}, 1),
 	}
 	o.usual = &lens{classifier: classify.New(o.tallies)}
+	o.keeper = &catalogKeeper{server: s, origin: o}
 	credential, err := s.credentialFor(db, user)
 	if err != nil {
 		return nil, err

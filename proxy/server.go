@@ -212,6 +212,7 @@ func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, own 
 	own(c)
 	c.startupOwn = own
 	c.broker = w.broker
+	o.arrived.Add(1)
 	if o.sessions.Add(1) == 1 {
 		o.askCatalog()
 	}

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ type Conn struct {
 	PID    uint32            // of the server process, for Cancel; 0 if the server gave none
 	Secret []byte            // to go with PID, 4 to 256 bytes; nil if the server gave none
 	Params map[string]string // what ParameterStatus said during the login, names as they came
+
+	ahead *bufio.Reader // of NC, once there was a Query
 }
 
 // keepAlive notices a server that vanished without a word within about two minutes.

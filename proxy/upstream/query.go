@@ -1,24 +1,31 @@
 package upstream
 
 import (
+	"bufio"
 	"fmt"
 
 	"overdrive/proxy/pgwire"
 )
 
-// maxResult bounds the bytes that one Query may return.
-const maxResult = 256 << 20
+const (
+	maxResult  = 256 << 20 // bytes that one Query may return
+	readBuffer = 16 << 10  // a catalog has thousands of short rows
+)
 
 // Query runs one statement by the simple protocol and returns its rows as text, NULL as the empty string. It blocks; close
-// NC to interrupt it. After an error other than *ServerError the connection is of no more use.
+// NC to interrupt it. It reads ahead, so that after the first Query nobody else may read from NC. After an error other than
+// *ServerError the connection is of no more use.
 func (c *Conn) Query(sql string) ([][]string, error) {
+	if c.ahead == nil {
+		c.ahead = bufio.NewReaderSize(c.NC, readBuffer)
+	}
 	if _, err := c.NC.Write(pgwire.AppendString(nil, pgwire.Query, sql)); err != nil {
 		return nil, fmt.Errorf("send query: %w", err)
 	}
 	var rows [][]string
 	var failure error
 	for left := maxResult; ; {
-		typ, body, err := pgwire.ReadMessage(c.NC, left)
+		typ, body, err := pgwire.ReadMessage(c.ahead, left)
 		if err != nil {
 			return nil, err
 		}

@@ -11,8 +11,6 @@ import (
 
 // Catalog is what one database said about itself at one moment, to one role with one search_path. It never changes.
 type Catalog struct {
-	searchPath string
-	defaults   string
 	codeOnDDL  bool // event triggers run when DDL does
 	configures bool // a user-defined function may set parameters of the session
 	byID       map[RelationID]*relation
@@ -107,14 +105,6 @@ func mayWrite(volatility byte) bool { return volatility >= 'v' }
 func (f *function) takes(n int) bool {
 	return n < 0 || f.least <= n && (n <= f.most || f.most < 0)
 }
-
-// Defaults returns the values that all parameters which may change an answer had in the fresh session that the catalog was
-// loaded by, those included that the server does not report. If it changes, ALTER ROLE, ALTER DATABASE or a reload of the
-// server's configuration has changed what new sessions begin with: connections made before are not like those made now.
-func (c *Catalog) Defaults() string { return c.defaults }
-
-// SearchPath returns the search_path that unqualified names were resolved by.
-func (c *Catalog) SearchPath() string { return c.searchPath }
 
 // RelationName returns the name of a relation with its schema, or the OID in digits where there is none such.
 func (c *Catalog) RelationName(id RelationID) string {

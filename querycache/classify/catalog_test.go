@@ -42,7 +42,7 @@ func viewTree(view, relation, function int) string {
 // handBuilt is a small catalog as the server would tell it.
 func handBuilt() [][][]string {
 	return [][][]string{
-		setDatabase: {{"public", "f", "TimeZone=UTC", "f"}},
+		setDatabase: {{"f", "f"}},
 		// oid schema name kind persistence rowsecurity visible opaque unstable policed
 		setRelations: rows(`
 			1 public t r p f t f f f
@@ -143,7 +143,7 @@ func TestCatalog_ImplicitCastOfTheUserForbidsEverything(t *testing.T) {
 
 func TestCatalog_EventTriggersMakeEveryTableOfASessionDDL(t *testing.T) {
 	sets := handBuilt()
-	sets[setDatabase][0][1] = "t"
+	sets[setDatabase][0][0] = "t"
 	catalog, err := NewCatalog(sets)
 	if err != nil {
 		t.Fatal(err)

@@ -56,8 +56,8 @@ type loader struct {
 
 func (c *Catalog) loaders() [numSets]loader {
 	return [numSets]loader{
-		setDatabase: {4, func(row []string) error {
-			c.searchPath, c.codeOnDDL, c.defaults, c.configures = row[0], row[1] == "t", row[2], row[3] == "t"
+		setDatabase: {2, func(row []string) error {
+			c.codeOnDDL, c.configures = row[0] == "t", row[1] == "t"
 			return nil
 		}},
 		setRelations: {10, c.addRelation},

@@ -123,17 +123,10 @@ const (
 
 // catalogSQL holds one query for each result set. Booleans arrive as t and f.
 var catalogSQL = [numSets]string{
-	// The search_path, whether DDL runs code, the values of all parameters that may change answers, and whether a function of
-	// the user's may set parameters. Those of the user's own, which pg_settings does not show, are taken from what roles and
-	// databases set.
+	// Whether DDL runs code, and whether a function of the user's may set parameters.
 	setDatabase: `
-SELECT pg_catalog.current_setting('search_path'), EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
-       pg_catalog.concat_ws(E'\n', (
-           SELECT pg_catalog.string_agg(name || '=' || setting, E'\n' ORDER BY name COLLATE "C") FROM pg_catalog.pg_settings
-            WHERE category LIKE 'Client Connection Defaults%' OR category LIKE 'Version and Platform%'), (
-           SELECT pg_catalog.string_agg(s.setconfig::text, E'\n' ORDER BY s.setdatabase, s.setrole) FROM pg_catalog.pg_db_role_setting s
-            WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
-              AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)))), ` + configures,
+SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
+       ` + configures,
 
 	// opaque: writing it may run code that writes elsewhere. Code is found in triggers, rules, and functions that may write
 	// in defaults, constraints, policies, indexes, partition keys, the types of columns and, for views, the definition.
@@ -268,3 +261,17 @@ func bounded(tree string) string {
 // them in one REPEATABLE READ transaction, as the role and with the search_path that the verdicts are for, and take
 // the values in text format with NULL as "".
 func CatalogQueries() []string { return catalogSQL[:] }
+
+// LoginQuery returns a query for one text: the values that all parameters which may change an answer have in a fresh session,
+// those included that the server does not report. If it changes, ALTER ROLE, ALTER DATABASE or a reload of the server's
+// configuration has changed what new sessions begin with: connections made before are not like those made now. Parameters of
+// the user's own, which pg_settings does not show, are taken from what roles and databases set.
+func LoginQuery() string {
+	return `
+SELECT pg_catalog.concat_ws(E'\n', pg_catalog.current_setting('search_path'), (
+           SELECT pg_catalog.string_agg(name || '=' || setting, E'\n' ORDER BY name COLLATE "C") FROM pg_catalog.pg_settings
+            WHERE category LIKE 'Client Connection Defaults%' OR category LIKE 'Version and Platform%'), (
+           SELECT pg_catalog.string_agg(s.setconfig::text, E'\n' ORDER BY s.setdatabase, s.setrole) FROM pg_catalog.pg_db_role_setting s
+            WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+              AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))))`
+}

@@ -78,6 +78,16 @@ func (c *Classifier) Current(v *Verdict) bool {
 // SetCatalog nothing is cacheable.
 func (c *Classifier) Stale() { c.replace(nil, 0) }
 
+// Suspend is Stale for who cannot tell for a while whether the catalog has changed. It returns the catalog, and the generation
+// by which SetCatalog puts it back unless there was a Stale in between; nil if there was no catalog.
+func (c *Classifier) Suspend() (*Catalog, uint64) {
+	before := c.state.Load()
+	if before.catalog == nil || !c.replace(nil, before.generation) {
+		return nil, 0
+	}
+	return before.catalog, before.generation + 1
+}
+
 // SetCatalog makes catalog the basis of all verdicts from now on. generation is that of before the catalog was loaded;
 // if it has changed since, the catalog may be out of date already, and SetCatalog does nothing and returns false: load
 // it again.
@@ -85,7 +95,7 @@ func (c *Classifier) SetCatalog(catalog *Catalog, generation uint64) bool {
 	return c.replace(catalog, generation)
 }
 
-// replace changes the state, if it still has the generation from, or in any case if from is 0.
+// replace changes the state to one of the next generation, if it still has the generation from, or in any case if from is 0.
 func (c *Classifier) replace(catalog *Catalog, from uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -100,6 +100,30 @@ func TestClassifier_IsSafeForConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
+func TestClassifier_ASuspendedCatalogIsPutBackUnlessItWentStale(t *testing.T) {
+	c := settled(t)
+	sql := []byte("select * from t")
+	before := c.Catalog()
+	catalog, generation := c.Suspend()
+	if catalog != before {
+		t.Fatal("Suspend gave another catalog than there was")
+	}
+	if v := c.Judge(sql); v.Status != Unsettled {
+		t.Errorf("while suspended: got %s", v.Status)
+	}
+	if again, _ := c.Suspend(); again != nil {
+		t.Error("a second Suspend gave a catalog")
+	}
+	if !c.SetCatalog(catalog, generation) || c.Judge(sql).Status != Cacheable {
+		t.Error("the catalog could not be put back")
+	}
+	catalog, generation = c.Suspend()
+	c.Stale()
+	if c.SetCatalog(catalog, generation) {
+		t.Error("a catalog was put back that had gone stale")
+	}
+}
+
 func TestClassifier_ForgetsAVerdictThatStaleOvertook(t *testing.T) {
 	c := settled(t)
 	late := &known{shape: "select 1", generation: c.Generation(), plain: &empty, dated: &empty}

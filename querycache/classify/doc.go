@@ -53,5 +53,7 @@
 //	   ▲  catalog known     │  ▲   every read is refused, every write
 //	   └────────────────────┘  └── is taken to write everything       Stale() again: a load under way is refused
 //
+// Suspend is a Stale that SetCatalog may undo with the catalog of before, if nothing else happened in between.
+//
 // Whoever keeps a *Verdict longer than one statement (a prepared statement does) asks Current before using it again.
 package classify

@@ -102,9 +102,6 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 	if !c.SetCatalog(catalog, c.Generation()) {
 		t.Fatal("catalog refused")
 	}
-	if got := catalog.SearchPath(); got != `"$user", public` {
-		t.Errorf("search_path: got %q", got)
-	}
 	short := func(ids []RelationID) string {
 		var names []string
 		for _, id := range ids {
