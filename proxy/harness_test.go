@@ -152,7 +152,7 @@ func testCatalog() *classify.Catalog {
 		return []string{fmt.Sprint(oid), "public", name, "r", "p", "f", "t", "f", "f", "f"}
 	}
 	results := make([][][]string, len(classify.CatalogQueries()))
-	results[0] = [][]string{{`"$user", public`, "f", "", "f"}}
+	results[0] = [][]string{{"f", "f"}}
 	results[1] = [][]string{relation(20000, "t")}
 	for i := range 10 {
 		results[1] = append(results[1], relation(20001+i, fmt.Sprint("t", i)))
