@@ -34,7 +34,7 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	s.noteSets(v)
 	s.pin(s.origin.pinsOf(v))
 	if len(v.Resets) > 0 || len(v.Sets) > 0 ||
-		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown|classify.Configures) {
+		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown) {
 		s.sweeping = true
 	}
 	if s.origin.cache != nil && s.configures(v) {
@@ -59,9 +59,9 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 }
 
 // configures reports whether a statement may run code that sets any parameter: code that the catalog has, or that its own
-// transaction has just made.
+// transaction has just made, by an earlier text or by this.
 func (s *session) configures(v *classify.Verdict) bool {
-	made := v.DDL || s.write != nil && s.write.ddl
+	made := s.write != nil && s.write.ddl || v.DDL && v.Status != classify.NotAQuery
 	return v.Session.Has(classify.Configures) || made && v.Effect == classify.EffectEverything
 }
 
