@@ -256,7 +256,7 @@ func TestChecklist_A7_ARoleThatIsRefusedIsNotTakenOn(t *testing.T) {
 				t.Fatalf("%s was accepted", set)
 			}
 		}
-		p.wantAs(t, "after "+set, alice, sql, "hit unsettled session-state", real)
+		p.wantAs(t, "after "+set, alice, sql, "hit miss unsettled session-state", real)
 		p.wantRefused(t, "after "+set, alice, whose, "42501")
 	}
 	p.hits(t, "bob", whose)
