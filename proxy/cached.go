@@ -53,7 +53,7 @@ func (s *session) unfit(v *classify.Verdict) querycache.Status {
 func (s *session) passBy(v *classify.Verdict, why querycache.Status) {
 	s.last, s.why, s.looked = why, s.reason(v, why), true
 	if s.origin.cache != nil {
-		s.origin.cache.Note(v)
+		v.Tally.PassBy()
 	}
 }
 

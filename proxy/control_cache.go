@@ -50,8 +50,11 @@ func (s *Server) Queries(database string) []QueryStatus {
 	if cache == nil {
 		return nil
 	}
+	s.mu.Lock()
+	seen := s.talliesOf(cacheName(db.Target)).All()
+	s.mu.Unlock()
 	var list []QueryStatus
-	for _, q := range cache.Queries() {
+	for _, q := range cache.Queries(seen) {
 		list = append(list, queryStatus(database, &q))
 	}
 	return list

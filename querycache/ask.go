@@ -63,13 +63,12 @@ type Outcome struct {
 // over; with w nil the caller is given a Fill of its own.
 func (d *Database) Ask(r *Request, w Waiter) Outcome {
 	v := r.Verdict
-	d.meet(v)
 	p := d.policy.Load()
 	switch {
 	case v.Status != classify.Cacheable:
-		return d.passedBy(v, v.Status)
+		return passedBy(v, v.Status)
 	case p.never:
-		return d.passedBy(v, Disabled)
+		return passedBy(v, Disabled)
 	}
 	hash, now := d.hash(r.Key), d.cache.now()
 	if answer := d.quick(r, p, hash, now); answer != nil {
@@ -86,7 +85,7 @@ func (d *Database) Ask(r *Request, w Waiter) Outcome {
 			return l.hit(status)
 		case Miss, classify.Unsettled:
 		default:
-			return d.passedBy(v, status)
+			return passedBy(v, status)
 		}
 		if o, again := l.miss(w); !again {
 			return o
@@ -124,10 +123,8 @@ func countHit(v *classify.Verdict) {
 }
 
 // passedBy counts a statement that has no business with the cache.
-func (d *Database) passedBy(v *classify.Verdict, s Status) Outcome {
-	if v.Tally != nil {
-		v.Tally.Calls.Add(1)
-	}
+func passedBy(v *classify.Verdict, s Status) Outcome {
+	v.Tally.PassBy()
 	return Outcome{Status: s}
 }
 

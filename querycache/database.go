@@ -13,7 +13,6 @@ type Database struct {
 	cache  *Cache
 	cells  cellTable
 	policy atomic.Pointer[policy]
-	shapes shapes
 	stats  counters
 	shards [numShards]shard
 

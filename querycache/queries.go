@@ -1,8 +1,6 @@
 package querycache
 
 import (
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"overdrive/querycache/classify"
@@ -25,79 +23,14 @@ type QueryStats struct {
 	Youngest time.Duration // age of the youngest of them; -1 if there is none
 }
 
-// The shapes that are known lie in sets by their fingerprint. A set that is full forgets the shape that was called least.
-const (
-	shapeSets = 1024
-	shapeWays = 4
-)
-
-// shapes holds the last verdict on each shape. Reading takes no lock.
-type shapes struct {
-	mu  sync.Mutex // is held to change a set
-	set [shapeSets][shapeWays]atomic.Pointer[classify.Verdict]
-}
-
-// Note counts a statement that is not looked up at all, because its session must not be answered from the cache.
-func (d *Database) Note(v *classify.Verdict) {
-	d.meet(v)
-	d.passedBy(v, v.Status)
-}
-
-// meet makes the shape of v known.
-func (d *Database) meet(v *classify.Verdict) {
-	if v.Fingerprint == 0 {
-		return
-	}
-	set := &d.shapes.set[v.Fingerprint%shapeSets]
-	for i := range set {
-		known := set[i].Load()
-		if known == v {
-			return
-		}
-		if known != nil && known.Fingerprint == v.Fingerprint {
-			if known.Status != v.Status || known.Reason != v.Reason || len(known.Tables) != len(v.Tables) {
-				set[i].Store(v)
-			}
-			return
-		}
-	}
-	d.introduce(v)
-}
-
-// introduce gives a shape that is new a place in its set.
-func (d *Database) introduce(v *classify.Verdict) {
-	d.shapes.mu.Lock()
-	defer d.shapes.mu.Unlock()
-	set := &d.shapes.set[v.Fingerprint%shapeSets]
-	least, place := int64(-1), 0
-	for i := range set {
-		known := set[i].Load()
-		if known == nil || known.Fingerprint == v.Fingerprint {
-			place = i
-			break
-		}
-		calls := int64(0)
-		if known.Tally != nil {
-			calls = known.Tally.Calls.Load()
-		}
-		if least < 0 || calls < least {
-			least, place = calls, i
-		}
-	}
-	set[place].Store(v)
-}
-
-// Queries returns what is known of every shape, in no order. It looks at every entry, so it is not for every second.
-func (d *Database) Queries() []QueryStats {
-	var list []QueryStats
-	place := map[uint64]int{}
-	for i := range d.shapes.set {
-		for j := range d.shapes.set[i] {
-			if v := d.shapes.set[i][j].Load(); v != nil {
-				place[v.Fingerprint] = len(list)
-				list = append(list, statsOf(v))
-			}
-		}
+// Queries returns what is known of every shape that was seen, in their order. It looks at every entry, so it is not for every
+// second.
+func (d *Database) Queries(seen []classify.TallyOf) []QueryStats {
+	list := make([]QueryStats, len(seen))
+	place := make(map[uint64]int, len(seen))
+	for i, t := range seen {
+		list[i] = statsOf(t)
+		place[t.Fingerprint] = i
 	}
 	now := d.cache.now()
 	d.eachEntry(func(s *slot) {
@@ -116,16 +49,13 @@ func (d *Database) Queries() []QueryStats {
 	return list
 }
 
-func statsOf(v *classify.Verdict) QueryStats {
-	q := QueryStats{
-		Fingerprint: v.Fingerprint, Shape: v.Shape, Tables: v.Tables, Status: v.Status, Reason: v.Reason, Youngest: -1,
+func statsOf(t classify.TallyOf) QueryStats {
+	return QueryStats{
+		Fingerprint: t.Fingerprint, Shape: t.Shape, Tables: t.Tables, Status: t.Status, Reason: t.Reason, Youngest: -1,
+		Calls: t.Calls.Load(), Hits: t.Hits.Load(), Stale: t.Stale.Load(), Coalesced: t.Coalesced.Load(),
+		Misses: t.Misses.Load(), WouldHit: t.WouldHit.Load(), Fills: t.Fills.Load(),
+		FillTime: time.Duration(t.FillTime.Load()), FillBytes: t.FillBytes.Load(),
 	}
-	if t := v.Tally; t != nil {
-		q.Calls, q.Hits, q.Stale, q.Coalesced = t.Calls.Load(), t.Hits.Load(), t.Stale.Load(), t.Coalesced.Load()
-		q.Misses, q.WouldHit, q.Fills = t.Misses.Load(), t.WouldHit.Load(), t.Fills.Load()
-		q.FillTime, q.FillBytes = time.Duration(t.FillTime.Load()), t.FillBytes.Load()
-	}
-	return q
 }
 
 // eachEntry calls f for every entry, with the lock of its shard held.

@@ -15,6 +15,17 @@ func shaped(fingerprint uint64, s Status, reason string) *classify.Verdict {
 	}
 }
 
+// seen is what classify.Tallies would tell of the shapes.
+func seen(last ...*classify.Verdict) []classify.TallyOf {
+	var all []classify.TallyOf
+	for _, v := range last {
+		all = append(all, classify.TallyOf{
+			Fingerprint: v.Fingerprint, Shape: v.Shape, Status: v.Status, Reason: v.Reason, Tables: v.Tables, Tally: v.Tally,
+		})
+	}
+	return all
+}
+
 func TestQueries_TellsWhatBecameOfEachShape(t *testing.T) {
 	c, clock := newTestCache(1 << 20)
 	d := c.Database("shop", defaultPolicy)
@@ -27,9 +38,9 @@ func TestQueries_TellsWhatBecameOfEachShape(t *testing.T) {
 	f.Commit()
 	get(d, "a", kept)
 	get(d, "c", refused)
-	d.Note(refused)
+	refused.Tally.PassBy()
 	got := map[uint64]QueryStats{}
-	for _, q := range d.Queries() {
+	for _, q := range d.Queries(seen(kept, refused)) {
 		got[q.Fingerprint] = q
 	}
 	q := got[1]
@@ -42,39 +53,14 @@ func TestQueries_TellsWhatBecameOfEachShape(t *testing.T) {
 	if q.Calls != 2 || q.Status != classify.Volatile || q.Reason != refused.Reason || q.Entries != 0 || q.Youngest != -1 {
 		t.Errorf("refused: %+v", q)
 	}
-	known := shaped(2, classify.Uncacheable, "another reason")
-	d.Note(known)
 	d.PurgeQuery(1)
-	for _, q := range d.Queries() {
-		if q.Fingerprint == 2 && q.Reason != "another reason" {
-			t.Errorf("the last verdict is not told: %+v", q)
-		}
+	for _, q := range d.Queries(seen(kept, refused)) {
 		if q.Entries != 0 {
 			t.Errorf("purged: %+v", q)
 		}
 	}
-}
-
-func TestQueries_OfTooManyShapesTheLeastCalledIsForgotten(t *testing.T) {
-	c, _ := newTestCache(1 << 20)
-	d := c.Database("shop", defaultPolicy)
-	often := shaped(5, classify.Volatile, "")
-	for range 3 {
-		d.Note(often)
-	}
-	for i := range 100 {
-		d.Note(shaped(uint64(5+(i+1)*shapeSets), classify.Volatile, "")) // all in one set
-	}
-	all := d.Queries()
-	if len(all) != shapeWays {
-		t.Errorf("%d shapes", len(all))
-	}
-	found := false
-	for _, q := range all {
-		found = found || q.Fingerprint == 5
-	}
-	if !found {
-		t.Error("the shape called most often was forgotten")
+	if all := d.Queries(nil); len(all) != 0 {
+		t.Errorf("entries of shapes that are forgotten: %+v", all)
 	}
 }
 

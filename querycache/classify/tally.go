@@ -15,3 +15,10 @@ type Tally struct {
 	FillTime  atomic.Int64 // from Begin to Commit, of all fills together
 	FillBytes atomic.Int64 // of answers kept, together
 }
+
+// PassBy counts a statement that has no business with the cache. A nil Tally counts nothing.
+func (t *Tally) PassBy() {
+	if t != nil {
+		t.Calls.Add(1)
+	}
+}
