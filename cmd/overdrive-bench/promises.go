@@ -52,15 +52,11 @@ func promisesTable(r *results) string {
 }
 
 func (p *promise) row(r *results, c cell) string {
-	this, _ := r.median(c)
-	var other sample
-	if p.other != "" {
-		var found bool
-		if other, found = r.median(cell{c.Mode, c.Clients, p.other}); !found {
-			return ""
-		}
+	got, found := p.measured(r, c)
+	if !found {
+		return ""
 	}
-	got, sign, kept := p.figure(this, other), "≥", "no"
+	sign, kept := "≥", "no"
 	if p.atMost {
 		sign = "≤"
 	}
@@ -68,4 +64,21 @@ func (p *promise) row(r *results, c cell) string {
 		kept = "yes"
 	}
 	return fmt.Sprintf("| %s | %d | %s %g | %.2f | %s |\n", p.what, c.Clients, sign, p.limit, got, kept)
+}
+
+// measured returns the median of the figure over the rounds. Both targets of a round ran one soon after the other: what
+// slows the machine down for a while slows both, and their ratio tells less of it than that of their medians.
+func (p *promise) measured(r *results, c cell) (figure float64, found bool) {
+	these, others := r.samples[c], r.samples[cell{c.Mode, c.Clients, p.other}]
+	if p.other == "" {
+		others = make([]sample, len(these))
+	}
+	var figures []float64
+	for i := range min(len(these), len(others)) {
+		figures = append(figures, p.figure(these[i], others[i]))
+	}
+	if len(figures) == 0 {
+		return 0, false
+	}
+	return middle(figures, func(f float64) float64 { return f }), true
 }

@@ -51,7 +51,7 @@ func (r *results) median(c cell) (sample, bool) {
 }
 
 // middle returns the median of one figure; of an even number it is the lower of the two in the middle.
-func middle[T cmp.Ordered](samples []sample, figure func(sample) T) T {
+func middle[S any, T cmp.Ordered](samples []S, figure func(S) T) T {
 	var all []T
 	for _, s := range samples {
 		all = append(all, figure(s))
