@@ -69,6 +69,8 @@ func (c *serverConn) message(h pgwire.Header, body []byte) (action, error) {
 		if tag, _, ok := pgwire.CutString(body); ok {
 			c.completed(tag)
 		}
+	case pgwire.PortalSuspended:
+		c.holder.completed(nil)
 	case pgwire.CopyInResponse:
 		c.enterCopyIn()
 	}

@@ -6,7 +6,6 @@ import (
 	"overdrive/proxy/pgwire"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
-	"overdrive/querycache/sqlscan"
 )
 
 // This file is the session's side of the cache: when it may be asked at all, what the key is made of, and how a hit is
@@ -66,10 +65,10 @@ func (s *session) sharesSnapshot() bool {
 	return l == nil || l.snapshots.Load()
 }
 
-// knows says whether the session's values of the parameters are known, and so part of its keys.
+// knows says whether the session's values of the parameters are known, and part of its keys.
 func (s *session) knows(parameters []string) bool {
 	for _, name := range parameters {
-		if _, ok := s.want.find(name); !ok {
+		if _, ok := s.want.find(name); !ok || silent[name] {
 			return false
 		}
 	}
@@ -163,7 +162,7 @@ func (s *session) cachedUnit(b []byte) (n int, done bool) {
 
 // askUnit asks the cache for a unit.
 func (s *session) askUnit(u *unit, v *classify.Verdict) outcome {
-	if sqlscan.HasSpecialDate(u.params) {
+	if hasSpecialDate(u.params) {
 		s.passBy(v, classify.Volatile)
 		return passed
 	}

@@ -120,7 +120,7 @@ func (k *catalogKeeper) look(ctx context.Context) error {
 	if k.conn == nil {
 		return k.greet(ctx)
 	}
-	changed, err := k.changed(ctx, k.fingerprint, classify.FingerprintQuery())
+	changed, err := k.differs(ctx)
 	if err != nil {
 		return err
 	}
@@ -143,10 +143,7 @@ func (k *catalogKeeper) greet(ctx context.Context) error {
 	if k.fingerprint == "" {
 		return k.load(ctx)
 	}
-	changed, err := k.changed(ctx, k.fingerprint, classify.FingerprintQuery())
-	if err == nil && !changed {
-		changed, err = k.changed(ctx, k.login, classify.LoginQuery())
-	}
+	changed, err := k.differs(ctx)
 	if err != nil {
 		return err
 	}
@@ -201,6 +198,16 @@ func (k *catalogKeeper) connect(ctx context.Context) error {
 	}
 	k.conn = conn
 	return nil
+}
+
+// differs asks whether the catalog, or what a login comes with, is another than when it was loaded. A session takes over
+// what a reload of the server's configuration brings; what ALTER ROLE and ALTER DATABASE set is in the fingerprint, too.
+func (k *catalogKeeper) differs(ctx context.Context) (bool, error) {
+	changed, err := k.changed(ctx, k.fingerprint, classify.FingerprintQuery())
+	if err == nil && !changed {
+		changed, err = k.changed(ctx, k.login, classify.LoginQuery())
+	}
+	return changed, err
 }
 
 // changed asks whether a query of ours gives another value than before.

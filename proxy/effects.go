@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strings"
 
+	"overdrive/proxy/pgwire"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
 )
@@ -44,6 +45,19 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 	if len(v.Resets) > 0 {
 		s.noteResets(srv, v.Resets)
 	}
+	s.noteWrite(v)
+}
+
+// notePortal is called before a Bind is sent. A portal with a name can also be run by FETCH or MOVE, and to plan a statement
+// may run functions that it calls.
+func (s *session) notePortal(portal []byte, v *classify.Verdict) {
+	if len(portal) > 0 || v.Effect == classify.EffectEverything {
+		s.noteWrite(v)
+	}
+}
+
+// noteWrite has the cache know what a statement may write.
+func (s *session) noteWrite(v *classify.Verdict) {
 	if v.Effect == classify.EffectNone || s.origin.cache == nil {
 		return
 	}
@@ -79,7 +93,7 @@ func (s *session) reason(v *classify.Verdict, status querycache.Status) string {
 			return "the session is pinned: " + s.pins.String()
 		}
 		if !s.knows(v.Needs) {
-			return "the answer depends on parameters that the session has not set: " + strings.Join(v.Needs, ", ")
+			return "the answer depends on parameters that are not part of the key: " + strings.Join(v.Needs, ", ")
 		}
 		return "the session has set parameters that answers may depend on"
 	case querycache.Hinted:
@@ -178,7 +192,8 @@ func (t *transaction) forgetCatalog() {
 // deallocates recognises DEALLOCATE of a statement that the client prepared by protocol: the server knows it by another
 // name, or not at all.
 func (s *session) deallocates(text []byte, v *classify.Verdict) (name string, ok bool) {
-	if len(s.names) == 0 || v.Status != classify.NotAQuery || s.busy() {
+	if len(s.names) == 0 || v.Status != classify.NotAQuery || v.Session.Has(classify.DeallocateAll) || s.busy() ||
+		s.status() == pgwire.TxFailed {
 		return "", false
 	}
 	words := strings.Fields(strings.TrimRight(string(text[:min(len(text), 200)]), "; \n\t"))

@@ -34,6 +34,7 @@ func (s *session) bind(h pgwire.Header, msg, body []byte) bool {
 		return s.stall()
 	}
 	s.midBatch = true
+	s.notePortal(portal, v)
 	s.bindPortal(portal, st)
 	if st != nil && len(name) > 0 {
 		s.makeResident(st)

@@ -149,10 +149,10 @@ func (st *stage) learnCatalog() {
 // testCatalog knows the tables t and t0 to t9, and nothing that would make a read of them unsafe.
 func testCatalog() *classify.Catalog {
 	relation := func(oid int, name string) []string {
-		return []string{fmt.Sprint(oid), "public", name, "r", "p", "f", "t", "f", "f", "f"}
+		return []string{fmt.Sprint(oid), "public", name, "r", "p", "f", "t", "f", "f", "f", "f"}
 	}
 	results := make([][][]string, len(classify.CatalogQueries()))
-	results[0] = [][]string{{"f", "f"}}
+	results[0] = [][]string{{"f", "f", "f", ""}}
 	results[1] = [][]string{relation(20000, "t")}
 	for i := range 10 {
 		results[1] = append(results[1], relation(20001+i, fmt.Sprint("t", i)))

@@ -163,11 +163,11 @@ func (s *session) unlearnable() {
 	s.unpin(pinUnlearned)
 }
 
-// renames says whether what names mean, or whose rights count, hangs on any of the parameters.
+// renames says whether what texts and names mean, or whose rights count, hangs on any of the parameters.
 func renames(parameters []string) bool {
 	for _, name := range parameters {
 		switch name {
-		case "search_path", "role", "session_authorization", "row_security", "all":
+		case "search_path", "role", "session_authorization", "row_security", "all", "standard_conforming_strings", "client_encoding":
 			return true
 		}
 	}

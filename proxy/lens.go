@@ -117,7 +117,7 @@ func (s *session) verdict(st *statement) *classify.Verdict {
 		return unseen
 	}
 	l := s.lens()
-	if l == nil {
+	if l == nil || st.ownTypes() {
 		return s.believe(s.recall(s.origin.usual, st.text()), false)
 	}
 	if seen := st.seen.Load(); seen != nil && s.current(seen) {
@@ -155,6 +155,7 @@ func (s *session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 		return v
 	}
 	renames := s.renamed || s.pins&(pinSetting|pinUnlearned|pinUnseen) != 0 ||
+		s.pins&pinTemporary != 0 && v.Effect != classify.EffectNone ||
 		v.Session.Has(classify.Renames|classify.SetsConfig) || renames(v.Sets)
 	if sure && !renames {
 		return v
@@ -162,7 +163,7 @@ func (s *session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 	doubted := *v
 	doubted.Effect, doubted.Writes = classify.EffectEverything, nil
 	if v.Status == classify.Cacheable {
-		doubted.Status, doubted.Reason = statusSession, "names may mean others in this session"
+		doubted.Status, doubted.Reason = statusSession, "what its names or parameters mean in this session is not known"
 	}
 	return &doubted
 }

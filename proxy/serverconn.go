@@ -37,7 +37,8 @@ type holder interface {
 	learned(values [][]byte)
 	// tooLarge tells that the answer at hand is larger than is kept.
 	tooLarge()
-	// completed gives the command tag of a CommandComplete before it is passed on.
+	// completed gives the command tag of a CommandComplete before it is passed on, or nil for a PortalSuspended: what the
+	// statement wrote so far stays.
 	completed(tag []byte)
 	// failed gives an error of the server before it is passed on, and the reply it came into, nil if none was owed.
 	failed(r pgwire.ErrorReport, e *owed)

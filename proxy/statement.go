@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"strconv"
 	"sync"
@@ -57,6 +58,22 @@ func (st *statement) text() []byte {
 func (st *statement) types() []byte {
 	_, types, _ := pgwire.CutString(st.body)
 	return types
+}
+
+// firstOwnType is the least OID of a type that did not come with PostgreSQL.
+const firstOwnType = 16384
+
+// ownTypes says whether a parameter is declared to be of such a type. To read its value may run code, and nothing is known of
+// it here.
+func (st *statement) ownTypes() bool {
+	types := st.types()
+	for len(types) >= 6 { // the number of them, and one more
+		if binary.BigEndian.Uint32(types[2:]) >= firstOwnType {
+			return true
+		}
+		types = types[4:]
+	}
+	return false
 }
 
 // serverPrefix starts the name of every statement that the proxy prepares on a server.

@@ -11,8 +11,10 @@ import (
 
 // Catalog is what one database said about itself at one moment, to one role with one search_path. It never changes.
 type Catalog struct {
-	codeOnDDL  bool // event triggers run when DDL does
-	configures bool // a user-defined function may set parameters of the session
+	codeOnDDL  bool   // event triggers run when DDL does
+	configures bool   // a user-defined function may set parameters of the session
+	indexCode  bool   // an index calls a function that may write
+	opclass    string // the name of an operator class, by which values are sorted or compared, that may read or write tables
 	byID       map[RelationID]*relation
 	byName     map[qualified]*relation
 	visible    map[string]*relation // as an unqualified name finds it
@@ -51,6 +53,7 @@ type relation struct {
 	policed     bool            // they hold for the role
 	opaque      bool            // writing it, or reading it if codeOnRead, may run code that writes anywhere
 	unstable    bool            // has a column of a type that is read or shown by rules beyond the settings
+	coded       bool            // has a column of a type whose input may read or write tables, which a literal beside it may run
 	dates       map[string]byte // columns by name: d for a date, with a time or not, t for a time of day, f for others
 
 	tree      tree   // of a view

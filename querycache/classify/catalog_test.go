@@ -42,29 +42,29 @@ func viewTree(view, relation, function int) string {
 // handBuilt is a small catalog as the server would tell it.
 func handBuilt() [][][]string {
 	return [][][]string{
-		setDatabase: {{"f", "f"}},
-		// oid schema name kind persistence rowsecurity visible opaque unstable policed
+		setDatabase: {{"f", "f", "f", ""}},
+		// oid schema name kind persistence rowsecurity visible opaque unstable policed coded
 		setRelations: rows(`
-			1 public t r p f t f f f
-			2 public u r p f t f f f
-			3 public v v p f t f f f
-			4 public writing_view v p f t t f f
-			5 public view_over_it v p f t f f f
-			6 public parent p p f t f f f
-			7 public child r p f t f f f
-			8 public foreign_child f p f t f f f
-			9 public with_foreign p p f t f f f
-			10 public guarded r p t t f f t
-			11 public triggered r p f t t f f
-			12 public referenced r p f t f f f
-			13 public referencing r p f t f f f
-			14 public temp_seen r t f t f f f
-			15 pg_catalog pg_class r p f t f f f
-			16 other t r p f f f f f
-			17 public feeds r p f t f f f
-			18 public policed r p t t t f t
-			19 public spied m p f t f f f
-			20 public soft r p t t f f f`),
+			1 public t r p f t f f f f
+			2 public u r p f t f f f f
+			3 public v v p f t f f f f
+			4 public writing_view v p f t t f f f
+			5 public view_over_it v p f t f f f f
+			6 public parent p p f t f f f f
+			7 public child r p f t f f f f
+			8 public foreign_child f p f t f f f f
+			9 public with_foreign p p f t f f f f
+			10 public guarded r p t t f f t f
+			11 public triggered r p f t t f f f
+			12 public referenced r p f t f f f f
+			13 public referencing r p f t f f f f
+			14 public temp_seen r t f t f f f f
+			15 pg_catalog pg_class r p f t f f f f
+			16 other t r p f f f f f f
+			17 public feeds r p f t f f f f
+			18 public policed r p t t t f t f
+			19 public spied m p f t f f f f
+			20 public soft r p t t f f f f`),
 		setInherits:    rows("6 7\n9 8"),
 		setForeignKeys: rows("12 13\n17 11\n6 2"),
 		setViewUses:    rows("5 4"),

@@ -56,11 +56,11 @@ type loader struct {
 
 func (c *Catalog) loaders() [numSets]loader {
 	return [numSets]loader{
-		setDatabase: {2, func(row []string) error {
-			c.codeOnDDL, c.configures = row[0] == "t", row[1] == "t"
+		setDatabase: {4, func(row []string) error {
+			c.codeOnDDL, c.configures, c.indexCode, c.opclass = row[0] == "t", row[1] == "t", row[2] == "t", row[3]
 			return nil
 		}},
-		setRelations: {10, c.addRelation},
+		setRelations: {11, c.addRelation},
 		setInherits: {2, c.edge(func(parent, child *relation) {
 			parent.children = append(parent.children, child)
 			child.parents = append(child.parents, parent)
@@ -148,7 +148,7 @@ func (c *Catalog) addRelation(row []string) error {
 	r := &relation{
 		id: RelationID(id), schema: row[1], name: row[2], kind: row[3][0], temporary: row[4] == "t",
 		rowSecurity: row[5] == "t", opaque: row[7] == "t", unstable: row[8] == "t",
-		policed: row[9] == "t",
+		policed: row[9] == "t", coded: row[10] == "t",
 	}
 	c.byID[r.id] = r
 	c.byName[qualified{r.schema, r.name}] = r

@@ -123,10 +123,17 @@ const (
 
 // catalogSQL holds one query for each result set. Booleans arrive as t and f.
 var catalogSQL = [numSets]string{
-	// Whether DDL runs code, and whether a function of the user's may set parameters.
-	setDatabase: `
+	// Whether DDL runs code; whether a function of the user's may set parameters; whether an index calls a function that may
+	// write; and the name of an operator class that does not leave all to functions in C, or the empty text.
+	setDatabase: withWriting + `
 SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
-       ` + configures,
+       ` + configures + `,
+       EXISTS (SELECT FROM code JOIN pg_catalog.pg_index i ON i.indexrelid = code.objid WHERE code.classid = 'pg_catalog.pg_class'::regclass),
+       (SELECT pg_catalog.min(o.opcname) FROM pg_catalog.pg_opclass o
+         WHERE EXISTS (SELECT FROM pg_catalog.pg_amproc a JOIN direct ON direct.oid = a.amproc::oid WHERE a.amprocfamily = o.opcfamily)
+            OR EXISTS (SELECT FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator p ON p.oid = a.amopopr JOIN direct ON direct.oid = p.oprcode::oid
+                        WHERE a.amopfamily = o.opcfamily))
+`,
 
 	// opaque: writing it may run code that writes elsewhere. Code is found in triggers, rules, and functions that may write
 	// in defaults, constraints, policies, indexes, partition keys, the types of columns and, for views, the definition.
@@ -148,7 +155,9 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
            SELECT code.objid FROM code WHERE code.classid = 'pg_catalog.pg_class'::regclass),
        EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                AND a.atttypid IN (SELECT oid FROM unstable)),
-       c.relrowsecurity AND pg_catalog.row_security_active(c.oid)
+       c.relrowsecurity AND pg_catalog.row_security_active(c.oid),
+       EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+               AND a.atttypid IN (SELECT oid FROM coded))
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> 'pg_toast'`,
 

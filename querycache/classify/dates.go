@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -28,8 +29,8 @@ func (w *walker) cast(n *ast.TypeCast) {
 		return
 	}
 	base := name[len(name)-1]
-	if !slices.Contains(dateTypes, base) && plainColumn(n.Arg) == "" {
-		w.implied[base] = true
+	if !slices.Contains(dateTypes, base) { // the server names the result by the column, or else by the type
+		w.implied[cmp.Or(innermost(n), base)] = true
 	}
 	if !w.catalog.types[base] {
 		return
@@ -46,6 +47,17 @@ func (w *walker) cast(n *ast.TypeCast) {
 		return
 	}
 	w.wanted = append(w.wanted, wanted{column, true, `the cast of "` + column + `" to a date type may read a word such as today`})
+}
+
+// innermost returns the name of the column that is cast, maybe several times, or "".
+func innermost(n ast.Node) string {
+	for {
+		inner, ok := unwrap(n).(*ast.TypeCast)
+		if !ok {
+			return plainColumn(n)
+		}
+		n = inner.Arg
+	}
 }
 
 func typeNames(n *ast.TypeCast) *ast.NodeList {
@@ -137,7 +149,7 @@ func (w *walker) settleDates() {
 // function in FROM, or a composite value, has such a column.
 func (w *walker) mayRename(column string) bool {
 	return w.fromFunction || w.expanded || w.renamed[column] || w.implied[column] || strings.HasPrefix(column, "column") ||
-		slices.Contains([]string{"case", "coalesce", "greatest", "least", "nullif", "array", "row", "exists", "grouping"}, column)
+		slices.Contains([]string{"?column?", "case", "coalesce", "greatest", "least", "nullif", "array", "row", "exists", "grouping"}, column)
 }
 
 func unwrap(n ast.Node) ast.Node {

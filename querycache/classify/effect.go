@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,11 +14,11 @@ func (w *walker) statement(n ast.Node) {
 	switch n := n.(type) {
 	case *ast.SelectStmt, *ast.InsertStmt, *ast.UpdateStmt, *ast.DeleteStmt, *ast.MergeStmt:
 		w.visit(n)
-		w.everything = w.everything || w.catalog != nil && w.catalog.castWrites
+		w.everything = w.everything || w.catalog != nil && (w.catalog.castWrites || w.catalog.opclass != "")
 
 	case *ast.VariableSetStmt, *ast.VariableShowStmt, *ast.DiscardStmt, *ast.ListenStmt, *ast.UnlistenStmt, *ast.NotifyStmt,
 		*ast.DeallocateStmt, *ast.ClosePortalStmt, *ast.FetchStmt, *ast.LockStmt, *ast.CheckPointStmt, *ast.ConstraintsSetStmt,
-		*ast.LoadStmt, *ast.PrepareStmt:
+		*ast.LoadStmt:
 
 	case *ast.TransactionStmt:
 		if n.Kind == ast.TRANS_STMT_COMMIT_PREPARED {
@@ -29,7 +30,11 @@ func (w *walker) statement(n ast.Node) {
 	case *ast.ExplainStmt:
 		if explainRuns(n) {
 			w.statement(n.Query)
+		} else {
+			w.plan(n.Query)
 		}
+	case *ast.PrepareStmt:
+		w.plan(n.Query)
 	case *ast.CopyStmt:
 		w.copyStmt(n)
 	case *ast.TruncateStmt:
@@ -49,8 +54,20 @@ func (w *walker) statement(n ast.Node) {
 		w.everything = true
 	case *ast.VacuumStmt, *ast.ClusterStmt:
 		w.ddl = true
+		w.everything = w.everything || w.catalog == nil || w.catalog.indexCode || w.catalog.opclass != "" // the functions of indexes are run
 	default:
 		w.everything, w.ddl = true, true
+	}
+}
+
+// plan notes what it may do to parse and plan a statement that is not run: functions that are said to be immutable are
+// called, and literals are read by the input of their types.
+func (w *walker) plan(n ast.Node) {
+	switch n.(type) {
+	case *ast.SelectStmt, *ast.InsertStmt, *ast.UpdateStmt, *ast.DeleteStmt, *ast.MergeStmt:
+		writes := maps.Clone(w.writes)
+		w.statement(n)
+		w.writes = writes
 	}
 }
 
@@ -92,6 +109,8 @@ func (w *walker) copyStmt(n *ast.CopyStmt) {
 		w.visit(n.WhereClause)
 	case !isNil(n.Query):
 		w.statement(n.Query)
+	case n.Relation != nil:
+		w.relation(n.Relation) // whose policies are run
 	}
 }
 

@@ -97,6 +97,9 @@ func verdictOf(w *walker, stmts []ast.Stmt, all []statement) (Status, string) {
 		return Unsettled, "the catalog of the database is not known at the moment"
 	}
 	w.settleDates()
+	if w.catalog.opclass != "" {
+		w.refuse(Uncacheable, "the database has an operator class %q with functions that are not in C", w.catalog.opclass)
+	}
 	if w.catalog.cast != "" {
 		w.refuse(Uncacheable, "the database has a user-defined implicit cast %s", w.catalog.cast)
 	}

@@ -11,6 +11,12 @@ import (
 // systemColumns change without a write: VACUUM FULL moves rows, freezing rewrites xmin.
 var systemColumns = map[string]bool{"ctid": true, "xmin": true, "xmax": true, "cmin": true, "cmax": true, "tableoid": true}
 
+func (w *walker) refuseSystemColumn(name string) {
+	if systemColumns[name] {
+		w.refuse(Uncacheable, "%q is a system column", name)
+	}
+}
+
 // column judges a column reference, which may be a call of a function in disguise: t.f means f(t) where t has no f. t is
 // a row, unless it is a function in FROM; what stands behind a subscript is selected from any value.
 func (w *walker) column(n *ast.ColumnRef) {
@@ -19,9 +25,7 @@ func (w *walker) column(n *ast.ColumnRef) {
 		return
 	}
 	last := fields[len(fields)-1]
-	if systemColumns[last] {
-		w.refuse(Uncacheable, "%q is a system column", last)
-	}
+	w.refuseSystemColumn(last)
 	row := true
 	for _, item := range n.Fields.Items[1:] {
 		switch item := item.(type) {

@@ -392,3 +392,30 @@ func TestPostgres_RunsCodeBehindQuietForms(t *testing.T) {
 		}
 	}
 }
+
+// Sorting, grouping and comparing rows call the functions of operator classes, and so does writing to an index.
+func TestJudge_AnOperatorClassThatIsNotInCMakesEveryStatementDoubtful(t *testing.T) {
+	conn := connect(t, startPostgres(t))
+	execSQL(t, conn, `create table t (a int); create function cmp(int, int) returns int language plpgsql immutable as 'begin return $1 - $2; end'`)
+	for sql, want := range map[string]Status{
+		"select 1": Cacheable,
+		"create operator class odd for type int using btree as operator 1 <, operator 2 <=, operator 3 =, operator 4 >=, operator 5 >, function 1 cmp(int, int)": Uncacheable,
+	} {
+		if want == Uncacheable {
+			execSQL(t, conn, sql)
+		}
+		c := New(nil)
+		c.SetCatalog(loadCatalog(t, conn), c.Generation())
+		for _, text := range []string{"select a from t order by a", "select distinct a from t"} {
+			if v := c.Judge([]byte(text)); v.Status != want || (v.Effect == EffectEverything) != (want == Uncacheable) {
+				t.Errorf("after %s: %s is %s (%s), effect %d", sql, text, v.Status, v.Reason, v.Effect)
+			}
+		}
+		if v := c.Judge([]byte("insert into t values (1)")); (v.Effect == EffectEverything) != (want == Uncacheable) {
+			t.Errorf("after %s: INSERT has effect %d", sql, v.Effect)
+		}
+		if want == Uncacheable {
+			execSQL(t, conn, "drop operator class odd using btree")
+		}
+	}
+}

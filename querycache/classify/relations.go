@@ -34,6 +34,10 @@ func (w *walker) relation(n *ast.RangeVar) {
 	if rd.status != Cacheable {
 		w.refuse(rd.status, "%s", rd.reason)
 	}
+	if r.coded {
+		w.refuse(Uncacheable, "relation %q has a column of a type that a function checks", n.RelName)
+		w.everything = true
+	}
 	w.named[r] = true
 	maps.Copy(w.reads, rd.reads)
 	maps.Copy(w.views, rd.views)

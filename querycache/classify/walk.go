@@ -93,6 +93,7 @@ func (w *walker) visit(n ast.Node) {
 		for _, field := range names(n.Indirection) {
 			w.notation(field, false)
 			w.implied[field] = true
+			w.refuseSystemColumn(field)
 		}
 		w.expanded = w.expanded || hasStar(n.Indirection)
 	case *ast.SQLValueFunction:

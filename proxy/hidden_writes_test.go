@@ -1,0 +1,233 @@
+package proxy_test
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"testing"
+
+	"overdrive/proxy/pgwire"
+	"overdrive/proxy/proxytest"
+)
+
+// Writes that no table in the statement tells of.
+
+const functionsThatWrite = `create table u(a int); insert into u values (1);
+	create function put() returns bool language plpgsql volatile as 'begin insert into u values (100); return true; end';
+	create function imm() returns bool language plpgsql immutable as 'begin return put(); end';
+	create function imm(int) returns bool language plpgsql immutable as 'begin return put(); end';
+	create domain d as int check (imm(value)); `
+
+// wantNoLonger primes query for the reader, writes, proves that the real answer changed, and fails if the reader is still given the
+// old one.
+func wantNoLonger(t *testing.T, f *chkFBench, query string, write func()) {
+	t.Helper()
+	if !chkFPrime(t, f.reader, query) {
+		t.Fatal("not cacheable: nothing proven")
+	}
+	old, _ := try(t.Context(), f.real, query)
+	write()
+	now, nowErr := try(t.Context(), f.real, query)
+	if old == now && nowErr == nil {
+		t.Fatalf("the write changed nothing (%q): nothing proven", now)
+	}
+	got, err := try(t.Context(), f.reader, query)
+	if got != now || state(err) != state(nowErr) {
+		t.Errorf("STALE: %s gives %q, %v (%s); PostgreSQL says %q, %v", query, got, err, status(t, f.reader), now, nowErr)
+	}
+}
+
+func postgresWire(t *testing.T, f *chkFBench) *proxytest.Wire {
+	t.Helper()
+	return f.dial(t, proxytest.Login{User: "postgres", Database: f.database})
+}
+
+// converse sends messages and returns all up to the last ReadyForQuery.
+func converse(t *testing.T, w *proxytest.Wire, messages ...[]byte) []proxytest.Message {
+	t.Helper()
+	ready := 0
+	for _, m := range messages {
+		for len(m) > 0 { // messages may be joined
+			if m[0] == 'Q' || m[0] == 'S' {
+				ready++
+			}
+			n := 1 + (int(m[1])<<24 | int(m[2])<<16 | int(m[3])<<8 | int(m[4]))
+			m = m[n:]
+		}
+	}
+	if err := w.Send(bytes.Join(messages, nil)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.ReceiveReady(ready)
+	if err != nil {
+		t.Fatal(got, err)
+	}
+	return got
+}
+
+func wantNoError(t *testing.T, got []proxytest.Message) {
+	t.Helper()
+	for _, m := range got {
+		if m.Type == pgwire.ErrorResponse {
+			t.Fatal(m)
+		}
+	}
+}
+
+// A portal that the protocol made, run by SQL's FETCH.
+func TestWrites_FetchRunsAPortalThatBindMade(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_b", "create table u(a int); insert into u values (1)")
+	w := postgresWire(t, f)
+	wantNoLonger(t, f, "select sum(a) from u", func() {
+		wantNoError(t, converse(t, w, proxytest.Query("begin")))
+		wantNoError(t, converse(t, w, proxytest.Parse("", "insert into u values (100) returning a"), proxytest.Bind("p", "", nil, nil, nil), proxytest.Sync()))
+		wantNoError(t, converse(t, w, proxytest.Query("fetch all from p")))
+		wantNoError(t, converse(t, w, proxytest.Query("commit")))
+	})
+}
+
+func TestWrites_MoveRunsAPortalThatBindMade(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_b2", "create table u(a int); insert into u values (1)")
+	w := postgresWire(t, f)
+	wantNoLonger(t, f, "select sum(a) from u", func() {
+		wantNoError(t, converse(t, w, proxytest.Query("begin"), proxytest.Parse("", "with x as (delete from u returning a) select a from x"), proxytest.Bind("p", "", nil, nil, nil),
+			proxytest.Sync(), proxytest.Query("move all in p"), proxytest.Query("commit")))
+	})
+}
+
+// A temporary view hides a table, and writes go through it to another.
+func TestWrites_ATemporaryViewHidesATable(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_c", "create table u(a int); insert into u values (1); create table t(a int)")
+	ask(t, f.writer, "create temp view t as select * from u")
+	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "insert into t values (100)") })
+}
+
+// A temporary table hides a table, and has a default that writes. Nothing is said of DDL, for the table is temporary.
+func TestWrites_ATemporaryTableWithADefaultHidesATable(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_c2", `create table u(a int); insert into u values (1); create table t(a int);
+		create function put() returns int language sql as 'insert into u values (100) returning a'`)
+	ask(t, f.writer, "create temp table t(a int default put())")
+	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "insert into t values (default)") })
+}
+
+// ROLLBACK, then a write whose portal is suspended: no CommandComplete takes the rollback back.
+func TestWrites_ASuspendedPortalBehindARollback(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_d", "create table u(a int); insert into u values (1)")
+	w := postgresWire(t, f)
+	wantNoLonger(t, f, "select sum(a) from u", func() {
+		wantNoError(t, converse(t, w,
+			proxytest.Parse("", "rollback"), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0),
+			proxytest.Parse("", "insert into u values (100), (200) returning a"), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 1), proxytest.Sync()))
+	})
+}
+
+// A failing batch, then one with a suspended write, sent together.
+func TestWrites_ASuspendedPortalBehindAFailedBatch(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_d2", "create table u(a int primary key); insert into u values (1)")
+	w := postgresWire(t, f)
+	wantNoLonger(t, f, "select sum(a) from u", func() {
+		converse(t, w,
+			proxytest.Parse("", "insert into u values (1)"), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync(),
+			proxytest.Parse("", "insert into u values (100), (200) returning a"), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 1), proxytest.Sync())
+	})
+}
+
+func TestWrites_ExplainRunsAFunctionThatIsCalledImmutable(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_i", functionsThatWrite)
+	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "explain select imm()") })
+}
+
+func TestWrites_PrepareReadsALiteralOfADomain(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_i2", functionsThatWrite)
+	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "prepare p as select '{5}'::d[]") })
+}
+
+func TestWrites_BindRunsAFunctionThatIsCalledImmutable(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_i3", functionsThatWrite)
+	w := postgresWire(t, f)
+	wantNoLonger(t, f, "select sum(a) from u", func() {
+		wantNoError(t, converse(t, w, proxytest.Parse("", "select imm()"), proxytest.Bind("", "", nil, nil, nil), proxytest.Describe('P', ""), proxytest.Sync()))
+	})
+}
+
+func TestWrites_CopyToRunsPolicies(t *testing.T) {
+	t.Parallel()
+	pg := proxytest.SharedPostgres(t)
+	pg.Exec("drop role if exists seen_j; create role seen_j login")
+	t.Cleanup(func() { pg.Exec("drop role if exists seen_j") }) // after the database is gone
+	f := chkFStart(t, "seen_j", functionsThatWrite+`create table t(a int); insert into t values (1); alter table t enable row level security;
+		create policy p on t using (put()); grant all on t, u to seen_j`)
+	w := postgresWire(t, f)
+	wantNoError(t, converse(t, w, proxytest.Query("set role seen_j")))
+	converse(t, w, proxytest.Query("select 1"))
+	wantNoLonger(t, f, "select sum(a) from u", func() { wantNoError(t, converse(t, w, proxytest.Query("copy t to stdout"))) })
+}
+
+func TestWrites_AParameterOfADomain(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_k", functionsThatWrite)
+	oid, _ := strconv.Atoi(ask(t, f.real, "select 'd'::regtype::oid"))
+	w := postgresWire(t, f)
+	wantNoLonger(t, f, "select sum(a) from u", func() {
+		wantNoError(t, converse(t, w, proxytest.Parse("", "select $1 is null", uint32(oid)), proxytest.Bind("", "", [][]byte{[]byte("5")}, nil, nil), proxytest.Execute("", 0), proxytest.Sync()))
+	})
+}
+
+func TestWrites_StringsThatTheSameBatchReadsOtherwise(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_l", functionsThatWrite+"create table a1(x int); insert into a1 values (1)")
+	w := postgresWire(t, f)
+	text := "with z as (select '\\' as x -- '), y as (insert into u values (100) returning 1) select 1 /*\n) select z.x from a1, z -- */"
+	wantNoLonger(t, f, "select sum(a) from u", func() {
+		wantNoError(t, converse(t, w, proxytest.Parse("", "set standard_conforming_strings = off"), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0),
+			proxytest.Parse("", text), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()))
+	})
+}
+
+func TestWrites_ALiteralOfADomain(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_o2", functionsThatWrite+"create table t(arr d[])")
+	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "select count(*) from t where arr = '{5}'") })
+}
+
+func TestWrites_AnalyzeRunsTheExpressionsOfIndexes(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_p", strings.ReplaceAll(functionsThatWrite, "insert into u", "insert into public.u")+`create table t(x int); insert into t values (1), (2);
+		create function imm2(int) returns bool language plpgsql immutable as 'begin return public.put(); end'; create index on t (imm2(x))`)
+	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "analyze t") })
+}
+
+func TestWrites_VacuumFullRunsThePredicatesOfIndexes(t *testing.T) {
+	t.Parallel()
+	f := chkFStart(t, "seen_p2", strings.ReplaceAll(functionsThatWrite, "insert into u", "insert into public.u")+`create table t(x int); insert into t values (1), (2);
+		create index on t (x) where public.imm(x)`)
+	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "vacuum full t") })
+}
+
+func TestDeallocate_InAFailedTransactionIsRefused(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "seen_q", "")
+	w := b.wires(t)
+	w.same(t, proxytest.Parse("s", "select 1"), proxytest.Sync())
+	w.same(t, proxytest.Query("begin"))
+	w.same(t, proxytest.Query("select 1/0"))
+	w.same(t, proxytest.Query("deallocate s"))
+}
+
+func TestDeallocate_AllIsNoName(t *testing.T) {
+	t.Parallel()
+	b := chkEStart(t, "seen_q2", "")
+	w := b.wires(t)
+	w.same(t, proxytest.Parse("all", "select 1"), proxytest.Parse("s", "select 2"), proxytest.Sync())
+	w.same(t, proxytest.Query("deallocate all"))
+	w.same(t, proxytest.Bind("", "s", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync())
+}
