@@ -32,6 +32,7 @@ func (s *session) noteText(srv *serverConn, v *classify.Verdict) {
 		s.onlyReads = false
 	}
 	s.renamed = s.renamed || v.Session.Has(classify.Renames) || renames(v.Sets) || renames(v.Resets)
+	s.veiled = s.veiled || v.Session.Has(classify.TempObject) && v.DDL
 	s.noteSets(v)
 	s.pin(s.origin.pinsOf(v))
 	if len(v.Resets) > 0 || len(v.Sets) > 0 ||

@@ -154,7 +154,7 @@ func (s *session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 	if v == nil || v.Effect == classify.EffectNone && v.Status == classify.NotAQuery {
 		return v
 	}
-	renames := s.renamed || s.pins&(pinSetting|pinUnlearned|pinUnseen) != 0 ||
+	renames := s.renamed || s.veiled || s.pins&(pinSetting|pinUnlearned|pinUnseen) != 0 ||
 		s.pins&pinTemporary != 0 && v.Effect != classify.EffectNone ||
 		v.Session.Has(classify.Renames|classify.SetsConfig) || renames(v.Sets)
 	if sure && !renames {

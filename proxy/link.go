@@ -137,6 +137,7 @@ func (s *session) completed(tag []byte) {
 		s.names, s.portals, s.portal = nil, nil, nil
 		s.resets = append(s.resets, "all")
 		s.unpin(allPins)
+		s.veiled = false
 		s.unlearned, s.relearn = nil, false
 		s.want = s.origin.interner.without(s.want, "role")
 	case "DEALLOCATE ALL":

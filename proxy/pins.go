@@ -80,9 +80,6 @@ func (o *origin) pinsOf(v *classify.Verdict) pinSet {
 			pins |= effect.pin
 		}
 	}
-	if v.Session.Has(classify.TempObject) && v.DDL {
-		pins |= pinUnseen // a view, say, that hides a table and runs code when it is read
-	}
 	for _, name := range v.Sets {
 		switch _, reported := o.base().get(name); {
 		case reported:

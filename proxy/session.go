@@ -87,6 +87,7 @@ type session struct {
 	rolledBack bool  // something failed or was rolled back since no transaction was open
 	asking     bool  // what is being settled is no change of settings
 	renamed    bool  // names or rights may be others until the transaction ends
+	veiled     bool  // a temporary view, say, may hide a table and run code when it is read
 	// refusedSettings: the server refused the settings that the client wants.
 	refusedSettings bool
 	last            querycache.Status

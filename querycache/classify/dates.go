@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -30,7 +29,11 @@ func (w *walker) cast(n *ast.TypeCast) {
 	}
 	base := name[len(name)-1]
 	if !slices.Contains(dateTypes, base) { // the server names the result by the column, or else by the type
-		w.implied[cmp.Or(innermost(n), base)] = true
+		if column := innermost(n); column == "" {
+			w.implied[base] = true
+		} else if w.selects > 1 { // else nobody can ask for it by that name
+			w.implied[column] = true
+		}
 	}
 	if !w.catalog.types[base] {
 		return

@@ -17,6 +17,7 @@ const maxDepth = 2000
 type walker struct {
 	catalog *Catalog // nil: nothing is known
 	depth   int
+	selects int      // open, one within the other
 	ctes    []string // names of WITH queries in scope, innermost last
 
 	status Status // of the first refusal; Cacheable: none so far
@@ -205,6 +206,8 @@ func isNil(n ast.Node) bool {
 
 // selectStmt visits a SELECT, VALUES or TABLE, or one side of a UNION, with its WITH queries in scope.
 func (w *walker) selectStmt(n *ast.SelectStmt) {
+	w.selects++
+	defer func() { w.selects-- }()
 	defer w.with(n.WithClause)()
 	rest := *n
 	rest.WithClause = nil
