@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -180,10 +182,10 @@ func (k *catalogKeeper) rest() {
 	}
 }
 
-// unsettled reports whether some lens in use lacks a picture.
+// unsettled reports whether some lens in use lacks a picture that it could have.
 func (k *catalogKeeper) unsettled() bool {
 	for _, l := range k.origin.everyLens() {
-		if l.classifier.Catalog() == nil {
+		if l.classifier.Catalog() == nil && l.refused != k.fingerprint {
 			return true
 		}
 	}
@@ -261,32 +263,47 @@ func (k *catalogKeeper) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.renew(fingerprint, login)
+	type fresh struct {
+		*lens
+		catalog    *classify.Catalog
+		generation uint64
+	}
+	var all []fresh
 	for i, l := range k.origin.everyLens() {
 		generation := l.classifier.Generation()
 		catalog, err := k.read(l)
-		if err != nil && i > 0 {
+		if i > 0 && refuses(err) {
 			k.server.log.Debug("catalog could not be read", "db", k.origin.database, "search_path", l.path, "role", l.role, "error", err)
+			l.classifier.Stale()
+			l.refused = fingerprint
 			continue // that session alone cannot use the cache: the server refuses it the role, say
 		}
 		if err != nil {
 			return err
 		}
-		l.classifier.SetCatalog(catalog, generation)
+		all = append(all, fresh{l, catalog, generation})
 	}
+	for _, f := range all {
+		f.classifier.SetCatalog(f.catalog, f.generation)
+	}
+	k.renew(fingerprint, login)
 	return nil
 }
 
-// renew notes what the catalog to be loaded is like. If anything has changed that the proxy may not have seen, every catalog
-// and every answer is given up; and if a login comes with other settings than before (ALTER ROLE or ALTER DATABASE), the
-// connections in the pool are replaced.
+// refuses reports whether the server will say the same until its catalog changes: the role, or a right of it, is gone.
+func refuses(err error) bool {
+	var e *upstream.ServerError
+	return errors.As(err, &e) && (strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "42"))
+}
+
+// renew notes what was loaded. If anything has changed that the proxy may not have seen, every answer is given up; and if a
+// login comes with other settings than before (ALTER ROLE or ALTER DATABASE), the connections in the pool are replaced.
+//
+// Invariant: no lens has the catalog of another fingerprint than is noted. Hence it is noted when all have theirs.
 func (k *catalogKeeper) renew(fingerprint, login string) {
 	o, known := k.origin, k.fingerprint != ""
 	k.aside = nil
 	if known && (fingerprint != k.fingerprint || login != k.login) {
-		for _, l := range o.everyLens() {
-			l.classifier.Stale()
-		}
 		o.cache.Purge()
 	}
 	if known && login != k.login {

@@ -15,6 +15,7 @@ import (
 func keep(t *testing.T, pg *proxytest.Postgres, name string) *catalogKeeper {
 	t.Helper()
 	pg.Exec("create database " + name)
+	t.Cleanup(func() { pg.Exec("drop database " + name + " with (force)") })
 	pg.ExecIn(name, "create table t (a int)")
 	s, err := New(Options{Loops: 1})
 	if err != nil {
@@ -192,6 +193,9 @@ func TestCatalogKeeper_ALensThatCannotBeReadAnewHasNoCatalog(t *testing.T) {
 	attend(t, k)
 	if l.classifier.Catalog() != nil {
 		t.Error("the lens of a role that is gone has its catalog still")
+	}
+	if k.unsettled() {
+		t.Error("the catalog is loaded again and again for a role that is gone")
 	}
 	arrive(t, k)
 }

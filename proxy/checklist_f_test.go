@@ -144,7 +144,7 @@ func chkFSettled(t *testing.T, c *pgconn.PgConn, form, sql string) (got, word st
 	await(t, sql+" to be settled", func() bool {
 		got, err = askers[form](t, c, sql)
 		word = status(t, c)
-		return word != "unsettled" && word != "coalesced"
+		return word != "unsettled" && word != "coalesced" && (word != "transaction" || c.TxStatus() != 'I') // see chkEGoing
 	})
 	return got, word, err
 }

@@ -98,7 +98,7 @@ func (b *chkGBench) fence(t *testing.T) {
 }
 
 // chkGGoing are the statuses on the way to a hit.
-var chkGGoing = []string{"miss", "unsettled", "coalesced", "stale", "hit"}
+var chkGGoing = []string{"transaction", "miss", "unsettled", "coalesced", "stale", "hit"}
 
 // prime asks in all forms until the answers come from the cache. It fails the test at once if the query is refused.
 func (b *chkGBench) prime(t *testing.T, c *pgconn.PgConn, sql string) {
