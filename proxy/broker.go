@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"overdrive/proxy/pgwire"
 	"overdrive/proxy/upstream"
 	"overdrive/querycache"
+	"overdrive/querycache/classify"
 )
 
 // loopBroker is the broker of the running program. A connection that is leased to a session of another loop is moved
@@ -49,15 +51,27 @@ func (b *loopBroker) judge(s *session, l *lens, text []byte) {
 	w, text := s.worker, slices.Clone(text)
 	b.server.tasks.Go(func() {
 		b.server.judges <- struct{}{}
-		v := l.classifier.Judge(text)
+		v := b.server.judge(l, text)
 		<-b.server.judges
 		w.loop.Post(func() { s.judged(&awaited{text, v}) })
 	})
 }
 
+// judge has a lens judge a text. The grammar and the tree that it makes are large, and what is behind them was said by
+// clients and servers: should one have found a fault in them, the session fears the worst and the others do not notice.
+func (s *Server) judge(l *lens, text []byte) (v *classify.Verdict) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.log.Error("a statement could not be judged", "fault", fault, "stack", string(debug.Stack()))
+			v = unseen
+		}
+	}()
+	return l.classifier.Judge(text)
+}
+
 // refresh is the broker's.
 func (b *loopBroker) refresh(s *session, fill *querycache.Fill, message []byte) {
-	if s.origin.refreshing.Load() >= maxRefreshing || b.server.stopping.Load() {
+	if s.origin.refreshing.Load() >= s.origin.maxRefreshing || b.server.stopping.Load() {
 		fill.Abort()
 		return
 	}

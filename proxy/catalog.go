@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"overdrive/proxy/upstream"
@@ -31,7 +30,7 @@ type catalogKeeper struct {
 	server *Server
 	origin *origin
 
-	mu   sync.Mutex     // guards the fields below; held for as long as the server takes
+	turn chan struct{}  // holds one while somebody uses the fields below, for as long as the server takes
 	conn *upstream.Conn // nil: none is open
 
 	fingerprint string // of the catalog when it was last loaded; empty: never
@@ -84,8 +83,8 @@ func wait(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
 
 // attend loads the catalog where that is due, unless nobody needs it. When it fails nothing is cached.
 func (k *catalogKeeper) attend(ctx context.Context) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.turn <- struct{}{}
+	defer func() { <-k.turn }()
 	if k.idle() {
 		k.rest()
 		return nil
@@ -99,8 +98,12 @@ func (k *catalogKeeper) attend(ctx context.Context) error {
 
 // visit has the origin know its server and its catalog, as if a client had been there.
 func (k *catalogKeeper) visit(ctx context.Context) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	select {
+	case k.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the catalog: %w", ctx.Err())
+	}
+	defer func() { <-k.turn }()
 	k.busy = time.Now()
 	o := k.origin
 	if o.usual.classifier.Catalog() == nil {
@@ -115,7 +118,7 @@ func (k *catalogKeeper) visit(ctx context.Context) error {
 	return nil
 }
 
-// look asks whether the catalog is still the same, and loads it if not. Call it with mu held.
+// look asks whether the catalog is still the same, and loads it if not. Call it with turn held.
 func (k *catalogKeeper) look(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, catalogLimit)
 	defer stop()
@@ -221,8 +224,8 @@ func (k *catalogKeeper) changed(ctx context.Context, before, sql string) (bool, 
 
 // close hangs up for good.
 func (k *catalogKeeper) close() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.turn <- struct{}{}
+	defer func() { <-k.turn }()
 	k.rest()
 }
 

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -211,4 +213,15 @@ func TestCatalogKeeper_AVisitKeepsItUpForAWhile(t *testing.T) {
 	if k.origin.usual.classifier.Catalog() != before || k.origin.profile.Load() == nil {
 		t.Error("after a visit the origin does not know its server and catalog")
 	}
+}
+
+func TestCatalogKeeper_AVisitEndsWithItsContext(t *testing.T) {
+	k := keep(t, proxytest.SharedPostgres(t), "keeper_context")
+	k.turn <- struct{}{} // somebody else waits for a server that says nothing
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := k.visit(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	<-k.turn
 }

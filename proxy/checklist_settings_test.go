@@ -364,6 +364,17 @@ func TestChecklist_S15_SettingsThatAreSetWithoutSET(t *testing.T) {
 	plain.right(t, queries...)
 }
 
+func TestSettings_ManySetsInOneTransactionDoNotPinForGood(t *testing.T) {
+	t.Parallel()
+	p := chkEStart(t, "chke_sets", "").pair(t)
+	ask(t, p.through, "begin")
+	for range 1700 { // a SELECT of PostgreSQL has at most 1664 columns
+		ask(t, p.through, "set app.tenant = '7'")
+	}
+	ask(t, p.through, "commit")
+	await(t, "the session to be free", func() bool { return ask(t, p.through, "show overdrive.pinned") == "" })
+}
+
 func TestChecklist_S16_ParametersOfTheUsersOwnKeepTenantsApart(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)

@@ -1,5 +1,7 @@
 package proxy
 
+import "time"
+
 // This file is about a session that waits because somebody else is asking the server the same question. It holds no server, so
 // nobody waits for it.
 
@@ -36,6 +38,27 @@ func (s *session) stopWaiting() {
 	s.ticket.Leave()
 	s.ticket = nil
 	s.state = ready
+}
+
+// fillPatience is how long an answer that others wait for may hang on the client that was the first to ask for it.
+const fillPatience = time.Second
+
+// watchFill sees to it that who asks the same does not wait for this session's client: while the client does not read, or
+// keeps its batch open, its answer does not become whole. After a while others may ask for themselves.
+func (s *session) watchFill() {
+	hangs := s.srv != nil && s.origin.cache != nil && (s.midBatch || s.client.Congested())
+	switch {
+	case hangs && s.fillTimer == nil:
+		s.fillTimer = s.worker.after(fillPatience, func() {
+			s.fillTimer = nil
+			if s.state != gone && s.srv != nil {
+				s.srv.abortFills()
+			}
+		})
+	case !hangs && s.fillTimer != nil:
+		s.fillTimer.Stop()
+		s.fillTimer = nil
+	}
 }
 
 // giveUpFill ends the wish to keep the answer to a message that will not be sent. Whoever waits for it asks for itself.

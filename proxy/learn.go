@@ -20,7 +20,7 @@ import (
 // noteSets remembers which parameters must be asked for.
 func (s *session) noteSets(v *classify.Verdict) {
 	for _, name := range v.Sets {
-		if _, reported := s.origin.base().get(name); !reported && follows(name) {
+		if _, reported := s.origin.base().get(name); !reported && follows(name) && !slices.Contains(s.unlearned, name) {
 			s.unlearned = append(s.unlearned, name)
 		}
 	}

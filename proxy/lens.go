@@ -15,7 +15,7 @@ type lens struct {
 	classifier *classify.Classifier
 	// snapshots says that transactions keep one snapshot by default, so that a kept answer must not stand among live ones.
 	snapshots atomic.Bool
-	refused   string // the fingerprint of a catalog that the server would not show to the role; guarded by catalogKeeper.mu
+	refused   string // the fingerprint of a catalog that the server would not show to the role; guarded by catalogKeeper.turn
 }
 
 // lensKey is what sets lenses apart: the values as the settings have them, empty for what a login comes with.

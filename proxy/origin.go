@@ -27,27 +27,28 @@ const (
 // of connections that are logged in as it, the statements prepared there, what its server reports, and its view of
 // the cache. Safe for concurrent use.
 type origin struct {
-	id         uint64 // unique in the process; part of cache keys
-	database   string // as clients call it
-	user       string // at the server
-	mode       PoolMode
-	maxMessage int
-	interner   *interner
-	statements *statementTable
-	tallies    *classify.Tallies    // of the texts that its clients send
-	usual      *lens                // of sessions that have changed neither search_path nor role
-	cache      *querycache.Database // nil: caching is off
-	pool       *pool.Pool[*serverConn]
-	dialer     *upstream.Dialer
-	credential *pgauth.Credential
-	dropped    func(c *serverConn, held bool) // a connection's socket is gone
-	keeper     *catalogKeeper                 // of the catalogs of its lenses
-	kick       chan struct{}                  // asks for the catalog to be loaded
-	ddl        func(*querycache.Database)     // tells all origins of a database that its catalog changed
-	sessions   atomic.Int64                   // alive
-	arrived    atomic.Uint64                  // sessions, ever
-	refreshing atomic.Int64                   // sessions without a client
-	pinned     atomic.Int64                   // sessions that are tied to their server
+	id            uint64 // unique in the process; part of cache keys
+	database      string // as clients call it
+	user          string // at the server
+	mode          PoolMode
+	maxMessage    int
+	interner      *interner
+	statements    *statementTable
+	tallies       *classify.Tallies    // of the texts that its clients send
+	usual         *lens                // of sessions that have changed neither search_path nor role
+	cache         *querycache.Database // nil: caching is off
+	pool          *pool.Pool[*serverConn]
+	dialer        *upstream.Dialer
+	credential    *pgauth.Credential
+	dropped       func(c *serverConn, held bool) // a connection's socket is gone
+	keeper        *catalogKeeper                 // of the catalogs of its lenses
+	kick          chan struct{}                  // asks for the catalog to be loaded
+	ddl           func(*querycache.Database)     // tells all origins of a database that its catalog changed
+	sessions      atomic.Int64                   // alive
+	arrived       atomic.Uint64                  // sessions, ever
+	refreshing    atomic.Int64                   // sessions without a client
+	maxRefreshing int64                          // bounds them
+	pinned        atomic.Int64                   // sessions that are tied to their server
 
 	profile atomic.Pointer[profile]
 	mu      sync.Mutex // guards the fields below

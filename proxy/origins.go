@@ -17,10 +17,10 @@ func (s *Server) newOrigin(db *Database, user string) (*origin, error) {
 		id: s.ids.Add(1), database: db.Name, user: user, mode: db.Mode,
 		maxMessage: s.options.MaxMessage, interner: &s.interner, statements: newStatementTable(),
 		tallies: s.talliesOf(cacheName(db.Target)), dialer: &upstream.Dialer{Target: db.Target, Wrap: loop.Wrap},
-		kick: make(chan struct{}, 1),
+		kick: make(chan struct{}, 1), maxRefreshing: maxRefreshing(db.Pool.Size),
 	}
 	o.usual = &lens{classifier: classify.New(o.tallies)}
-	o.keeper = &catalogKeeper{server: s, origin: o}
+	o.keeper = &catalogKeeper{server: s, origin: o, turn: make(chan struct{}, 1)}
 	credential, err := s.credentialFor(db, user)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"time"
+
 	"overdrive/proxy/pgwire"
 	"overdrive/querycache"
 )
@@ -17,13 +19,17 @@ func startRefresh(s *session, fill *querycache.Fill, message []byte) {
 		startup: s.want, want: s.want, told: s.want, state: ready, onlyReads: true, refreshes: true, fill: fill,
 	}
 	s.origin.refreshing.Add(1)
+	r.endTimer = s.worker.after(refreshLimit, func() { r.end(reasonClientClosed, nil) })
 	terminate := pgwire.AppendEmpty(nil, pgwire.Terminate)
 	r.advance(append(message[:len(message):len(message)], terminate...))
 	r.settle()
 }
 
-// maxRefreshing bounds the refreshes of one origin that are under way: they take servers that clients wait for.
-const maxRefreshing = 64
+// refreshLimit is how long a refresh may take until it is given up, its query cancelled as if a client had vanished.
+const refreshLimit = time.Minute
+
+// maxRefreshing returns how many refreshes of an origin may be under way: they take servers that clients wait for.
+func maxRefreshing(poolSize int) int64 { return int64(max(1, poolSize/2)) }
 
 // refreshQuery returns the message that asks a simple Query again.
 func refreshQuery(text []byte) []byte {

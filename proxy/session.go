@@ -113,6 +113,7 @@ type session struct {
 	resetIn    uint64                // the batch of the resets
 	resets     []string              // parameters to bring back to startup once the statement is through
 	endTimer   stopper
+	fillTimer  stopper // see watchFill
 }
 
 // Bounds of what a session keeps of its client's bytes.
@@ -191,6 +192,7 @@ func (s *session) balance() {
 	if s.state == gone {
 		return
 	}
+	s.watchFill()
 	full := s.client.Congested() || s.in.Len() > maxAhead && s.state != ready
 	if s.srv != nil {
 		full = full || s.srv.peer.Congested() || s.srv.owed.len() > maxOwed
@@ -307,6 +309,9 @@ func (s *session) end(why reason, err error) {
 	s.state = gone
 	if s.endTimer != nil {
 		s.endTimer.Stop()
+	}
+	if s.fillTimer != nil {
+		s.fillTimer.Stop()
 	}
 	s.in.Keep(nil)
 	s.giveUpFill()

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unsafe"
 )
 
 // A setting is one run-time parameter and its value. key is the name in lower case: PostgreSQL compares names that way.
@@ -26,14 +27,18 @@ type settings struct {
 
 // interner makes sets of settings unique. Safe for concurrent use; it is asked only when something changed.
 type interner struct {
-	mu   sync.Mutex // guards the fields below
-	sets map[string]*settings
-	next uint64
+	mu    sync.Mutex // guards the fields below
+	sets  map[string]*settings
+	bytes int // of all sets
+	next  uint64
 }
 
 // maxSets bounds the distinct sets that are kept apart. Beyond it the table starts anew: older sets stay valid, equal
 // ones are merely no longer the same pointer, which costs a comparison by content.
 const maxSets = 10000
+
+// maxSetBytes bounds what the sets of the table hold together, in the same way.
+const maxSetBytes = 32 << 20
 
 // intern returns the set with these items, which it sorts and keeps.
 func (in *interner) intern(items []setting) *settings {
@@ -51,9 +56,11 @@ func (in *interner) intern(items []setting) *settings {
 	if s, ok := in.sets[content.String()]; ok {
 		return s
 	}
-	if in.sets == nil || len(in.sets) >= maxSets {
-		in.sets = make(map[string]*settings)
+	size := 2*content.Len() + len(items)*int(unsafe.Sizeof(setting{}))
+	if in.sets == nil || len(in.sets) >= maxSets || in.bytes+size > maxSetBytes {
+		in.sets, in.bytes = make(map[string]*settings), 0
 	}
+	in.bytes += size
 	in.next++
 	s := &settings{id: in.next, items: items, answers: in.next}
 	if answers != nil {

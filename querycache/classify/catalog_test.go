@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -186,5 +187,15 @@ func TestCatalog_NamesRelations(t *testing.T) {
 	}
 	if got := catalog.RelationIDs("other", "t"); len(got) != 1 || got[0] != 16 {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestNewCatalog_RefusesTwoRelationsOfOneOID(t *testing.T) {
+	sets := handBuilt()
+	twin := slices.Clone(sets[setRelations][0])
+	twin[2] = "twin"
+	sets[setRelations] = append(sets[setRelations], twin)
+	if _, err := NewCatalog(sets); err == nil {
+		t.Error("the catalog was taken")
 	}
 }

@@ -150,6 +150,9 @@ func (c *Catalog) addRelation(row []string) error {
 		rowSecurity: row[5] == "t", opaque: row[7] == "t", unstable: row[8] == "t",
 		policed: row[9] == "t", coded: row[10] == "t",
 	}
+	if c.byID[r.id] != nil {
+		return fmt.Errorf("two relations have the OID %d", r.id)
+	}
 	c.byID[r.id] = r
 	c.byName[qualified{r.schema, r.name}] = r
 	if row[6] == "t" {
