@@ -197,7 +197,9 @@ func (s *session) ask(r *querycache.Request) outcome {
 	}
 	s.worker.key = r.Key // which may have grown
 	out := s.origin.cache.Ask(r, w)
-	s.last, s.why = out.Status, s.reason(r.Verdict, out.Status)
+	if out.Ticket == nil {
+		s.last, s.why = out.Status, s.reason(r.Verdict, out.Status)
+	}
 	s.worker.answer, s.worker.refresh = out.Answer, nil
 	switch {
 	case out.Ticket != nil:

@@ -14,12 +14,14 @@ import (
 
 // unseen is the verdict on a text that was not looked into: it may do anything.
 var unseen = &classify.Verdict{
-	Status: classify.OversizedQuery, Effect: classify.EffectEverything, DDL: true, Session: classify.SessionUnknown,
+	Status: classify.OversizedQuery, Reason: "the text was not looked into", Effect: classify.EffectEverything, DDL: true, Session: classify.SessionUnknown,
 }
 
 // unseenRun is the verdict on running something that was judged when it was made, such as a cursor, or that leaves
 // nothing behind but may write.
-var unseenRun = &classify.Verdict{Status: classify.Uncacheable, Effect: classify.EffectEverything}
+var unseenRun = &classify.Verdict{
+	Status: classify.Uncacheable, Reason: "what is run was not seen being prepared", Effect: classify.EffectEverything,
+}
 
 // noteText is called when a statement is certain to be sent next: from here on its effects count.
 func (s *session) noteText(srv *serverConn, v *classify.Verdict) {

@@ -93,7 +93,7 @@ func (s *session) lens() *lens {
 // judge returns the verdict on a text, or nil: then the session must await it.
 func (s *session) judge(text []byte) *classify.Verdict {
 	if !s.want.legible {
-		return unseen
+		return classify.Unreadable()
 	}
 	l := s.lens()
 	if l == nil {
@@ -114,8 +114,11 @@ func (s *session) judgeQuery(text []byte) *classify.Verdict {
 
 // verdict is judge for a prepared statement, which remembers what it was told.
 func (s *session) verdict(st *statement) *classify.Verdict {
-	if st.body == nil || st.scope != "" || !s.want.legible {
+	if st.body == nil {
 		return unseen
+	}
+	if st.scope != "" || !s.want.legible {
+		return classify.Unreadable()
 	}
 	l := s.lens()
 	if l == nil || st.ownTypes() {

@@ -89,7 +89,7 @@ type Own struct {
 }
 
 // Unreadable returns the verdict on a text that nothing is known about, for callers who know that reading it would
-// mislead, because standard_conforming_strings is off or the search_path is a strange one.
+// mislead, because standard_conforming_strings is off, say, or the client_encoding is one that hides quotes.
 func Unreadable() *Verdict { return &unreadable }
 
 var (
