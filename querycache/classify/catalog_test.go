@@ -199,3 +199,57 @@ func TestNewCatalog_RefusesTwoRelationsOfOneOID(t *testing.T) {
 		t.Error("the catalog was taken")
 	}
 }
+
+func TestNewCatalog_AChainOfViewsCostsInProportionToItsLength(t *testing.T) {
+	const n = 3000
+	sets := handBuilt()
+	for i := range n {
+		id, under := 100000+i, 1
+		if i > 0 {
+			under = id - 1
+		}
+		sets[setRelations] = append(sets[setRelations], strings.Fields(fmt.Sprint(id, " public chain", i, " v p f t f f f f")))
+		sets[setViews] = append(sets[setViews], []string{fmt.Sprint(id), viewTree(id, under, 702)})
+	}
+	catalog, err := NewCatalog(sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := 0
+	for _, rd := range catalog.readings {
+		held += len(rd.views) + len(rd.reads)
+	}
+	if held > 10*n+maxViews*maxViews {
+		t.Errorf("%d views hold %d relations", n, held)
+	}
+	c := New(nil)
+	c.SetCatalog(catalog, c.Generation())
+	for i, want := range map[int]Status{0: Cacheable, maxViews - 1: Cacheable, maxViews + 1: Uncacheable, n - 1: Uncacheable} {
+		if v := c.Judge(fmt.Appendf(nil, "select * from chain%d", i)); v.Status != want {
+			t.Errorf("chain%d: got %s (%s)", i, v.Status, v.Reason)
+		}
+	}
+}
+
+func TestClassifier_VerdictsOnWideTablesCountForWhatTheyWeigh(t *testing.T) {
+	const partitions = 2000
+	sets := handBuilt()
+	for i := range partitions {
+		sets[setRelations] = append(sets[setRelations], strings.Fields(fmt.Sprint(100000+i, " public part", i, " r p f t f f f f")))
+		sets[setInherits] = append(sets[setInherits], []string{"6", fmt.Sprint(100000 + i)})
+	}
+	catalog, err := NewCatalog(sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(nil)
+	c.SetCatalog(catalog, c.Generation())
+	for i := range 600 {
+		if v := c.Judge(fmt.Appendf(nil, "select c%d from parent", i)); len(v.Reads) < partitions {
+			t.Fatalf("%d tables are read, %s (%s)", len(v.Reads), v.Status, v.Reason)
+		}
+	}
+	if got := c.shapes.Len(); got*4*partitions > maxShapeBytes {
+		t.Errorf("%d verdicts on %d tables are kept", got, partitions)
+	}
+}

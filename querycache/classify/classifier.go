@@ -19,7 +19,7 @@ const (
 	maxShapes     = 8192
 	maxShapeBytes = 12 << 20
 
-	// shapeOverhead is what a remembered shape costs besides its text: two verdicts, the list and map entries.
+	// shapeOverhead is what a remembered shape costs besides what weight counts: two verdicts, the list and map entries.
 	shapeOverhead = 1280
 )
 
@@ -37,7 +37,7 @@ type Classifier struct {
 
 	mu     sync.Mutex // guards the fields below
 	shapes *simplelru.LRU[uint64, *known]
-	bytes  int // of shapes, with shapeOverhead
+	bytes  int // of shapes, by their weight
 }
 
 // state is what verdicts are based on.
@@ -54,6 +54,16 @@ type known struct {
 	dated      *Verdict // for texts with a string that means the present
 }
 
+// weight returns the bytes that a shape costs. A statement on a table of thousands of partitions has a verdict as long.
+func (k *known) weight() int {
+	v := k.plain
+	bytes := len(k.shape) + shapeOverhead + len(v.Reason) + 4*(len(v.Reads)+len(v.Writes))
+	for _, name := range v.Tables {
+		bytes += 16 + len(name)
+	}
+	return bytes
+}
+
 // New returns a Classifier without a catalog, which counts in tallies, or where that is nil in Tallies of its own.
 func New(tallies *Tallies) *Classifier {
 	if tallies == nil {
@@ -61,7 +71,7 @@ func New(tallies *Tallies) *Classifier {
 	}
 	c := &Classifier{seed: maphash.MakeSeed(), tallies: tallies}
 	c.state.Store(&state{generation: 1})
-	c.shapes, _ = simplelru.NewLRU(maxShapes, func(_ uint64, k *known) { c.bytes -= len(k.shape) + shapeOverhead }) // fails on size 0 only
+	c.shapes, _ = simplelru.NewLRU(maxShapes, func(_ uint64, k *known) { c.bytes -= k.weight() }) // fails on size 0 only
 	return c
 }
 
@@ -193,7 +203,7 @@ func (c *Classifier) remember(hash uint64, k *known) {
 	}
 	c.shapes.Remove(hash) // another shape of the same hash, or the same one judged twice at a time
 	c.shapes.Add(hash, k)
-	c.bytes += len(k.shape) + shapeOverhead
+	c.bytes += k.weight()
 	for c.bytes > maxShapeBytes {
 		c.shapes.RemoveOldest()
 	}

@@ -56,7 +56,7 @@ func TestClassifier_RemembersWithinItsBounds(t *testing.T) {
 	}
 	sum := 0
 	for _, k := range c.shapes.Values() {
-		sum += len(k.shape) + shapeOverhead
+		sum += k.weight()
 	}
 	if c.bytes != sum || sum > maxShapeBytes {
 		t.Errorf("counted %d bytes, there are %d", c.bytes, sum)

@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"overdrive/querycache/classify/nodetree"
@@ -17,7 +18,12 @@ type reading struct {
 	views  map[*relation]bool
 	needs  map[string]bool // parameters that policies read
 	writes bool            // it may write anything
+	deep   bool            // it was refused for more than maxViews, and names but its own part
 }
+
+// maxViews bounds the views that a relation is read through. In a chain of views each reads all of those before it, which
+// together costs the square of its length.
+const maxViews = 200
 
 // readKey names a reading. A relation that is read behind a view, or by a policy, is read with somebody's rights: whose is
 // not looked at, but all its policies are judged, whether they hold for the catalog's role or not.
@@ -46,11 +52,10 @@ func (rd *reading) add(more *reading, whole string) {
 	default:
 		rd.refuse(more.status, "%s: %s", whole, more.reason)
 	}
-	for r := range more.reads {
-		rd.reads[r] = true
-	}
-	for r := range more.views {
-		rd.views[r] = true
+	rd.deep = rd.deep || more.deep
+	if !more.deep {
+		maps.Copy(rd.reads, more.reads)
+		maps.Copy(rd.views, more.views)
 	}
 	for name := range more.needs {
 		rd.needs[name] = true
@@ -98,6 +103,10 @@ func (c *Catalog) read(r *relation, behind bool) *reading {
 		for _, policy := range r.policies {
 			c.readTree(rd, policy, r, fmt.Sprintf("policy %q of %q", policy.name, r.name), true)
 		}
+	}
+	if len(rd.views) > maxViews {
+		rd.refuse(Uncacheable, "relation %q is read through more than %d views", r.name, maxViews)
+		rd.deep, rd.reads, rd.views = true, map[*relation]bool{}, map[*relation]bool{r: true}
 	}
 	c.readings[key] = rd
 	return rd
