@@ -263,6 +263,7 @@ func closeServer(c *serverConn, _ pool.CloseReason) {
 // ended is the broker's.
 func (b *loopBroker) ended(s *session, why reason, err error) {
 	if s.refreshes {
+		b.worker.refreshes.remove(s)
 		s.origin.refreshing.Add(-1)
 		return
 	}

@@ -106,3 +106,24 @@ func TestRefresh_ThoseThatHangLeaveServersToClients(t *testing.T) {
 	answeredWithin(t, "who asks for something else", w, 6*time.Second)
 	ask(t, b.real, "rollback")
 }
+
+// A refresh under way does not hold up a graceful stop.
+func TestRefresh_OneThatHangsIsCancelledByAStop(t *testing.T) {
+	t.Parallel()
+	b := chkGStart(t, "herd_stop", "create table t(k int, a text); insert into t values (1, 'x')", func(o *proxy.Options) {
+		o.Databases[0].Cache.MaxAge, o.Databases[0].Cache.StaleWhileRevalidate = time.Minute, time.Hour
+	})
+	c := b.connect(t)
+	b.prime(t, c, "select a from t")
+	ask(t, b.real, "begin; lock table t in access exclusive mode")
+	b.advance(2 * time.Minute)
+	ask(t, c, "select a from t")
+	b.awaitLocked(t, 1)
+	start := time.Now()
+	if err := b.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > 4*time.Second { // of five that are given to connections which do not end
+		t.Errorf("the stop of a proxy whose only client is at rest took %v", took)
+	}
+}

@@ -19,6 +19,7 @@ func startRefresh(s *session, fill *querycache.Fill, message []byte) {
 		startup: s.want, want: s.want, told: s.want, state: ready, onlyReads: true, refreshes: true, fill: fill,
 	}
 	s.origin.refreshing.Add(1)
+	s.worker.refreshes.add(r)
 	r.endTimer = s.worker.after(refreshLimit, func() { r.end(reasonClientClosed, nil) })
 	terminate := pgwire.AppendEmpty(nil, pgwire.Terminate)
 	r.advance(append(message[:len(message):len(message)], terminate...))

@@ -29,17 +29,27 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = ctx.Err()
 		s.eachSession(func(c *session) { c.reject(reasonShutdown, codeAdminShutdown, errShutdown.Error()) })
 	}
+	s.endRefreshes()
 	s.closePools()
 	s.halt()
 	return err
 }
 
-// eachSession has f called for every session on its loop.
+// eachSession has f called for every session that has a client on its loop.
 func (s *Server) eachSession(f func(*session)) {
+	s.eachOf(func(w *worker) *list { return &w.sessions }, f)
+}
+
+// endRefreshes cancels what is fetched for nobody but the cache.
+func (s *Server) endRefreshes() {
+	s.eachOf(func(w *worker) *list { return &w.refreshes }, func(c *session) { c.end(reasonShutdown, nil) })
+}
+
+func (s *Server) eachOf(those func(*worker) *list, f func(*session)) {
 	for _, w := range s.workers {
 		w.loop.Post(func() {
 			w.scratch.reset()
-			for c := w.sessions.first; c != nil; {
+			for c := those(w).first; c != nil; {
 				next := c.next // f may end the session
 				f(c)
 				c = next

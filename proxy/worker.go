@@ -23,8 +23,9 @@ type worker struct {
 	post    func(func())       // has something run on the loop, from any goroutine
 	alarm   func(d time.Duration, f func()) stopper
 
-	sessions list         // everybody who lives here
-	load     atomic.Int64 // how many that are, with those on their way here, who are counted first; for everybody to read
+	sessions  list         // everybody who lives here
+	refreshes list         // sessions without a client, see startRefresh
+	load      atomic.Int64 // how many that are, with those on their way here, who are counted first; for everybody to read
 }
 
 // remove takes s out, and off the count.
