@@ -1,7 +1,7 @@
 // Package proxy is the story of one client connection of PostgreSQL: it is let in (admit.go), becomes a session on an
 // event loop (session.go), has its messages routed (client.go, extended.go), is given a server connection when it needs
-// one (link.go, broker.go), gets its answers from there (serverconn.go, answers.go) or from the cache (cached.go), and ends,
-// whatever state everything is in (session.end, cleaner.go).
+// one (link.go, broker.go), gets its answers from there (serverconn.go, holding.go, answers.go) or from the cache (cached.go),
+// and ends, whatever state everything is in (session.end, cleaner.go).
 //
 //	client ──▶ session ──── owed replies ───▶ serverConn ──▶ PostgreSQL
 //	              │  ▲                           │  ▲

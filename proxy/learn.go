@@ -33,14 +33,6 @@ func (s *session) relearns() {
 	s.pin(pinUnlearned)
 }
 
-// resetsEnded is called when no transaction is open. What RESET brought back is certain unless something was rolled back.
-func (s *session) resetsEnded() {
-	if s.resetOpen && s.rolledBack {
-		s.relearns()
-	}
-	s.resetOpen, s.rolledBack = false, false
-}
-
 // forget drops from what must be asked for the parameters that a RESET, or RESET ALL, brings back.
 func (s *session) forget(names []string) {
 	s.unlearned = slices.DeleteFunc(s.unlearned, func(name string) bool {
