@@ -12,15 +12,20 @@ const (
 	scramPrefix = "SCRAM-SHA-256$"
 	md5Prefix   = "md5"
 	sha256Bytes = 32
+
+	maxListErrors = 20 // told at once; a wrong file should not print itself
 )
 
 // parseUserlist reads the form of PgBouncer's userlist.txt: on each line a quoted name and a quoted secret, in which ""
-// stands for one quote. Lines that are empty or start with ; or # are skipped. Errors name lines, never secrets.
+// stands for one quote. Lines that are empty or start with ; or # are skipped. Errors name lines, the first maxListErrors of them, never secrets.
 func parseUserlist(text string) (map[string]Secret, error) {
 	users := make(map[string]Secret)
 	var errs []error
 	number := 0
 	for line := range strings.SplitSeq(text, "\n") {
+		if len(errs) == maxListErrors {
+			break
+		}
 		number++
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == ';' || line[0] == '#' {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -55,6 +56,29 @@ func TestCheckSecret_KnowsPasswordsHashesAndVerifiers(t *testing.T) {
 			t.Errorf("%s with %s: %v, want ok = %v", c.secret.Reveal(), c.method, err, c.ok)
 		}
 	}
+}
+
+func TestParseUserlist_IsNotFloodedByAWrongFile(t *testing.T) {
+	_, err := parseUserlist(strings.Repeat("nonsense\n", 1000))
+	if got := strings.Count(err.Error(), "line "); got != maxListErrors {
+		t.Errorf("got %d errors, want %d", got, maxListErrors)
+	}
+}
+
+func FuzzParseUserlist(f *testing.F) {
+	f.Add("\"app\" \"se\"\"cret\"\n; comment\n\"a\"\"b\" \"\"")
+	f.Fuzz(func(t *testing.T, text string) {
+		users, err := parseUserlist(text)
+		if err != nil {
+			return
+		}
+		for name, secret := range users { // what was read can be written and read again
+			line := fmt.Sprintf(`"%s" "%s"`, strings.ReplaceAll(name, `"`, `""`), strings.ReplaceAll(secret.Reveal(), `"`, `""`))
+			if again, err := parseUserlist(line); err != nil || again[name] != secret {
+				t.Fatalf("%q read again: %v, %v", line, again, err)
+			}
+		}
+	})
 }
 
 func TestLoad_AddsTheUsersOfTheUsersFile(t *testing.T) {

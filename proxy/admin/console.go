@@ -31,7 +31,6 @@ const (
 // SQLSTATEs (appendix "PostgreSQL Error Codes").
 const (
 	codeProtocolViolation  = "08P01"
-	codeNotSupported       = "0A000"
 	codeInvalidParameter   = "22023"
 	codeNoStatement        = "26000"
 	codeNoPortal           = "34000"

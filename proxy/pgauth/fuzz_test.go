@@ -2,7 +2,6 @@ package pgauth
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -65,22 +64,6 @@ func FuzzParseSecret(f *testing.F) {
 		}
 		if err != nil && s.Kind() != KindNone {
 			t.Fatalf("%q gave a secret and an error", text)
-		}
-	})
-}
-
-func FuzzReadUserList(f *testing.F) {
-	f.Add("\"app\" \"se\"\"cret\"\n; comment\n\"a\"\"b\" \"\"")
-	f.Fuzz(func(t *testing.T, text string) {
-		users, err := ReadUserList(strings.NewReader(text))
-		if (users == nil) != (err != nil) {
-			t.Fatalf("got %v and %v", users, err)
-		}
-		for name := range users { // what was read can be written and read again
-			line := fmt.Sprintf(`"%s" "x"`, strings.ReplaceAll(name, `"`, `""`))
-			if again, err := ReadUserList(strings.NewReader(line)); err != nil || len(again) != 1 {
-				t.Fatalf("%q read again: %v, %v", line, again, err)
-			}
 		}
 	})
 }

@@ -22,11 +22,6 @@ func WithMaxConnections(n int) Option {
 	return func(o *pglocal.Options) { o.MaxConnections = n }
 }
 
-// WithTLS makes the server offer TLS with this certificate and key, both in PEM form.
-func WithTLS(certPEM, keyPEM []byte) Option {
-	return func(o *pglocal.Options) { o.CertPEM, o.KeyPEM = certPEM, keyPEM }
-}
-
 // WithHBA replaces trust for everybody by these lines of pg_hba.conf.
 func WithHBA(lines ...string) Option {
 	return func(o *pglocal.Options) { o.HBA = append(o.HBA, lines...) }

@@ -26,9 +26,6 @@ const (
 	SSLVerifyFull SSLMode = "verify-full"
 )
 
-// DefaultPort is PostgreSQL's.
-const DefaultPort = 5432
-
 // systemRoots as SSLRootCert means the certificates the operating system trusts.
 const systemRoots = "system"
 

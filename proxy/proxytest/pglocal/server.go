@@ -32,8 +32,6 @@ const (
 type Options struct {
 	// MaxConnections is max_connections; 0 is PostgreSQL's default of 100.
 	MaxConnections int
-	// CertPEM and KeyPEM, when set, turn TLS on.
-	CertPEM, KeyPEM []byte
 	// HBA is lines of pg_hba.conf. They come after one that lets the superuser in by the Unix socket, which Exec needs,
 	// and replace those that trust everybody.
 	HBA []string
@@ -102,10 +100,6 @@ func (s *Server) configure(opts Options) error {
 	files := map[string][]byte{}
 	if opts.MaxConnections > 0 {
 		settings["max_connections"] = strconv.Itoa(opts.MaxConnections)
-	}
-	if len(opts.CertPEM) > 0 {
-		settings["ssl"] = "on"
-		files["server.crt"], files["server.key"] = opts.CertPEM, opts.KeyPEM
 	}
 	for name, value := range opts.Settings {
 		settings[name] = value
@@ -219,9 +213,6 @@ func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.It
 
 // Port returns the port, which is the same for TCP and in the name of the Unix socket.
 func (s *Server) Port() int { return s.port }
-
-// SocketDir returns the directory of the Unix socket.
-func (s *Server) SocketDir() string { return s.dir }
 
 // DSN returns a URL with which the superuser connects to database by TCP, without TLS.
 func (s *Server) DSN(database string) string {
