@@ -67,15 +67,26 @@ func (h *health) close() {
 }
 
 func healthcheckCommand() *cobra.Command {
-	var address string
+	var address, file string
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask a running server whether it is alive (for containers)",
 		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return askHealth(cmd.Context(), address) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file != "" && !cmd.Flags().Changed("http") {
+				cfg, err := (&source{file: file}).load(cmd)
+				if err != nil {
+					return err
+				}
+				address = cfg.HTTP
+			}
+			return askHealth(cmd.Context(), address)
+		},
 	}
-	cmd.Flags().StringVar(&address, "http", cmp.Or(os.Getenv("OVERDRIVE_HTTP"), config.Default().HTTP),
+	flags := cmd.Flags()
+	flags.StringVar(&address, "http", cmp.Or(os.Getenv("OVERDRIVE_HTTP"), config.Default().HTTP),
 		"HTTP address of the server (OVERDRIVE_HTTP)")
+	flags.StringVar(&file, "config", "", "configuration file of the server, for its HTTP address")
 	return cmd
 }
 
@@ -83,6 +94,9 @@ func healthcheckCommand() *cobra.Command {
 const healthLimit = 2 * time.Second
 
 func askHealth(ctx context.Context, address string) error {
+	if address == "" {
+		return errors.New("health: the HTTP side is turned off")
+	}
 	ctx, cancel := context.WithTimeout(ctx, healthLimit)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/healthz", http.NoBody)

@@ -138,6 +138,19 @@ func TestHealthcheck_AsksARunningServer(t *testing.T) {
 	if got := runToEnd(t, "healthcheck"); got.code != exitDone {
 		t.Errorf("by environment: got %+v", got)
 	}
+	t.Setenv("OVERDRIVE_HTTP", "")
+	file := filepath.Join(t.TempDir(), "overdrive.yaml")
+	for http, want := range map[string]int{s.health: exitDone, "": exitFailed} {
+		text := fmt.Sprintf("http: %q\ndatabases: {d: {url: %q}}\nauth: {method: trust}\n", http, sharedDSN(t))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		os.Unsetenv("OVERDRIVE_HTTP")
+		if got := runToEnd(t, "healthcheck", "--config", file); got.code != want {
+			t.Errorf("by a file with %q: got %+v", http, got)
+		}
+	}
+	t.Setenv("OVERDRIVE_HTTP", s.health)
 	stop()
 	if got := runToEnd(t, "healthcheck"); got.code != exitFailed || !strings.Contains(got.errOut, "connection refused") {
 		t.Errorf("stopped: got %+v", got)
