@@ -93,7 +93,7 @@ type Purge struct {
 type CacheStatus struct {
 	Database                                      string
 	Enabled, DryRun                               bool
-	Entries, Bytes, Floor, Ghosts                 int64
+	Entries, Bytes, Floor, DryEntries             int64
 	Hits, Stale, Coalesced, Misses, Refreshes     int64
 	WouldHit                                      int64 // misses that a dry run kept from being hits
 	Evictions, Invalidations, RacesLost, Oversize int64

@@ -36,7 +36,7 @@ func (s *Server) Caches() []CacheStatus {
 func (c *CacheStatus) count(s querycache.Stats) {
 	c.Entries, c.Bytes = s.Entries, s.Bytes
 	c.Hits, c.Stale, c.Coalesced, c.Misses, c.Refreshes = s.Hits, s.Stale, s.Coalesced, s.Misses, s.Refreshes
-	c.Ghosts, c.WouldHit = s.GhostEntries, s.DryHits
+	c.DryEntries, c.WouldHit = s.DryEntries, s.DryHits
 	c.Evictions, c.Invalidations, c.RacesLost, c.Oversize = s.Evictions, s.Invalidations, s.RacesLost, s.Oversize
 }
 

@@ -127,9 +127,9 @@ func TestControl_ADryRunTellsWhatWouldHit(t *testing.T) {
 	in := start(t, setup{upstream: pg.Addr(), database: "control_dry", size: 1, caching: true,
 		options: withRules(func(p *querycache.Policy) { p.DryRun = true })})
 	c := in.connect(t, "control_dry")
-	await(t, "a ghost", func() bool {
+	await(t, "an entry of the dry run", func() bool {
 		ask(t, c, "select a from t")
-		return in.Caches()[0].Ghosts > 0
+		return in.Caches()[0].DryEntries > 0
 	})
 	ask(t, c, "select a from t")
 	stats := in.Caches()[0]

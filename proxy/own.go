@@ -1,11 +1,10 @@
 package proxy
 
 import (
-	"strconv"
 	"strings"
-	"time"
 
 	"overdrive/proxy/pgwire"
+	"overdrive/querycache"
 	"overdrive/querycache/classify"
 )
 
@@ -83,25 +82,16 @@ func ownSetting(o *classify.Own) (set func(*session), report *pgwire.ErrorReport
 		}
 		return func(s *session) { s.cacheOff = value == "off" }, nil
 	case ownMaxAge:
-		age, ok := parseAge(value)
+		if value == "" { // what the configuration says
+			return func(s *session) { s.maxAge = nil }, nil
+		}
+		age, ok := querycache.ParseAge(value)
 		if !ok {
 			return nil, invalidOwn("overdrive.max_age must be a duration such as '30s' or '5m', or a number of seconds")
 		}
-		return func(s *session) { s.maxAge = age }, nil
+		return func(s *session) { s.maxAge = &age }, nil
 	}
 	return nil, unknownOwn(o.Name)
-}
-
-// parseAge reads a duration, or a number of seconds. The empty string is nil: what the configuration says.
-func parseAge(value string) (age *time.Duration, ok bool) {
-	if value == "" {
-		return nil, true
-	}
-	d, err := time.ParseDuration(value)
-	if seconds, numeric := strconv.ParseUint(value, 10, 31); numeric == nil {
-		d, err = time.Duration(seconds)*time.Second, nil
-	}
-	return &d, err == nil && d >= 0
 }
 
 func invalidOwn(message string) *pgwire.ErrorReport {

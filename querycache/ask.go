@@ -103,7 +103,7 @@ func (d *Database) quick(r *Request, p *policy, hash uint64, now time.Duration) 
 	s := d.shard(hash)
 	var answer []byte
 	s.mu.Lock()
-	if slot := s.lookUp(hash, r.Key); slot != nil && slot.policy == p.version { // so it is no ghost, and is not disabled
+	if slot := s.lookUp(hash, r.Key); slot != nil && slot.policy == p.version { // so it is not dry, and is not disabled
 		if now-slot.born <= p.terms[slot.rule+1].maxAge && d.check(slot.dependencies()) == unchanged {
 			slot.ask()
 			s.hits++
@@ -180,7 +180,7 @@ func (l *look) judge() (status Status, dead bool) {
 		return Hinted, false
 	case l.terms.window() <= 0:
 		return Disabled, false
-	case l.entry.blob == nil, hint != nil && hint.Refresh, l.entry.ghost && !l.p.DryRun:
+	case l.entry.blob == nil, hint != nil && hint.Refresh, l.entry.dry && !l.p.DryRun:
 		return Miss, false
 	}
 	deps := l.entry.dependencies()

@@ -27,14 +27,14 @@ func written(word uint64) bool { return word&writersMask != 0 }
 
 func (c *cell) enter() { c.word.Add(oneWriter) }
 
-// leave undoes enter and makes all that depends on the cell stale. One addition does both: at no moment is there neither a writer
+// leave undoes enter and invalidates all that depends on the cell. One addition does both: at no moment is there neither a writer
 // nor a new generation.
 func (c *cell) leave() { c.word.Add(oneGeneration - oneWriter) }
 
 // withdraw undoes enter: what was fresh before it is fresh again.
 func (c *cell) withdraw() { c.word.Add(^uint64(oneWriter - 1)) }
 
-// bump makes all that depends on the cell stale.
+// bump invalidates all that depends on the cell.
 func (c *cell) bump() { c.word.Add(oneGeneration) }
 
 // cellID is the place of a cell in the table of its database. Entries hold it in place of a pointer, so that the garbage

@@ -53,14 +53,14 @@ func (d *Database) Purge() {
 	}
 }
 
-// PurgeTag makes all that has the tag stale. When it returns, nothing with the tag that was begun before is served any more,
+// PurgeTag invalidates all that has the tag. When it returns, nothing with the tag that was begun before is served any more,
 // nor kept. This holds for every method that purges or invalidates.
 func (d *Database) PurgeTag(tag string) { d.cells.at(d.cells.tag(tag)).bump() }
 
-// PurgeQuery makes all answers to texts of the shape stale.
+// PurgeQuery invalidates all answers to texts of the shape.
 func (d *Database) PurgeQuery(fingerprint uint64) { d.cells.at(d.cells.query(fingerprint)).bump() }
 
-// Invalidate makes all that depends on the relations stale, for writes that have ended and are visible already. All go
+// Invalidate invalidates all that depends on the relations, for writes that have ended and are visible already. All go
 // together: at no moment is one of the relations fresh and another one as it was before.
 func (d *Database) Invalidate(relations ...classify.RelationID) {
 	ids := d.cells.relations(nil, relations)
@@ -74,8 +74,8 @@ func (d *Database) Invalidate(relations ...classify.RelationID) {
 
 // count enters or, with sign -1, strikes off an entry in what is there now.
 func (d *Database) count(e *entry, sign int64) {
-	if e.ghost {
-		d.stats.ghosts.Add(sign)
+	if e.dry {
+		d.stats.dryEntries.Add(sign)
 	} else {
 		d.stats.entries.Add(sign)
 	}

@@ -33,7 +33,7 @@
 //	…                             g=8 w=0  ◀───────── COMMIT answered: End, then forward the answer
 //	Commit: word differs, drop
 //
-// # Why no stale entry is served
+// # Why no invalidated entry is served
 //
 // Invariant I: when Ask returns an answer, no write with an effect that is known to touch what it depends on was begun after the
 // words of the entry were noted and before Ask looked at them.

@@ -37,7 +37,7 @@ func TestDryRun_CountsWhatWouldHaveHitAndServesNothing(t *testing.T) {
 	if !f.Append(make([]byte, 1000)) || f.Append([]byte{0}) {
 		t.Error("the limit of one answer does not hold")
 	}
-	if s := d.Stats(); s.GhostEntries != 1 || s.Entries != 0 || s.Bytes >= 600 || s.Hits != 0 {
+	if s := d.Stats(); s.DryEntries != 1 || s.Entries != 0 || s.Bytes >= 600 || s.Hits != 0 {
 		t.Errorf("got %+v", s)
 	}
 	if v.Tally.FillBytes.Load() != 3*600 {
@@ -60,7 +60,7 @@ func TestDryRun_ItsKeysAreNoAnswers(t *testing.T) {
 	expect(t, "after the dry run", get(d, "k", v), "miss")
 	fill(t, d, "k", "rows", v)
 	expect(t, "filled", get(d, "k", v), "hit:rows")
-	if s := d.Stats(); s.GhostEntries != 0 || s.Entries != 1 {
+	if s := d.Stats(); s.DryEntries != 0 || s.Entries != 1 {
 		t.Errorf("got %+v", s)
 	}
 	d.SetPolicy(p)

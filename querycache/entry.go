@@ -11,7 +11,7 @@ type entry struct {
 	blob   []byte // dependencies, key, answer; nil: no entry
 	keyLen uint32
 	deps   uint16 // number of dependencies, the database's cell first: it decides most often
-	ghost  bool   // of a dry run: the answer was not kept
+	dry    bool   // of a dry run: the answer was not kept
 
 	born  time.Duration // the moment before the query was sent
 	keep  time.Duration // nobody was known to want it when it is older than this

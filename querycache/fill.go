@@ -57,11 +57,11 @@ func (l *look) begin() (f *Fill, settled bool) {
 		return nil, false
 	}
 	f = &Fill{database: d, verdict: l.r.Verdict, hash: l.hash, entry: entry{
-		deps: uint16(len(ids)), keyLen: uint32(len(l.r.Key)), ghost: l.p.DryRun,
+		deps: uint16(len(ids)), keyLen: uint32(len(l.r.Key)), dry: l.p.DryRun,
 		born: d.cache.now(), keep: l.terms.window(), tried: never, choice: l.choice,
 	}}
 	room := len(deps) + len(l.r.Key)
-	if !f.ghost {
+	if !f.dry {
 		room += firstAnswerBytes
 	}
 	if !f.grow(room) {
@@ -91,7 +91,7 @@ func (f *Fill) Append(b []byte) bool {
 	if limit > 0 && f.length > limit {
 		return f.oversize()
 	}
-	if f.ghost {
+	if f.dry {
 		return true
 	}
 	if need := len(f.blob) + len(b); need > cap(f.blob) {
@@ -158,7 +158,7 @@ func (f *Fill) Commit() bool {
 	if waste := cap(f.blob) - len(f.blob); waste > len(f.blob)/8 {
 		f.grow(len(f.blob)) // else it is kept with the waste, which is paid for
 	}
-	if p := d.policy.Load(); p.never || p.DryRun != f.ghost || !d.cache.reserve(d, entryOverhead) {
+	if p := d.policy.Load(); p.never || p.DryRun != f.dry || !d.cache.reserve(d, entryOverhead) {
 		f.end(nil, true)
 		return false
 	}

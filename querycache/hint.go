@@ -2,6 +2,7 @@ package querycache
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,15 +69,20 @@ func (h *Hint) take(word string) bool {
 	return false
 }
 
-// setAge reads a duration, or a number of seconds.
-func setAge(age **time.Duration, value string) bool {
-	d, err := time.ParseDuration(value)
-	if err != nil {
-		d, err = time.ParseDuration(value + "s")
+// ParseAge reads a duration, or a number of seconds; it is never negative.
+func ParseAge(text string) (age time.Duration, ok bool) {
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second, true
 	}
-	if err != nil || d < 0 {
-		return false
+	age, err := time.ParseDuration(text)
+	return age, err == nil && age >= 0
+}
+
+// setAge notes an age, unless it is none.
+func setAge(age **time.Duration, text string) bool {
+	d, ok := ParseAge(text)
+	if ok {
+		*age = &d
 	}
-	*age = &d
-	return true
+	return ok
 }

@@ -23,8 +23,8 @@ func TestHintOf_ReadsTheFirstCommentOfItsKind(t *testing.T) {
 			&Hint{MaxAge: ptr(5 * time.Minute), StaleWhileRevalidate: ptr(10 * time.Second), Tags: []string{"scores", "Live"}}},
 		{"/* overdrive: max_age=30 stale_while_revalidate=0 */ select 1",
 			&Hint{MaxAge: ptr(30 * time.Second), StaleWhileRevalidate: ptr(time.Duration(0))}},
-		{"/* overdrive: max_age=-1s, swr=x, tag=, colour=red, cache, refresh=1 */ select 1",
-			&Hint{Unknown: []string{"max_age=-1s", "swr=x", "tag=", "colour=red", "cache", "refresh=1"}}},
+		{"/* overdrive: max_age=-1s, max_age=1m5, swr=x, tag=, colour=red, cache, refresh=1 */ select 1",
+			&Hint{Unknown: []string{"max_age=-1s", "max_age=1m5", "swr=x", "tag=", "colour=red", "cache", "refresh=1"}}},
 	} {
 		if got := HintOf([]byte(tt.text)); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", tt.text, got, tt.want)

@@ -13,11 +13,11 @@ type Stats struct {
 	RacesLost     int64 // answers not kept because a write came between
 	Oversize      int64 // answers not kept because of their size
 	Evictions     int64 // entries dropped for want of memory
-	Invalidations int64 // writes ended, and entries found stale
+	Invalidations int64 // writes ended, and entries found invalidated
 	Abandoned     int64 // now: writes of unknown outcome that keep relations unsettled
 	Bytes         int64 // now: of entries, with their overhead
 	Entries       int64 // now
-	GhostEntries  int64 // now: keys kept by a dry run
+	DryEntries    int64 // now: keys kept by a dry run
 }
 
 func (s *Stats) add(o Stats) {
@@ -34,14 +34,14 @@ func (s *Stats) add(o Stats) {
 	s.Abandoned += o.Abandoned
 	s.Bytes += o.Bytes
 	s.Entries += o.Entries
-	s.GhostEntries += o.GhostEntries
+	s.DryEntries += o.DryEntries
 }
 
 // counters are the Stats of a database, each counted by itself; hits are counted by the shards.
 type counters struct {
 	stale, coalesced, misses, dryHits, refreshes  atomic.Int64
 	racesLost, oversize, evictions, invalidations atomic.Int64
-	abandoned, bytes, entries, ghosts             atomic.Int64
+	abandoned, bytes, entries, dryEntries         atomic.Int64
 }
 
 // Stats returns the counters of the database.
@@ -58,6 +58,6 @@ func (d *Database) Stats() Stats {
 		DryHits: s.dryHits.Load(), Refreshes: s.refreshes.Load(),
 		RacesLost: s.racesLost.Load(), Oversize: s.oversize.Load(), Evictions: s.evictions.Load(),
 		Invalidations: s.invalidations.Load(), Abandoned: s.abandoned.Load(),
-		Bytes: s.bytes.Load(), Entries: s.entries.Load(), GhostEntries: s.ghosts.Load(),
+		Bytes: s.bytes.Load(), Entries: s.entries.Load(), DryEntries: s.dryEntries.Load(),
 	}
 }

@@ -11,9 +11,9 @@ import (
 // filled. It belongs to one goroutine. The caller must end it by End, Withdraw or Abandon; all may be called more than once,
 // the first counts. A nil *Write writes nothing, and to end it does nothing.
 //
-//	BeginWrite ──▶ open ──Add──▶ open ──End───────▶ ended: what was kept before is stale
+//	BeginWrite ──▶ open ──Add──▶ open ──End───────▶ ended: what was kept before is invalidated
 //	                              ├──Withdraw──▶ ended: nothing has changed
-//	                              └──Abandon───▶ unsettled ──SettlePeriod──▶ ended: stale
+//	                              └──Abandon───▶ unsettled ──SettlePeriod──▶ ended: invalidated
 type Write struct {
 	database *Database
 	cells    []*cell  // each entered once

@@ -16,7 +16,7 @@ import (
 
 var (
 	cacheColumns = columnsOf("database", "mode", "#entries", "#bytes", "#floor", "#hits", "#stale", "#coalesced", "#misses",
-		"%hit_ratio", "%would_hit_ratio", "#refreshes", "#evictions", "#invalidations", "#races_lost", "#oversize", "#ghosts")
+		"%hit_ratio", "%would_hit_ratio", "#refreshes", "#evictions", "#invalidations", "#races_lost", "#oversize", "#dry_entries")
 	queryColumns = columnsOf("database", "fingerprint", "#calls", "#hits", "%hit_ratio", "%would_hit_ratio", "#time_saved_us",
 		"#avg_miss_us", "#entries", "#bytes", "status", "reason", "query")
 	explainColumns = columnsOf("item", "value")
@@ -148,7 +148,7 @@ func (c *conn) showCache(st *statement) ([][]any, error) {
 		asked := s.Hits + s.Misses
 		rows = append(rows, []any{s.Database, modeOf(&s), s.Entries, s.Bytes, s.Floor, s.Hits, s.Stale, s.Coalesced, s.Misses,
 			ratio(s.Hits, asked), wouldHit(s.DryRun, s.WouldHit, asked), s.Refreshes, s.Evictions, s.Invalidations, s.RacesLost,
-			s.Oversize, s.Ghosts})
+			s.Oversize, s.DryEntries})
 	}
 	return rows, nil
 }

@@ -63,7 +63,7 @@ func (f *fakeProxy) Purge(_ context.Context, database string, what proxy.Purge) 
 
 func (f *fakeProxy) Caches() []proxy.CacheStatus {
 	return []proxy.CacheStatus{
-		{Database: "lab", Enabled: true, DryRun: true, Misses: 10, WouldHit: 4, Ghosts: 3},
+		{Database: "lab", Enabled: true, DryRun: true, Misses: 10, WouldHit: 4, DryEntries: 3},
 		{Database: "shop", Enabled: true, Entries: 2, Bytes: 300, Floor: 1 << 20, Hits: 3, Stale: 1, Misses: 1},
 	}
 }
