@@ -61,6 +61,7 @@ func TestChecklist_O1_EveryDecisionIsShownWithItsReason(t *testing.T) {
 		{"listen news", "session-state", "discard all"}, {"create temp table mine()", "session-state", "discard all"},
 	} {
 		ask(t, c, step.before)
+		b.prime(t, b.fencer, "select 1") // the catalog may have changed
 		b.said(t, c, "select a from t", step.word, all...)
 		ask(t, c, step.after)
 	}

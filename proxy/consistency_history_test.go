@@ -28,9 +28,16 @@ type register struct {
 	index int        // in the history
 	turn  sync.Mutex // held by who writes it, from before a version is issued until the outcome is known
 
-	attempts []*attempt // by version; those below told are forgotten in the end
+	attempts []*attempt // by version; see forget
 	told     int64      // newest version that was acknowledged to its writer, or shown to a reader
 	toldTo   string     // to whom, how and when
+	tellings []telling  // the last ones, in order: never empty
+}
+
+// A telling is the moment from which on a register was told of in this version.
+type telling struct {
+	version int64
+	at      time.Duration
 }
 
 // An outcome is what is known of a write.
@@ -74,7 +81,7 @@ func (h *history) now() time.Duration { return time.Since(h.began) }
 
 // add makes a register that has version 1.
 func (h *history) add(name string) *register {
-	r := &register{name: name, index: len(h.registers), told: 1, toldTo: "the schema"}
+	r := &register{name: name, index: len(h.registers), told: 1, toldTo: "the schema", tellings: []telling{{version: 1}}}
 	r.attempts = []*attempt{{register: r, version: 1, present: true, group: &group{who: "the schema"}, outcome: committed}}
 	h.registers = append(h.registers, r)
 	return r
@@ -102,7 +109,7 @@ func (h *history) set(g *group, n int, o outcome) {
 		a.outcome, a.ended = o, h.now()
 		switch {
 		case o == committed:
-			a.register.tell(a.version, fmt.Sprintf("acknowledged to %s at %v", g.who, stamp(a.ended)))
+			a.register.tell(a.version, a.ended, fmt.Sprintf("acknowledged to %s at %v", g.who, stamp(a.ended)))
 		case o == rolledBack && a.seenBy != "":
 			h.blame(fmt.Sprintf("%s was shown version %d of %s, which was rolled back", a.seenBy, a.version, a.register.name), a.register)
 		}
@@ -117,16 +124,32 @@ func (h *history) known(g *group) bool {
 	return last != open && last != ending
 }
 
-// kept is how many attempts of a register are remembered below the told one, for messages.
-const kept = 8
+const (
+	// remembered is longer than any answer is on its way. An answer may show what was told when it was asked for, and all
+	// later versions.
+	remembered = time.Minute
+	// kept is how many attempts of a register are remembered below those, for messages.
+	kept = 8
+)
 
-func (r *register) tell(version int64, to string) {
+// tell notes at which moment, and to whom, a version was told of.
+func (r *register) tell(version int64, now time.Duration, to string) {
 	if version <= r.told {
 		return
 	}
 	r.told, r.toldTo = version, to
-	if old, _ := r.find(version); old > 16*kept {
-		r.attempts = slices.Delete(r.attempts, 0, old-kept)
+	r.tellings = append(r.tellings, telling{version, now})
+	r.forget(now)
+}
+
+// forget drops the attempts that no answer which is still awaited may show: those below what was told a minute ago. That is
+// not the newest but one, and may be any number of attempts below it, since one that is rolled back is never told of.
+func (r *register) forget(now time.Duration) {
+	for len(r.tellings) > 1 && r.tellings[1].at <= now-remembered {
+		r.tellings = r.tellings[1:]
+	}
+	if needed, _ := r.find(r.tellings[0].version); needed > 16*kept {
+		r.attempts = slices.Delete(r.attempts, 0, needed-kept)
 	}
 }
 
@@ -188,7 +211,7 @@ func (h *history) judge(r *reading) string {
 	}
 	for _, s := range r.sightings {
 		if s.version > 0 && r.wrote(s.register) == nil {
-			s.register.tell(s.version, fmt.Sprintf("shown to %s at %v", r.who, stamp(r.answered)))
+			s.register.tell(s.version, h.now(), fmt.Sprintf("shown to %s at %v", r.who, stamp(r.answered)))
 		}
 	}
 	return ""
@@ -241,8 +264,9 @@ func (r *reading) judge(s sighting) string {
 
 // judgePresence checks that the row was there, or not there, in a version that may be shown.
 func (r *reading) judgePresence(s sighting, floor int64) string {
-	for _, a := range s.register.attempts {
-		if a.version >= floor && a.present == s.present && a.outcome != open && a.outcome != rolledBack {
+	first, _ := s.register.find(floor)
+	for _, a := range s.register.attempts[first:] {
+		if a.present == s.present && a.outcome != open && a.outcome != rolledBack {
 			return ""
 		}
 	}

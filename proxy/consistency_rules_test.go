@@ -3,6 +3,8 @@ package proxy_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // A play is a history with two registers, of which the tests below tell what happens.
@@ -141,4 +143,39 @@ func TestHistory_ARowIsThereOrNot(t *testing.T) {
 	p.reads("", gone)
 	p.writes(committed, p.a)
 	p.reads("present=false is shown for a", gone)
+}
+
+// However many writes came to nothing in between, an answer may be as old as its question.
+func TestHistory_WhatAnAwaitedAnswerMayShowIsRemembered(t *testing.T) {
+	p := newPlay(t)
+	for range 20 * kept {
+		p.writes(committed, p.a)
+	}
+	asked, before := p.floors(nil), p.a.told
+	for range 20 * kept {
+		p.writes(rolledBack, p.a)
+	}
+	p.writes(committed, p.a)
+	early := func(r *reading) { r.floors = asked }
+	p.reads("", early, before)
+	p.reads("", early, p.a.told)
+	p.reads("which is rolled back", early, before+1)
+	p.reads("", func(r *reading) { r.floors, r.sightings = asked, []sighting{{register: p.a, present: true}} })
+	p.reads("which no version from", func(r *reading) { r.floors, r.sightings = asked, []sighting{{register: p.a}} })
+}
+
+func TestHistory_RemembersNoMoreThanAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlay(t)
+		perMinute := 10 * 60
+		for range 10 * perMinute {
+			p.writes(rolledBack, p.a)
+			p.writes(committed, p.a)
+			time.Sleep(time.Minute / time.Duration(perMinute))
+		}
+		attempts, tellings := len(p.a.attempts), len(p.a.tellings)
+		if attempts < 2*perMinute || attempts > 2*perMinute+17*kept || tellings < perMinute || tellings > perMinute+2 {
+			t.Errorf("after ten minutes %d attempts and %d tellings are remembered, of 2×%d and %[3]d a minute", attempts, tellings, perMinute)
+		}
+	})
 }

@@ -248,7 +248,7 @@ func TestConsistency_NoReadIsOlderThanAnAcknowledgedWrite(t *testing.T) {
 	for _, c := range checkers {
 		c.report()
 		if v := c.world.violated(); len(v) > 0 {
-			t.Errorf("%s: %d violations, the first:\n%s", c.name, len(v), v[0])
+			t.Errorf("%s: %d violations, the first ones:\n%s", c.name, len(v), strings.Join(v[:min(3, len(v))], "\n\n"))
 		}
 		if share := c.hitShare(); share < leastHitShare {
 			t.Errorf("%s: the cache answered %.0f%%, so this proves little", c.name, 100*share)
