@@ -15,10 +15,10 @@ import (
 func TestChecklist_R8_ARestartedServerIsBelievedAfterMaxAge(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	chkGOnlyTTL(t)
+	wantOnlyTTL(t)
 	pg := proxytest.StartPostgres(t)
 	pg.Exec("create table t as select 'old' as a; create table u as select 'old' as a")
-	b := chkGStartAt(t, pg, "postgres", new(captured).capture)
+	b := startSteppedAt(t, pg, "postgres", new(captured).capture)
 	c := b.connect(t)
 	b.prime(t, c, sql)
 	b.prime(t, c, "select a from u")
@@ -38,7 +38,7 @@ func TestChecklist_R8_ARestartedServerIsBelievedAfterMaxAge(t *testing.T) {
 func TestChecklist_R9_AWriteThatWaitsForNothingIsReadAtOnce(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	b := chkGStart(t, "chkg_r9", "create table t as select '' as a")
+	b := startStepped(t, "checklist_r9", "create table t as select '' as a")
 	writer, reader := b.connect(t), b.connect(t)
 	hasty := b.connect(t, with("options", "-c synchronous_commit=off"))
 	for i := range 20 {
@@ -60,11 +60,11 @@ func TestChecklist_R9_AWriteThatWaitsForNothingIsReadAtOnce(t *testing.T) {
 // that, however long it took.
 func TestChecklist_R10_AgeIsCountedFromTheQuestionByTheCachesOwnClock(t *testing.T) {
 	t.Parallel()
-	b := chkGStart(t, "chkg_r10", chkGTable)
+	b := startStepped(t, "checklist_r10", rowTable)
 	c := b.connect(t)
-	for form := range chkGRows {
+	for form := range rowQuestions {
 		ask(t, b.real, "update t set a = 'old'")
-		b.overtake(t, b.relay.holdAnswer(t, chkGKey), form, c, "old", func() { b.advance(40 * time.Minute) })
+		b.overtake(t, b.relay.holdAnswer(t, rowKey), form, c, "old", func() { b.advance(40 * time.Minute) })
 		ask(t, b.real, "update t set a = 'new'")
 		b.advance(20 * time.Minute)
 		b.wantRow(t, "an hour after the question", form, c, "old", "hit")
@@ -75,16 +75,16 @@ func TestChecklist_R10_AgeIsCountedFromTheQuestionByTheCachesOwnClock(t *testing
 
 func TestChecklist_R11_AnAnswerOvertakenByAPurgeIsNotKept(t *testing.T) {
 	t.Parallel()
-	b := chkGStart(t, "chkg_r11", chkGTable)
+	b := startStepped(t, "checklist_r11", rowTable)
 	c, other := b.connect(t), b.connect(t)
 	id := b.oid(t, "t")
 	for name, purge := range map[string]func(){
 		"Database.Purge": func() { b.kept().Purge() }, "Cache.Purge": b.cache.Purge, "Invalidate": func() { b.kept().Invalidate(id) },
 	} {
-		for form := range chkGRows {
+		for form := range rowQuestions {
 			ask(t, b.real, "update t set a = 'old'")
 			b.kept().Purge()
-			b.overtake(t, b.relay.holdAnswer(t, chkGKey), form, c, "old", func() {
+			b.overtake(t, b.relay.holdAnswer(t, rowKey), form, c, "old", func() {
 				ask(t, b.real, "update t set a = 'new'") // nobody here knows of it
 				purge()
 			})
@@ -101,7 +101,7 @@ func TestChecklist_R11_AnAnswerOvertakenByAPurgeIsNotKept(t *testing.T) {
 func TestChecklist_R12_AShorterMaxAgeHoldsForWhatIsKeptAlready(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	b := chkGStart(t, "chkg_r12", "create table t as select 'old' as a")
+	b := startStepped(t, "checklist_r12", "create table t as select 'old' as a")
 	c := b.connect(t)
 	b.prime(t, c, sql)
 	ask(t, b.real, "update t set a = 'new'")
@@ -123,13 +123,13 @@ func TestChecklist_R12_AShorterMaxAgeHoldsForWhatIsKeptAlready(t *testing.T) {
 func TestChecklist_R14_ANewProxyStartsEmpty(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	pg := newDatabase(t, "chkg_r14", "create table t as select 'old' as a")
-	b := chkGStartAt(t, pg, "chkg_r14", new(captured).capture)
+	pg := newDatabase(t, "checklist_r14", "create table t as select 'old' as a")
+	b := startSteppedAt(t, pg, "checklist_r14", new(captured).capture)
 	b.prime(t, b.connect(t), sql)
 	if err := <-b.stop(patience); err != nil {
 		t.Fatal(err)
 	}
 	ask(t, b.real, "update t set a = 'new'")
-	next := chkGStartAt(t, pg, "chkg_r14")
+	next := startSteppedAt(t, pg, "checklist_r14")
 	next.want(t, "after the restart", next.connect(t), sql, "miss")
 }

@@ -15,44 +15,44 @@ import (
 
 func TestChecklist_I17_TablesWithoutReplicaIdentityAreWritten(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_i17",
+	f := startWriter(t, "checklist_i17",
 		`create table t(a int); insert into t values (1); create table u(a int primary key); insert into u values (1);
 			alter table u replica identity nothing; create table w(a int); insert into w values (1); alter table w replica identity full`)
 	for _, table := range []string{"t", "u", "w"} {
 		query := "select sum(a) from " + table
-		f.seen(t, chkFWrite{query: query, write: "update " + table + " set a = a + 1"},
-			chkFWrite{query: query, write: "delete from " + table, before: "insert into " + table + " values (50)"},
-			chkFWrite{query: query, write: "insert into " + table + " select coalesce(max(a), 0) + 1 from " + table},
-			chkFWrite{query: query, write: "truncate " + table, before: "insert into " + table + " values (50)"})
+		f.seen(t, seenWrite{query: query, write: "update " + table + " set a = a + 1"},
+			seenWrite{query: query, write: "delete from " + table, before: "insert into " + table + " values (50)"},
+			seenWrite{query: query, write: "insert into " + table + " select coalesce(max(a), 0) + 1 from " + table},
+			seenWrite{query: query, write: "truncate " + table, before: "insert into " + table + " values (50)"})
 	}
 }
 
 func TestChecklist_I18_ViewsOfViewsFollowTheirTables(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_i18", `create table t(a int); insert into t values (1); create table u(b int); insert into u values (1);
+	f := startWriter(t, "checklist_i18", `create table t(a int); insert into t values (1); create table u(b int); insert into u values (1);
 		create table unrelated(a int); create view one as select a from t; create view two as select a, b from one, u;
 		create view three as select sum(a) as a, sum(b) as b from two;
 		create view four as with w as (select a from three) select a from w; create schema s; create view s.one as select b as a from u;
 		create table base(a int); create table heir() inherits (base); create view family as select a from base;
 		create view over_family as select sum(a) as a from family`)
 	for _, query := range []string{"select a, b from three", "select a from four", "select x.a from four x, unrelated right join t using (a)"} {
-		f.seen(t, chkFWrite{query: "select a, b from three", write: "update u set b = b + 1"},
-			chkFWrite{query: query, write: "update t set a = a + 1", loose: strings.Contains(query, "right")})
+		f.seen(t, seenWrite{query: "select a, b from three", write: "update u set b = b + 1"},
+			seenWrite{query: query, write: "update t set a = a + 1", loose: strings.Contains(query, "right")})
 	}
-	f.seen(t, chkFWrite{query: "select a from over_family", write: "insert into heir values (1)"},
-		chkFWrite{query: "select a from over_family", write: "insert into base values (1)"},
-		chkFWrite{query: "select a from s.one", write: "update u set b = b + 1"},
-		chkFWrite{query: "select a from four", write: "create or replace view one as select a + 1 as a from t",
+	f.seen(t, seenWrite{query: "select a from over_family", write: "insert into heir values (1)"},
+		seenWrite{query: "select a from over_family", write: "insert into base values (1)"},
+		seenWrite{query: "select a from s.one", write: "update u set b = b + 1"},
+		seenWrite{query: "select a from four", write: "create or replace view one as select a + 1 as a from t",
 			before: "create or replace view one as select a from t", simple: true},
-		chkFWrite{query: "select a from over_family", write: "create table late() inherits (base);;insert into late values (5)",
-			simple: true}, chkFWrite{query: "select a from over_family", write: "insert into late values (5)"})
+		seenWrite{query: "select a from over_family", write: "create table late() inherits (base);;insert into late values (5)",
+			simple: true}, seenWrite{query: "select a from over_family", write: "insert into late values (5)"})
 	f.stays(t, "select a, b from three", "insert into unrelated values (1)", "insert into base values (1)")
 	f.stays(t, "select a from four", "insert into heir values (1)")
 }
 
 func TestChecklist_I19_NamesOfWithQueriesAreNoTables(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_i19", "create table t(a int); insert into t values (1); create table other(a int); insert into other values (1)")
+	f := startWriter(t, "checklist_i19", "create table t(a int); insert into t values (1); create table other(a int); insert into other values (1)")
 	for _, query := range []string{"with t as (select 1 as a) select a from t",
 		"with recursive t(a) as (select 1 union all select a + 1 from t where a < 3) select a from t",
 		"with t as (select a from other) select a from t", "select t.a from other t", "select t.a from (select 5 as a) t",
@@ -66,16 +66,16 @@ func TestChecklist_I19_NamesOfWithQueriesAreNoTables(t *testing.T) {
 		"with t as (select a from t), u as (select a from t) select a from u", "with w as (select 1) select a from t, w",
 		"select x.a from t x, other t", "with other as (table t) table other",
 	} {
-		f.seen(t, chkFWrite{query: query, write: "update t set a = a + 1"})
+		f.seen(t, seenWrite{query: query, write: "update t set a = a + 1"})
 	}
-	f.seen(t, chkFWrite{query: "select sum(a) from t", write: "with t as (select 7 as a) insert into t select a from t"},
-		chkFWrite{query: "select sum(a) from t", write: "with other as (insert into t values (1) returning a) select a from other"},
-		chkFWrite{query: "select sum(a) from t", write: "with t as (select 1 as a) update t set a = a + 1"})
+	f.seen(t, seenWrite{query: "select sum(a) from t", write: "with t as (select 7 as a) insert into t select a from t"},
+		seenWrite{query: "select sum(a) from t", write: "with other as (insert into t values (1) returning a) select a from other"},
+		seenWrite{query: "select sum(a) from t", write: "with t as (select 1 as a) update t set a = a + 1"})
 }
 
 func TestChecklist_I20_RolledBackSubtransactionsHideNothing(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_i20", "create table t(a int); insert into t values (1); create table u(a int); insert into u values (1)")
+	f := startWriter(t, "checklist_i20", "create table t(a int); insert into t values (1); create table u(a int); insert into u values (1)")
 	const rows, other = "select sum(a) from t", "select sum(a) from u"
 	for _, write := range []string{
 		"begin;;savepoint s;;insert into t values (5);;rollback to s;;insert into t values (6);;commit",
@@ -87,7 +87,7 @@ func TestChecklist_I20_RolledBackSubtransactionsHideNothing(t *testing.T) {
 		"do $$ begin begin insert into t values (5); perform 1 / 0; exception when others then insert into t values (7); end; end $$",
 		"do $$ begin insert into t values (5); begin delete from t; perform 1 / 0; exception when others then null; end; end $$",
 	} {
-		f.seen(t, chkFWrite{query: rows, write: write})
+		f.seen(t, seenWrite{query: rows, write: write})
 		f.right(t, other)
 	}
 	// What was rolled back altogether changes nothing, for anybody, at any time.
@@ -96,7 +96,7 @@ func TestChecklist_I20_RolledBackSubtransactionsHideNothing(t *testing.T) {
 		"begin;;savepoint s;;insert into t values (5);;release s;;rollback",
 		"begin;;insert into t values (5);;prepare q as select 1;;rollback;;deallocate q;;discard all"} {
 		f.hits(t, rows)
-		for _, step := range chkFSteps(write) {
+		for _, step := range stepsOf(write) {
 			ask(t, f.writer, step)
 			wantFresh(t, step+" of "+write, rows, f.real, f.reader)
 		}
@@ -114,14 +114,14 @@ func TestChecklist_I20_RolledBackSubtransactionsHideNothing(t *testing.T) {
 
 func TestChecklist_I21_ReplicasRestoresAndBulkLoadsAreSeen(t *testing.T) {
 	t.Parallel()
-	t.Run("the role of a replica", chkFReplicaRole)
-	t.Run("restore and bulk load", chkFLoads)
-	t.Run("subscription", chkFSubscription)
+	t.Run("the role of a replica", checkReplicaRole)
+	t.Run("restore and bulk load", checkLoads)
+	t.Run("subscription", checkSubscription)
 }
 
-// chkFReplicaRole is about what writes while the ordinary triggers and foreign keys are off.
-func chkFReplicaRole(t *testing.T) {
-	f := chkFStart(t, "chkf_i21", `create table t(a int); insert into t values (1); create table log(n int);
+// checkReplicaRole is about what writes while the ordinary triggers and foreign keys are off.
+func checkReplicaRole(t *testing.T) {
+	f := startWriter(t, "checklist_i21", `create table t(a int); insert into t values (1); create table log(n int);
 		create function logs() returns trigger language plpgsql as 'begin insert into log values (1); return new; end';
 		create trigger always after insert on t for each row execute function logs(); alter table t enable always trigger always;
 		create table r(a int); create trigger rep after insert on r for each row execute function logs();
@@ -131,13 +131,13 @@ func chkFReplicaRole(t *testing.T) {
 		"select count(*) from t": "insert into t values (1)", "select sum(n) from log": "insert into t values (2)",
 		"select count(n) from log": "insert into r values (1)", "select count(*) from child": "delete from parent;;truncate child",
 	} {
-		f.seen(t, chkFWrite{query: query, write: "set session_replication_role = replica;;" + write + ";;discard all",
+		f.seen(t, seenWrite{query: query, write: "set session_replication_role = replica;;" + write + ";;discard all",
 			before: "truncate parent, child;;insert into parent values (1);;insert into child values (1)", simple: true})
 	}
 }
 
-func chkFLoads(t *testing.T) {
-	f := chkFStart(t, "chkf_i21_loads", "create table t(a int); insert into t values (1); create table bulk(a int)")
+func checkLoads(t *testing.T) {
+	f := startWriter(t, "checklist_i21_loads", "create table t(a int); insert into t values (1); create table bulk(a int)")
 	const count = "select count(*) from bulk"
 	f.hits(t, count)
 	before := f.cache.Stats().Invalidations
@@ -153,7 +153,7 @@ func chkFLoads(t *testing.T) {
 }
 
 // restores has pg_restore load through the proxy what pg_dump took.
-func (f *chkFBench) restores(t *testing.T) {
+func (f *writerBench) restores(t *testing.T) {
 	dump, restore := filepath.Join(f.pg.BinDir(), "pg_dump"), filepath.Join(f.pg.BinDir(), "pg_restore")
 	for _, program := range []string{dump, restore} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -180,22 +180,22 @@ func (f *chkFBench) restores(t *testing.T) {
 	}
 }
 
-// chkFSubscription is about the worker of a subscription, which writes around the proxy.
-func chkFSubscription(t *testing.T) {
+// checkSubscription is about the worker of a subscription, which writes around the proxy.
+func checkSubscription(t *testing.T) {
 	const age = time.Second
 	pg := proxytest.StartPostgres(t, proxytest.WithSetting("wal_level", "logical"))
 	pg.Exec("create database source")
 	pg.Exec("create database target")
 	pg.ExecIn("source", "create table t(a int primary key)")
 	pg.ExecIn("source", "create publication p for table t")
-	pg.ExecIn("source", "select pg_create_logical_replication_slot('chkf', 'pgoutput')")
+	pg.ExecIn("source", "select pg_create_logical_replication_slot('checklist', 'pgoutput')")
 	pg.ExecIn("target", "create table t(a int primary key)")
 	pg.ExecIn("target",
 		fmt.Sprintf(`create subscription s connection 'host=127.0.0.1 port=%d dbname=source user=postgres' publication p with (create_slot =
-			false, slot_name = 'chkf', copy_data = false)`, pg.Port()))
+			false, slot_name = 'checklist', copy_data = false)`, pg.Port()))
 	s := setup{upstream: pg.Addr(), database: "target", size: 2, caching: true}
-	chkFMaxAge(age)(&s)
-	f := &chkFBench{instance: start(t, s), pg: pg, database: "target", real: direct(t, pg, "target")}
+	withMaxAge(age)(&s)
+	f := &writerBench{instance: start(t, s), pg: pg, database: "target", real: direct(t, pg, "target")}
 	f.writer, f.reader = f.connect(t, "target"), f.connect(t, "target")
 	const query = "select count(*), sum(a) from t"
 	for i, write := range []string{"insert into t values (1), (2)", "update t set a = a + 10", "truncate t"} {
@@ -211,7 +211,7 @@ func chkFSubscription(t *testing.T) {
 
 func TestChecklist_I22_LargeTransactionsHoldNobodyUp(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_i22", "create table big(a int); insert into big values (1); create table small(a int); insert into small values (1)")
+	f := startWriter(t, "checklist_i22", "create table big(a int); insert into big values (1); create table small(a int); insert into small values (1)")
 	const big, small = "select count(*) from big", "select sum(a) from small"
 	other := f.connect(t, f.database)
 	f.hits(t, big, small)
@@ -227,7 +227,7 @@ func TestChecklist_I22_LargeTransactionsHoldNobodyUp(t *testing.T) {
 				t.Errorf("during %s: %v", during, err)
 			}
 			wantFresh(t, "a small write during "+during, small, f.real, f.reader, other)
-			if chkFPrime(t, f.reader, small) {
+			if primeAll(t, f.reader, small) {
 				wantFresh(t, "priming during "+during, small, f.real, f.reader)
 			}
 		}
@@ -240,7 +240,7 @@ func TestChecklist_I22_LargeTransactionsHoldNobodyUp(t *testing.T) {
 	ask(t, f.writer, "commit")
 	wantFresh(t, "COMMIT", big, f.real, f.writer, f.reader)
 	f.hits(t, big)
-	chkFCopy(t, f.dial(t, proxytest.Login{User: "postgres", Database: f.database}), proxytest.Query("copy big from stdin"),
+	copyRows(t, f.dial(t, proxytest.Login{User: "postgres", Database: f.database}), proxytest.Query("copy big from stdin"),
 		func() { served("COPY") })
 	wantFresh(t, "COPY", big, f.real, f.writer, f.reader)
 	// A statement that is being executed, rather than a transaction that waits.

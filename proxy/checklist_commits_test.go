@@ -16,7 +16,7 @@ func TestChecklist_T11_CommitPreparedIsWhenAPreparedTransactionIsSeen(t *testing
 	const sql = "select a from t"
 	pg := proxytest.StartPostgres(t, proxytest.WithSetting("max_prepared_transactions", "4"))
 	pg.Exec("create table t as select '0' as a")
-	b := chkGStartAt(t, pg, "postgres")
+	b := startSteppedAt(t, pg, "postgres")
 	writer, reader, finisher := b.connect(t), b.connect(t), b.connect(t)
 	for i, end := range []string{"commit prepared 'x'", "rollback prepared 'x'", "commit prepared 'x'"} {
 		b.prime(t, reader, sql)
@@ -40,7 +40,7 @@ func TestChecklist_T11_CommitPreparedIsWhenAPreparedTransactionIsSeen(t *testing
 func TestChecklist_T12_EveryKindOfEndIsTakenForWhatItIs(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	b := chkGStart(t, "chkg_t12", "create table t as select '0' as a")
+	b := startStepped(t, "checklist_t12", "create table t as select '0' as a")
 	writer, reader := b.connect(t), b.connect(t)
 	ask(t, writer, "begin")
 	for i, end := range []string{"commit and chain", "rollback and chain", "end and chain", "abort and chain", "commit and chain"} {
@@ -71,7 +71,7 @@ func TestChecklist_T12_EveryKindOfEndIsTakenForWhatItIs(t *testing.T) {
 // What is deferred happens between COMMIT and its answer, to tables that no statement named, and may fail it.
 func TestChecklist_T13_WhatIsDeferredToTheCommitCounts(t *testing.T) {
 	t.Parallel()
-	b := chkGStart(t, "chkg_t13", `create table t(a text); create table log as select 'none' as a;
+	b := startStepped(t, "checklist_t13", `create table t(a text); create table log as select 'none' as a;
 		create function logs() returns trigger language plpgsql as 'begin update log set a = new.a; return null; end';
 		create constraint trigger tr after insert on t deferrable initially deferred for each row execute function logs();
 		create table parent(id int primary key); create table child(id int references parent deferrable initially deferred, a text)`)
@@ -104,7 +104,7 @@ func TestChecklist_T13_WhatIsDeferredToTheCommitCounts(t *testing.T) {
 func TestChecklist_T14_DDLThatIsRolledBackLeavesTheOldColumns(t *testing.T) {
 	t.Parallel()
 	const sql = "select * from t"
-	b := chkGStart(t, "chkg_t14", "create table t as select 'old' as a; create table other as select 'other' as a, 'b' as b")
+	b := startStepped(t, "checklist_t14", "create table t as select 'old' as a; create table other as select 'other' as a, 'b' as b")
 	writer, reader := b.connect(t), b.connect(t)
 	for _, ddl := range []string{
 		"alter table t add column b text default 'new'", "alter table t alter column a type varchar(2) using 'x'",
@@ -134,7 +134,7 @@ func TestChecklist_T14_DDLThatIsRolledBackLeavesTheOldColumns(t *testing.T) {
 func TestChecklist_T15_NobodySeesHalfATransaction(t *testing.T) {
 	t.Parallel()
 	const first, second, both = "select a from t", "select a from u", "select t.a || u.a from t, u"
-	b := chkGStart(t, "chkg_t15", "create table t as select '0' as a; create table u as select '0' as a")
+	b := startStepped(t, "checklist_t15", "create table t as select '0' as a; create table u as select '0' as a")
 	writer, reader := b.connect(t), b.connect(t)
 	want := func(when, value string) {
 		t.Helper()
@@ -175,11 +175,11 @@ func TestChecklist_T15_NobodySeesHalfATransaction(t *testing.T) {
 // with any server: an answer that was asked for before a write is not kept after it, however late it comes.
 func TestChecklist_T16_AnAnswerFromBeforeAWriteIsNotKeptHoweverLateItComes(t *testing.T) {
 	t.Parallel()
-	chkGOnlyTTL(t)
-	b := chkGStart(t, "chkg_t16", chkGTable)
+	wantOnlyTTL(t)
+	b := startStepped(t, "checklist_t16", rowTable)
 	writer, lagging, reader := b.connect(t), b.connect(t), b.connect(t)
-	held := b.relay.holdAnswer(t, chkGKey)
-	answer := chkGAsking(t, lagging, "simple")
+	held := b.relay.holdAnswer(t, rowKey)
+	answer := askRow(t, lagging, "simple")
 	<-held.reached
 	for range 5 { // it lags by several writes
 		ask(t, writer, "update t set a = 'new'")
@@ -188,6 +188,6 @@ func TestChecklist_T16_AnAnswerFromBeforeAWriteIsNotKeptHoweverLateItComes(t *te
 	if got := <-answer; got.value != "old" || got.err != nil {
 		t.Fatalf("the replica answers %q, %v, want what was before the writes", got.value, got.err)
 	}
-	b.wantValue(t, "after the late answer", reader, chkGRow, "new", "miss")
-	b.wantValue(t, "after the late answer", lagging, chkGRow, "new", "hit")
+	b.wantValue(t, "after the late answer", reader, rowQuery, "new", "miss")
+	b.wantValue(t, "after the late answer", lagging, rowQuery, "new", "hit")
 }

@@ -15,38 +15,38 @@ import (
 	"overdrive/querycache"
 )
 
-// chkGConsole is a console that waits until it knows the proxy that it is about.
-type chkGConsole struct {
+// consoleBench is a console that waits until it knows the proxy that it is about.
+type consoleBench struct {
 	*admin.Console
 	attached chan struct{}
 }
 
-func (c *chkGConsole) Serve(ctx context.Context, nc net.Conn, user string) {
+func (c *consoleBench) Serve(ctx context.Context, nc net.Conn, user string) {
 	<-c.attached
 	c.Console.Serve(ctx, nc, user)
 }
 
-// chkGStartWithConsole is chkGStart with a console whose administrator is postgres. Its log is the proxy's.
-func chkGStartWithConsole(t *testing.T, name, sql string, edits ...func(*proxy.Options)) (b *chkGBench, administrator *pgconn.PgConn) {
+// startWithConsole is startStepped with a console whose administrator is postgres. Its log is the proxy's.
+func startWithConsole(t *testing.T, name, sql string, edits ...func(*proxy.Options)) (b *steppedBench, administrator *pgconn.PgConn) {
 	t.Helper()
-	console := &chkGConsole{attached: make(chan struct{})}
-	b = chkGStart(t, name, sql, append(edits, console.install)...)
+	console := &consoleBench{attached: make(chan struct{})}
+	b = startStepped(t, name, sql, append(edits, console.install)...)
 	console.attach(b.Server)
 	return b, b.instance.connect(t, "overdrive")
 }
 
-func (c *chkGConsole) install(o *proxy.Options) {
+func (c *consoleBench) install(o *proxy.Options) {
 	c.Console = admin.New(admin.Options{Admins: []string{"postgres"}, Logger: o.Logger})
 	o.Console = c
 }
 
-func (c *chkGConsole) attach(s *proxy.Server) {
+func (c *consoleBench) attach(s *proxy.Server) {
 	c.Attach(s)
 	close(c.attached)
 }
 
-// chkGRowsOf returns the rows of an answer, each by the names of its columns.
-func chkGRowsOf(t *testing.T, c *pgconn.PgConn, sql string) (rows []map[string]string) {
+// rowsByColumn returns the rows of an answer, each by the names of its columns.
+func rowsByColumn(t *testing.T, c *pgconn.PgConn, sql string) (rows []map[string]string) {
 	t.Helper()
 	results, err := c.Exec(t.Context(), sql).ReadAll()
 	if err != nil {
@@ -64,11 +64,11 @@ func chkGRowsOf(t *testing.T, c *pgconn.PgConn, sql string) (rows []map[string]s
 	return rows
 }
 
-// chkGExplain returns the items of EXPLAIN CACHE.
-func chkGExplain(t *testing.T, console *pgconn.PgConn, sql string) map[string]string {
+// explainRow returns the items of EXPLAIN CACHE.
+func explainRow(t *testing.T, console *pgconn.PgConn, sql string) map[string]string {
 	t.Helper()
 	items := make(map[string]string)
-	for _, row := range chkGRowsOf(t, console, "explain cache '"+strings.ReplaceAll(sql, "'", "''")+"'") {
+	for _, row := range rowsByColumn(t, console, "explain cache '"+strings.ReplaceAll(sql, "'", "''")+"'") {
 		items[row["item"]] = row["value"]
 	}
 	return items
@@ -77,8 +77,8 @@ func chkGExplain(t *testing.T, console *pgconn.PgConn, sql string) map[string]st
 // The console's clients prove who they are as all others do. What it shows holds nobody's values.
 func TestChecklist_A10_TheConsoleIsForAdministratorsAndTellsNoValues(t *testing.T) {
 	t.Parallel()
-	const secret = "chkgsecret"
-	b, console := chkGStartWithConsole(t, "chkg_a10", "create table t as select '"+secret+"' as a", new(captured).capture)
+	const secret = "checklistsecret"
+	b, console := startWithConsole(t, "checklist_a10", "create table t as select '"+secret+"' as a", new(captured).capture)
 	c := b.connect(t)
 	b.prime(t, c, "select a from t where a = '"+secret+"'")
 	for _, sql := range []string{"select a, now() from t where a = '" + secret + "'", "select '" + secret + "' from nowhere", "select '" + secret,
@@ -90,7 +90,7 @@ func TestChecklist_A10_TheConsoleIsForAdministratorsAndTellsNoValues(t *testing.
 	}
 	for _, show := range []string{"show cache", "show queries", "show clients", "show pools", "show stats", "show databases", "show config",
 		"explain cache 'select a from t where a = ''" + secret + "'''"} {
-		if got := fmt.Sprint(chkGRowsOf(t, console, show)); strings.Contains(got, secret) || got == "[]" && show == "show queries" {
+		if got := fmt.Sprint(rowsByColumn(t, console, show)); strings.Contains(got, secret) || got == "[]" && show == "show queries" {
 			t.Errorf("%s shows %s", show, got)
 		}
 	}
@@ -103,8 +103,8 @@ func TestChecklist_A10_TheConsoleIsForAdministratorsAndTellsNoValues(t *testing.
 		}
 		wantState(t, err, "42501")
 	}
-	second := &chkGConsole{attached: make(chan struct{})}
-	locked := start(t, setup{upstream: b.relay.address, database: "chkg_a10", size: 1, options: func(o *proxy.Options) {
+	second := &consoleBench{attached: make(chan struct{})}
+	locked := start(t, setup{upstream: b.relay.address, database: "checklist_a10", size: 1, options: func(o *proxy.Options) {
 		new(captured).capture(o)
 		second.install(o)
 		o.AuthMethod, o.Users = pgauth.MethodPassword, userList(t, map[string]string{"postgres": "right"})
@@ -112,7 +112,7 @@ func TestChecklist_A10_TheConsoleIsForAdministratorsAndTellsNoValues(t *testing.
 	second.attach(locked.Server)
 	_, err := pgconn.ConnectConfig(t.Context(), &locked.config(t, "overdrive", as("postgres", "wrong")).Config)
 	wantState(t, err, "28P01")
-	chkGRowsOf(t, locked.connect(t, "overdrive", as("postgres", "right")), "show cache")
+	rowsByColumn(t, locked.connect(t, "overdrive", as("postgres", "right")), "show cache")
 	b.want(t, "after what a stranger tried", b.connect(t), "select a from t where a = '"+secret+"'", "hit")
 }
 
@@ -120,17 +120,17 @@ func TestChecklist_A10_TheConsoleIsForAdministratorsAndTellsNoValues(t *testing.
 func TestChecklist_A12_ANoisyNeighbourLeavesOthersTheirFloor(t *testing.T) {
 	t.Parallel()
 	const budget = 1 << 20
-	quiet := newDatabase(t, "chkg_a12_quiet", "create table t as select i::text as a from generate_series(1, 50) i")
-	b := chkGStart(t, "chkg_a12", "create table t as select 'noise' as a", func(o *proxy.Options) {
+	quiet := newDatabase(t, "checklist_a12_quiet", "create table t as select i::text as a from generate_series(1, 50) i")
+	b := startStepped(t, "checklist_a12", "create table t as select 'noise' as a", func(o *proxy.Options) {
 		o.Cache = querycache.New(querycache.Options{MaxBytes: budget})
 		second := o.Databases[0]
-		second.Name, second.Target.Database = "chkg_a12_quiet", "chkg_a12_quiet"
+		second.Name, second.Target.Database = "checklist_a12_quiet", "checklist_a12_quiet"
 		policy := *second.Cache
 		policy.Floor = 128 << 10
 		second.Cache = &policy
 		o.Databases = append(o.Databases, second)
 	})
-	c, noisy, real := b.instance.connect(t, "chkg_a12_quiet"), b.connect(t), direct(t, quiet, "chkg_a12_quiet")
+	c, noisy, real := b.instance.connect(t, "checklist_a12_quiet"), b.connect(t), direct(t, quiet, "checklist_a12_quiet")
 	queries := make([]string, 50)
 	for i := range queries {
 		queries[i] = fmt.Sprintf("select a from t where a = '%d'", i)
@@ -177,7 +177,7 @@ func TestChecklist_A12_ANoisyNeighbourLeavesOthersTheirFloor(t *testing.T) {
 
 func TestChecklist_O2_ExplainCacheTellsWhatWouldBecomeOfAStatement(t *testing.T) {
 	t.Parallel()
-	b, console := chkGStartWithConsole(t, "chkg_o2", "create table t as select 'a' as a; create table u as select 'b' as b; create view v as select a from t")
+	b, console := startWithConsole(t, "checklist_o2", "create table t as select 'a' as a; create table u as select 'b' as b; create view v as select a from t")
 	c := b.connect(t)
 	for sql, wants := range map[string]map[string]string{
 		"select a from t, u":         {"status": "cacheable", "reads": "public.t, public.u", "max_age": "1h", "in the key: TimeZone": "UTC"},
@@ -190,7 +190,7 @@ func TestChecklist_O2_ExplainCacheTellsWhatWouldBecomeOfAStatement(t *testing.T)
 			"status": "cacheable", "max_age": "5m", "stale_while_revalidate": "10s", "tags": "scores", "ignored in the hint": "colour"},
 		"/* overdrive: no-cache */ select a from t": {"status": "hint", "reason": "hint"},
 	} {
-		got := chkGExplain(t, console, sql)
+		got := explainRow(t, console, sql)
 		for item, part := range wants {
 			if value, found := got[item]; !found || !strings.Contains(value, part) {
 				t.Errorf("%s: %s is %q, want %q; all of it: %v", sql, item, value, part, got)
@@ -202,7 +202,7 @@ func TestChecklist_O2_ExplainCacheTellsWhatWouldBecomeOfAStatement(t *testing.T)
 		}
 	}
 	b.prime(t, c, "select a from t where a = 'x'")
-	if got := chkGExplain(t, console, "select a from t where a = 'x'"); got["hits"] == "" || got["hits"] == "0" || got["fingerprint"] == "" {
+	if got := explainRow(t, console, "select a from t where a = 'x'"); got["hits"] == "" || got["hits"] == "0" || got["fingerprint"] == "" {
 		t.Errorf("after hits: %v", got)
 	}
 	// The server is not asked to run anything.
@@ -214,14 +214,14 @@ func TestChecklist_O2_ExplainCacheTellsWhatWouldBecomeOfAStatement(t *testing.T)
 func TestChecklist_O3_APurgeIsOverWhenItSaysSo(t *testing.T) {
 	t.Parallel()
 	const tagged, other = "/* overdrive: tag=scores */ select a from t", "select b from u"
-	b, console := chkGStartWithConsole(t, "chkg_o3", "create table t as select 'old' as a; create table u as select 'old' as b")
+	b, console := startWithConsole(t, "checklist_o3", "create table t as select 'old' as a; create table u as select 'old' as b")
 	c, reader := b.connect(t), b.connect(t)
 	b.prime(t, c, tagged)
-	id := chkGExplain(t, console, tagged)["fingerprint"]
+	id := explainRow(t, console, tagged)["fingerprint"]
 	values := 0
 	for command, spares := range map[string]bool{
 		"purge all": false, "purge table t": true, "purge table public.t": true, "purge tag 'scores'": true, "purge query " + id: true,
-		"purge all database chkg_o3": false, "purge tag 'scores' database chkg_o3": true,
+		"purge all database checklist_o3": false, "purge tag 'scores' database checklist_o3": true,
 	} {
 		for range 3 {
 			b.prime(t, c, tagged)

@@ -7,18 +7,18 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// chkFNever is what may be said of a query whose answer must not be kept.
-const chkFNever = "volatile uncacheable"
+// neverKept is what may be said of a query whose answer must not be kept.
+const neverKept = "volatile uncacheable"
 
 func TestChecklist_F1_TheClockAndTheUserAreNeverCached(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_f1", `create table ev(id int, at timestamptz default now(), "current_user" text, "now" text, "current_date" text);
+	f := startWriter(t, "checklist_f1", `create table ev(id int, at timestamptz default now(), "current_user" text, "now" text, "current_date" text);
 		insert into ev values (1, '2020-01-01', 'somebody', 'then', 'another day')`)
-	f.moves(t, chkFNever, "select now()", "select localtimestamp", "select LOCALTIMESTAMP(6)", "select current_timestamp", "select current_time",
+	f.moves(t, neverKept, "select now()", "select localtimestamp", "select LOCALTIMESTAMP(6)", "select current_timestamp", "select current_time",
 		"select localtime", "select transaction_timestamp()", "select pg_catalog.now()", `select "now"()`, "select now() - at from ev",
 		"values (now())",
 		"with w as (select now() as n) select n from w", "select n from ev, lateral (select now() as n) x")
-	f.never(t, chkFNever, "select current_date", "select current_date - 1", "select current_date/* a day */", "select CURRENT_DATE",
+	f.never(t, neverKept, "select current_date", "select current_date - 1", "select current_date/* a day */", "select CURRENT_DATE",
 		"select id from ev where at < now()",
 		"select id from ev where at < current_timestamp - interval '1 hour'", "select id from ev order by at - now()",
 		"select id from ev limit extract(hour from now()) + 1",
@@ -30,7 +30,7 @@ func TestChecklist_F1_TheClockAndTheUserAreNeverCached(t *testing.T) {
 		"select current_schema()", "select current_schemas(true)", "select current_database()", "select getpgusername()",
 		"select id from ev where current_user = 'postgres'", "select case when id = 1 then current_user end from ev")
 	if f.version(t) >= 160000 {
-		f.never(t, chkFNever, "select system_user")
+		f.never(t, neverKept, "select system_user")
 	}
 	// Columns, strings and comments of such a name are not the clock.
 	f.hits(t, `select "current_user", "now", "current_date", 'a current_date' from ev -- current_date`, "select ev.now from ev",
@@ -39,7 +39,7 @@ func TestChecklist_F1_TheClockAndTheUserAreNeverCached(t *testing.T) {
 
 func TestChecklist_F2_ChanceIsNeverCached(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_f2", "create table ev(id int); insert into ev select generate_series(1, 100)")
+	f := startWriter(t, "checklist_f2", "create table ev(id int); insert into ev select generate_series(1, 100)")
 	f.moves(t, "volatile", "select random()", "select gen_random_uuid()", "select clock_timestamp()", "select timeofday()",
 		"select id, random() from ev", "select id from ev order by random()", "select x from (select random() as x) y",
 		"select max(random()) from ev",
@@ -52,20 +52,20 @@ func TestChecklist_F2_ChanceIsNeverCached(t *testing.T) {
 
 func TestChecklist_F3_SequencesAreNeverCached(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_f3", "create sequence s; select nextval('s'); create table ev(id serial)")
-	f.moves(t, chkFNever, "select nextval('s')", "select nextval('s'::regclass) as n", "select nextval(pg_get_serial_sequence('ev', 'id'))")
-	f.never(t, chkFNever, "select currval('s')", "select lastval()", "select setval('s', 1000)", "select setval('s', 2000, false)",
+	f := startWriter(t, "checklist_f3", "create sequence s; select nextval('s'); create table ev(id serial)")
+	f.moves(t, neverKept, "select nextval('s')", "select nextval('s'::regclass) as n", "select nextval(pg_get_serial_sequence('ev', 'id'))")
+	f.never(t, neverKept, "select currval('s')", "select lastval()", "select setval('s', 1000)", "select setval('s', 2000, false)",
 		"select last_value from s",
 		"select * from s", "table s", "select last_value from ev_id_seq", "select count(*) from ev, s", "select last_value from pg_sequences")
-	f.seen(t, chkFWrite{query: "select last_value, is_called from s", write: "select nextval('s')", loose: true},
-		chkFWrite{query: "table s", write: "select setval('s', 50)", before: "select nextval('s')", loose: true},
-		chkFWrite{query: "select last_value from ev_id_seq", write: "insert into ev default values", before: "insert into ev default values",
+	f.seen(t, seenWrite{query: "select last_value, is_called from s", write: "select nextval('s')", loose: true},
+		seenWrite{query: "table s", write: "select setval('s', 50)", before: "select nextval('s')", loose: true},
+		seenWrite{query: "select last_value from ev_id_seq", write: "insert into ev default values", before: "insert into ev default values",
 			loose: true})
 }
 
 func TestChecklist_F4_SleepIsAlwaysSlept(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_f4", "create table ev as select 1 as id")
+	f := startWriter(t, "checklist_f4", "create table ev as select 1 as id")
 	const nap = 20 * time.Millisecond
 	for _, sql := range []string{"select pg_sleep(0.02)", "select id, pg_sleep(0.02) from ev", "select pg_sleep_for('20 ms')",
 		"select id from ev where pg_sleep(0.02) is not null"} {
@@ -81,8 +81,8 @@ func TestChecklist_F4_SleepIsAlwaysSlept(t *testing.T) {
 
 func TestChecklist_F5_AdvisoryLocksAreTakenAndHeld(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_f5", "create table ev as select 1 as id")
-	const words = chkFNever + " session-state"
+	f := startWriter(t, "checklist_f5", "create table ev as select 1 as id")
+	const words = neverKept + " session-state"
 	f.never(t, words, "select pg_advisory_xact_lock(5)", "select pg_try_advisory_xact_lock(5)", "select pg_try_advisory_lock_shared(9)",
 		"select pg_advisory_unlock_all()")
 	for i, lock := range []string{"select pg_advisory_lock(7)", "select pg_try_advisory_lock(7)", "select pg_try_advisory_lock(id, 7) from ev",
@@ -110,9 +110,9 @@ func TestChecklist_F5_AdvisoryLocksAreTakenAndHeld(t *testing.T) {
 
 func TestChecklist_F6_WhatTheServerSaysOfItselfIsNeverCached(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_f6", "create table ev as select 1 as id")
-	f.moves(t, chkFNever, "select txid_current()", "select pg_current_xact_id()", "select pg_export_snapshot()")
-	f.never(t, chkFNever, "select txid_current_snapshot()", "select txid_current_if_assigned()", "select pg_current_snapshot()",
+	f := startWriter(t, "checklist_f6", "create table ev as select 1 as id")
+	f.moves(t, neverKept, "select txid_current()", "select pg_current_xact_id()", "select pg_export_snapshot()")
+	f.never(t, neverKept, "select txid_current_snapshot()", "select txid_current_if_assigned()", "select pg_current_snapshot()",
 		"select pg_current_xact_id_if_assigned()",
 		"select pg_current_wal_lsn()", "select pg_current_wal_insert_lsn()", "select pg_backend_pid()", "select inet_client_addr()",
 		"select inet_client_port()",
@@ -127,10 +127,10 @@ func TestChecklist_F6_WhatTheServerSaysOfItselfIsNeverCached(t *testing.T) {
 
 func TestChecklist_F7_FunctionsWithEffectsAreAlwaysExecuted(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_f7", `create table ev as select 1 as id;
+	f := startWriter(t, "checklist_f7", `create table ev as select 1 as id;
 		create function bump() returns int language sql as 'update ev set id = id + 1 returning id'`)
 	f.moves(t, "volatile", "select lo_create(0)", "select lo_from_bytea(0, 'a')", "select pg_logical_emit_message(false, 'a', 'b')")
-	f.never(t, chkFNever+" session-state", "select set_config('work_mem', '5MB', true)", "select pg_read_file('PG_VERSION')",
+	f.never(t, neverKept+" session-state", "select set_config('work_mem', '5MB', true)", "select pg_read_file('PG_VERSION')",
 		"select pg_read_binary_file('PG_VERSION')",
 		"select pg_ls_dir('.')", "select pg_stat_file('PG_VERSION')", "select pg_cancel_backend(0)", "select pg_terminate_backend(0)",
 		"select pg_notify('other', '')", "select lo_get(1)",
@@ -140,17 +140,17 @@ func TestChecklist_F7_FunctionsWithEffectsAreAlwaysExecuted(t *testing.T) {
 	ask(t, f.reader, "discard all")
 	f.notifies(t, "select pg_notify('news', '')")
 	// What runs a text as SQL reads, or writes, whatever the text says.
-	f.seen(t, chkFWrite{query: "select sum(id) from ev", before: "discard all", write: "select query_to_xml('select bump()', true, true, '')"},
-		chkFWrite{query: "select sum(id) from ev", before: "discard all", write: "select query_to_xml(U&'select b\\0075mp()', true, true, '')"},
-		chkFWrite{query: "select query_to_xml('select id from ev', true, true, '')", write: "update ev set id = id + 1", loose: true})
+	f.seen(t, seenWrite{query: "select sum(id) from ev", before: "discard all", write: "select query_to_xml('select bump()', true, true, '')"},
+		seenWrite{query: "select sum(id) from ev", before: "discard all", write: "select query_to_xml(U&'select b\\0075mp()', true, true, '')"},
+		seenWrite{query: "select query_to_xml('select id from ev', true, true, '')", write: "update ev set id = id + 1", loose: true})
 	t.Run("dblink", func(t *testing.T) {
 		f.extension(t, "dblink")
-		f.never(t, chkFNever, "select * from dblink('dbname=x', 'select 1') as x(a int)")
+		f.never(t, neverKept, "select * from dblink('dbname=x', 'select 1') as x(a int)")
 	})
 }
 
 // notifies fails the test unless each execution of sql sends a notification on the channel news.
-func (f *chkFBench) notifies(t *testing.T, sql string) {
+func (f *writerBench) notifies(t *testing.T, sql string) {
 	t.Helper()
 	sent, arrived := 0, 0
 	config, err := pgconn.ParseConfig(f.pg.DSN(f.database))
@@ -175,15 +175,15 @@ func (f *chkFBench) notifies(t *testing.T, sql string) {
 	await(t, "a notification for each execution", func() bool { ask(t, listener, "select 1"); return arrived == sent })
 }
 
-// chkFCalls makes what the tests of user-defined functions call: vol and its like count their calls in the sequence calls.
-const chkFCalls = `create sequence calls; create table t(a int); insert into t values (1), (2);
+// countedFunctions makes what the tests of user-defined functions call: vol and its like count their calls in the sequence calls.
+const countedFunctions = `create sequence calls; create table t(a int); insert into t values (1), (2);
 	create function vol(i int) returns int language plpgsql volatile as 'begin perform nextval(''calls''); return i; end';
 	create function vol2(i int, j int) returns int language plpgsql volatile as 'begin perform nextval(''calls''); return i + j; end';
 	create function lies(i int) returns int language plpgsql immutable as 'begin perform nextval(''calls''); return i; end';`
 
 func TestChecklist_F8_VolatileFunctionsOfUsersAreExecutedWhereverTheyStand(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_f8", chkFCalls+`create function dflt(i int default vol(1)) returns int language sql immutable as 'select i';
+	f := startWriter(t, "checklist_f8", countedFunctions+`create function dflt(i int default vol(1)) returns int language sql immutable as 'select i';
 		create function vols(i int) returns setof int language plpgsql as 'begin perform nextval(''calls''); return next i; end';
 		create operator ### (leftarg = int, rightarg = int, function = vol2); create operator @#@ (rightarg = int, function = vol);
 		create aggregate agg(int) (sfunc = vol2, stype = int, initcond = '0');
@@ -192,7 +192,7 @@ func TestChecklist_F8_VolatileFunctionsOfUsersAreExecutedWhereverTheyStand(t *te
 		end';
 		create domain dom as int check (vol(value) > 0); create domain over_dom as dom;
 		create index on t (lies(a)); create schema hidden; alter function vols(int) set schema hidden`)
-	f.runs(t, chkFNever, "select vol(1)", "select vol(a) from t", "select case when a > 0 then vol(a) else 0 end from t", "select dflt()",
+	f.runs(t, neverKept, "select vol(1)", "select vol(a) from t", "select case when a > 0 then vol(a) else 0 end from t", "select dflt()",
 		"select a from t where vol(a) > 0",
 		"select a from t order by vol(a)", "select sum(vol(a)) from t", "select agg(a) from t", "select fin(a) from t",
 		"select agg(a) over () from t",
@@ -208,16 +208,16 @@ func TestChecklist_F8_VolatileFunctionsOfUsersAreExecutedWhereverTheyStand(t *te
 		"select distinct on (vol(a)) a from t", "values (vol(1))", "select a from t union select vol(3)", "select public.vol(1)",
 		`select "vol"(1)`, "select vol(i => 1)",
 		"select a from t join (select vol(1) as v) x on v = a", "select a from t tablesample system (100) where vol(a) = 1")
-	f.never(t, chkFNever, "select lies(1)", "select a from t where lies(a) = 1")
+	f.never(t, neverKept, "select lies(1)", "select a from t where lies(a) = 1")
 	ask(t, f.writer, "create cast (int as w) with function tow(int)")
-	f.runs(t, chkFNever, "select 1::w", "select cast(1 as w)", "select a::w from t", "select w '(1)', a::w from t")
+	f.runs(t, neverKept, "select 1::w", "select cast(1 as w)", "select a::w from t", "select w '(1)', a::w from t")
 }
 
 func TestChecklist_F9_FunctionsInTheNotationOfColumnsAreSeen(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_f9", `create sequence calls; create table ev(id int); insert into ev values (1);
+	f := startWriter(t, "checklist_f9", `create sequence calls; create table ev(id int); insert into ev values (1);
 		create function cost(e ev) returns int language plpgsql volatile as 'begin perform nextval(''calls''); return e.id; end'`)
-	f.runs(t, chkFNever, "select e.cost from ev e", "select ev.cost from ev", "select (e).cost from ev e", "select cost(e) from ev e",
+	f.runs(t, neverKept, "select e.cost from ev e", "select ev.cost from ev", "select (e).cost from ev e", "select cost(e) from ev e",
 		"select cost from ev e, lateral cost(e)",
 		"select id from ev e where e.cost > 0", "select id from ev e order by e.cost", "select (x).cost from (select e from ev e) y(x)",
 		"select (row(1)::ev).cost", "select (array[row(1)::ev])[1].cost", "select e.\"cost\" from ev e")
@@ -226,7 +226,7 @@ func TestChecklist_F9_FunctionsInTheNotationOfColumnsAreSeen(t *testing.T) {
 
 func TestChecklist_F10_StableFunctionsOfUsersFollowWhatTheyRead(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_f10", `create table t(a int); insert into t values (1); create table one as select 1 as x;
+	f := startWriter(t, "checklist_f10", `create table t(a int); insert into t values (1); create table one as select 1 as x;
 		create view reading as select a from t;
 		create function total() returns bigint language sql stable as 'select sum(a) from t';
 		create function deep() returns bigint language sql stable as 'select total()';
@@ -234,13 +234,13 @@ func TestChecklist_F10_StableFunctionsOfUsersFollowWhatTheyRead(t *testing.T) {
 		create function slow() returns bigint language plpgsql stable as 'begin return total(); end'`)
 	for _, query := range []string{"select total()", "select deep()", "select * from rows()", "select slow()",
 		"select x from one where total() % 2 = x", "select x + total() from one", "select x from one order by total() limit total() % 2"} {
-		f.seen(t, chkFWrite{query: query, write: "update t set a = a + 1", loose: true})
+		f.seen(t, seenWrite{query: query, write: "update t set a = a + 1", loose: true})
 	}
 }
 
 func TestChecklist_F11_ImmutableIsNotBelievedOfFunctionsOfUsers(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_f11", `create table t(a int); insert into t values (1); create table one as select 1 as x;
+	f := startWriter(t, "checklist_f11", `create table t(a int); insert into t values (1); create table one as select 1 as x;
 		create function total() returns bigint language sql immutable as 'select sum(a) from t';
 		create function slow(i int) returns bigint language plpgsql immutable as 'declare s bigint; begin select sum(a) into s from t;
 		return s + i; end';
@@ -248,7 +248,7 @@ func TestChecklist_F11_ImmutableIsNotBelievedOfFunctionsOfUsers(t *testing.T) {
 		create operator === (leftarg = int, rightarg = int, function = same)`)
 	for _, query := range []string{"select total()", "select slow(1)", "select x from one where slow(x) % 2 = 0", "select 1 === 1",
 		"select x === 1 from one"} {
-		f.never(t, chkFNever, query)
-		f.seen(t, chkFWrite{query: query, write: "update t set a = a + 1", loose: true})
+		f.never(t, neverKept, query)
+		f.seen(t, seenWrite{query: query, write: "update t set a = a + 1", loose: true})
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"overdrive/proxy/proxytest"
 )
 
-// A chkGHerd is many clients who ask the same at the same time.
-type chkGHerd struct {
-	*chkGBench
+// A herd is many clients who ask the same at the same time.
+type herd struct {
+	*steppedBench
 	sql    string
 	leader *proxytest.Wire // who asks first
 	others []*proxytest.Wire
 }
 
-func (b *chkGBench) herd(t *testing.T, n int, sql string) *chkGHerd {
+func (b *steppedBench) herd(t *testing.T, n int, sql string) *herd {
 	t.Helper()
 	login := proxytest.Login{User: "postgres", Database: b.database}
-	h := &chkGHerd{chkGBench: b, sql: sql, leader: b.dial(t, login)}
+	h := &herd{steppedBench: b, sql: sql, leader: b.dial(t, login)}
 	for range n - 1 {
 		h.others = append(h.others, b.dial(t, login))
 	}
@@ -27,7 +27,7 @@ func (b *chkGBench) herd(t *testing.T, n int, sql string) *chkGHerd {
 }
 
 // openServers has the pool open all its connections.
-func (b *chkGBench) openServers(t *testing.T) {
+func (b *steppedBench) openServers(t *testing.T) {
 	t.Helper()
 	for range 4 {
 		c := b.connect(t)
@@ -37,7 +37,7 @@ func (b *chkGBench) openServers(t *testing.T) {
 }
 
 // ask has the leader ask, the others once the server has the question, and returns when the proxy has taken up all of it.
-func (h *chkGHerd) ask(t *testing.T, reached func()) {
+func (h *herd) ask(t *testing.T, reached func()) {
 	t.Helper()
 	for i, w := range slices.Concat([]*proxytest.Wire{h.leader}, h.others) {
 		if err := w.Send(proxytest.Query(h.sql)); err != nil {
@@ -51,7 +51,7 @@ func (h *chkGHerd) ask(t *testing.T, reached func()) {
 }
 
 // wantAnswers fails the test unless all of clients are answered with a value or an SQLSTATE.
-func (h *chkGHerd) wantAnswers(t *testing.T, want string, clients ...*proxytest.Wire) {
+func (h *herd) wantAnswers(t *testing.T, want string, clients ...*proxytest.Wire) {
 	t.Helper()
 	wrong := 0
 	for i, w := range clients {
@@ -77,7 +77,7 @@ func (h *chkGHerd) wantAnswers(t *testing.T, want string, clients ...*proxytest.
 }
 
 // wantStatus fails the test unless n of clients have the status.
-func (h *chkGHerd) wantStatus(t *testing.T, word string, n int, clients ...*proxytest.Wire) {
+func (h *herd) wantStatus(t *testing.T, word string, n int, clients ...*proxytest.Wire) {
 	t.Helper()
 	words := make(map[string]int)
 	for _, w := range clients {
@@ -93,20 +93,20 @@ func (h *chkGHerd) wantStatus(t *testing.T, word string, n int, clients ...*prox
 }
 
 // wantQuestions fails the test unless the server was asked n times since it had been asked before times.
-func (h *chkGHerd) wantQuestions(t *testing.T, before, n int) {
+func (h *herd) wantQuestions(t *testing.T, before, n int) {
 	t.Helper()
-	if got := h.relay.count(chkGKey) - before; got != n {
+	if got := h.relay.count(rowKey) - before; got != n {
 		t.Errorf("the server was asked %d times, want %d", got, n)
 	}
 }
 
 func TestChecklist_R13_AHerdAsksTheServerOnce(t *testing.T) {
 	t.Parallel()
-	b := chkGStart(t, "chkg_r13", chkGTable)
+	b := startStepped(t, "checklist_r13", rowTable)
 	b.openServers(t) // else many would be late because they wait for one
 	t.Run("AThousandClients", func(t *testing.T) {
-		h := b.herd(t, 1000, chkGRow)
-		held := b.relay.holdAnswer(t, chkGKey)
+		h := b.herd(t, 1000, rowQuery)
+		held := b.relay.holdAnswer(t, rowKey)
 		h.ask(t, func() { <-held.reached })
 		held.release()
 		h.wantAnswers(t, "old", append(h.others, h.leader)...)
@@ -114,23 +114,23 @@ func TestChecklist_R13_AHerdAsksTheServerOnce(t *testing.T) {
 		h.wantStatus(t, "miss", 1, h.leader)
 		h.wantStatus(t, "coalesced", 999, h.others...)
 	})
-	for name, end := range map[string]func(t *testing.T, h *chkGHerd){
-		"TheLeaderVanishes": func(t *testing.T, h *chkGHerd) { chkGReset(t, h.leader.Conn()) },
-		"TheLeaderCancels": func(t *testing.T, h *chkGHerd) {
+	for name, end := range map[string]func(t *testing.T, h *herd){
+		"TheLeaderVanishes": func(t *testing.T, h *herd) { resetConn(t, h.leader.Conn()) },
+		"TheLeaderCancels": func(t *testing.T, h *herd) {
 			sendCancel(t, b.instance, keyOf(h.leader.Startup))
 			h.wantAnswers(t, "57014", h.leader)
 		},
-		"TheLeadersServerDies": func(t *testing.T, h *chkGHerd) {
+		"TheLeadersServerDies": func(t *testing.T, h *herd) {
 			ask(t, direct(t, proxytest.SharedPostgres(t), "postgres"), "select pg_terminate_backend(pid) from pg_stat_activity "+
-				"where datname = 'chkg_r13' and wait_event_type = 'Lock' and query like '%"+chkGKey+"%' order by query_start limit 1")
+				"where datname = 'checklist_r13' and wait_event_type = 'Lock' and query like '%"+rowKey+"%' order by query_start limit 1")
 		},
 	} {
 		t.Run(name, func(t *testing.T) { b.herdLosesItsLeader(t, end) })
 	}
 	t.Run("AWaiterCancels", b.waiterCancels)
 	t.Run("TheAnswerIsAnError", func(t *testing.T) {
-		h := b.herd(t, 20, fmt.Sprintf("select 1 / (length(k) - %d) from t where k = '%s'", len(chkGKey), chkGKey))
-		before, held := b.relay.count(chkGKey), b.relay.holdAnswer(t, chkGKey)
+		h := b.herd(t, 20, fmt.Sprintf("select 1 / (length(k) - %d) from t where k = '%s'", len(rowKey), rowKey))
+		before, held := b.relay.count(rowKey), b.relay.holdAnswer(t, rowKey)
 		h.ask(t, func() { <-held.reached })
 		held.release()
 		h.wantAnswers(t, "22012", append(h.others, h.leader)...)
@@ -140,14 +140,14 @@ func TestChecklist_R13_AHerdAsksTheServerOnce(t *testing.T) {
 
 // herdLosesItsLeader has the question wait for a lock at the server, and end happen to who asked it first. The next one
 // asks again, and the rest need not.
-func (b *chkGBench) herdLosesItsLeader(t *testing.T, end func(t *testing.T, h *chkGHerd)) {
-	h := b.herd(t, 20, chkGRow)
+func (b *steppedBench) herdLosesItsLeader(t *testing.T, end func(t *testing.T, h *herd)) {
+	h := b.herd(t, 20, rowQuery)
 	b.kept().Purge()
-	before := b.relay.count(chkGKey)
+	before := b.relay.count(rowKey)
 	ask(t, b.real, "begin; lock table t in access exclusive mode")
 	h.ask(t, func() { b.awaitLocked(t, 1) })
 	end(t, h)
-	await(t, "another to ask", func() bool { return b.relay.count(chkGKey)-before >= 2 })
+	await(t, "another to ask", func() bool { return b.relay.count(rowKey)-before >= 2 })
 	ask(t, b.real, "commit")
 	h.wantAnswers(t, "old", h.others...)
 	h.wantQuestions(t, before, 2)
@@ -155,7 +155,7 @@ func (b *chkGBench) herdLosesItsLeader(t *testing.T, end func(t *testing.T, h *c
 }
 
 // awaitLocked waits until n questions wait for a lock at the server.
-func (b *chkGBench) awaitLocked(t *testing.T, n int) {
+func (b *steppedBench) awaitLocked(t *testing.T, n int) {
 	t.Helper()
 	c := direct(t, proxytest.SharedPostgres(t), "postgres")
 	await(t, "a question to wait for the lock", func() bool {
@@ -164,10 +164,10 @@ func (b *chkGBench) awaitLocked(t *testing.T, n int) {
 }
 
 // waiterCancels has one who waits for another's answer give up. Nobody else notices.
-func (b *chkGBench) waiterCancels(t *testing.T) {
-	h := b.herd(t, 20, chkGRow)
+func (b *steppedBench) waiterCancels(t *testing.T) {
+	h := b.herd(t, 20, rowQuery)
 	b.kept().Purge()
-	before, held := b.relay.count(chkGKey), b.relay.holdAnswer(t, chkGKey)
+	before, held := b.relay.count(rowKey), b.relay.holdAnswer(t, rowKey)
 	h.ask(t, func() { <-held.reached })
 	sendCancel(t, b.instance, keyOf(h.others[7].Startup))
 	h.wantAnswers(t, "57014", h.others[7])

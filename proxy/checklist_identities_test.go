@@ -30,8 +30,8 @@ func TestChecklist_A8_WhoeverCannotLogInAnyMoreGetsNoHits(t *testing.T) {
 		secret.Store(&s)
 	}
 	change("first")
-	pg := newDatabase(t, "chkg_a8", "create table t as select 'old' as a")
-	b := chkGStartCold(t, pg, "chkg_a8", func(o *proxy.Options) {
+	pg := newDatabase(t, "checklist_a8", "create table t as select 'old' as a")
+	b := startSteppedCold(t, pg, "checklist_a8", func(o *proxy.Options) {
 		new(captured).capture(o)
 		o.AuthMethod = pgauth.MethodPassword
 		o.Users = func(user string) (pgauth.Secret, bool) { return *secret.Load(), user == "postgres" }
@@ -40,7 +40,7 @@ func TestChecklist_A8_WhoeverCannotLogInAnyMoreGetsNoHits(t *testing.T) {
 	b.prime(t, c, sql)
 	change("second")
 	for _, who := range []func(*pgconn.Config){as("postgres", "first"), as("postgres", ""), as("somebody", "second")} {
-		got, err := pgconn.ConnectConfig(t.Context(), &b.config(t, "chkg_a8", who).Config)
+		got, err := pgconn.ConnectConfig(t.Context(), &b.config(t, "checklist_a8", who).Config)
 		if err == nil {
 			closeConn(got)
 		}
@@ -55,30 +55,30 @@ func TestChecklist_A8_WhoeverCannotLogInAnyMoreGetsNoHits(t *testing.T) {
 func TestChecklist_A9_UsersOfOneServerRoleShareAndOthersDoNot(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	chkGRoles(t, pg, "chkg_a9_low")
-	b := chkGStart(t, "chkg_a9", chkGTable+"; create table low as select 'low' as a; grant select on low to chkg_a9_low", func(o *proxy.Options) {
-		o.Databases[0].Users = []string{"chkg_a9_x", "chkg_a9_y"}
+	makeRoles(t, pg, "checklist_a9_low")
+	b := startStepped(t, "checklist_a9", rowTable+"; create table low as select 'low' as a; grant select on low to checklist_a9_low", func(o *proxy.Options) {
+		o.Databases[0].Users = []string{"checklist_a9_x", "checklist_a9_y"}
 	})
-	x, y := b.connect(t, as("chkg_a9_x", "")), b.connect(t, as("chkg_a9_y", ""))
-	b.prime(t, x, chkGRow)
-	asked := b.relay.count(chkGKey)
-	b.want(t, "the other user of the role", y, chkGRow, "hit")
-	if got := b.relay.count(chkGKey); got != asked {
+	x, y := b.connect(t, as("checklist_a9_x", "")), b.connect(t, as("checklist_a9_y", ""))
+	b.prime(t, x, rowQuery)
+	asked := b.relay.count(rowKey)
+	b.want(t, "the other user of the role", y, rowQuery, "hit")
+	if got := b.relay.count(rowKey); got != asked {
 		t.Errorf("the server was asked %d times more", got-asked)
 	}
 	// The same server user under another role is somebody else, whether the role comes with the login or later.
-	low := b.connect(t, as("chkg_a9_y", ""), with("options", "-c role=chkg_a9_low"))
-	b.wantRefused(t, "with a lesser role", low, chkGRow, "42501")
-	ask(t, y, "set role chkg_a9_low")
-	b.wantRefused(t, "after SET ROLE", y, chkGRow, "42501")
+	low := b.connect(t, as("checklist_a9_y", ""), with("options", "-c role=checklist_a9_low"))
+	b.wantRefused(t, "with a lesser role", low, rowQuery, "42501")
+	ask(t, y, "set role checklist_a9_low")
+	b.wantRefused(t, "after SET ROLE", y, rowQuery, "42501")
 	for range 2 {
 		b.want(t, "with a lesser role", low, "select a from low", "hit miss unsettled session-state")
 		b.want(t, "after SET ROLE", y, "select a from low", "hit miss unsettled session-state")
 	}
-	b.prime(t, x, chkGRow)
-	b.wantRefused(t, "with a lesser role, after a hit of the other", low, chkGRow, "42501")
+	b.prime(t, x, rowQuery)
+	b.wantRefused(t, "with a lesser role, after a hit of the other", low, rowQuery, "42501")
 	// Where each client is its own server user they do not share.
-	p := chkGStartPeople(t, "chkg_a9_own", "create table t as select 'a' as a; grant select on t to {x}, {y}", "x", "y")
+	p := startPeople(t, "checklist_a9_own", "create table t as select 'a' as a; grant select on t to {x}, {y}", "x", "y")
 	p.hits(t, "x", "select a from t")
 	p.want(t, "another server user", p.proxied["y"], "select a from t", "miss")
 }
@@ -86,9 +86,9 @@ func TestChecklist_A9_UsersOfOneServerRoleShareAndOthersDoNot(t *testing.T) {
 // The log is read by others than the data. Not even its most detailed form tells what was asked with.
 func TestChecklist_A11_TheLogTellsNoValues(t *testing.T) {
 	t.Parallel()
-	const secret = "chkgsecret"
+	const secret = "checklistsecret"
 	var log captured
-	b := chkGStart(t, "chkg_a11", "create table t(a text unique); insert into t values ('"+secret+"'), ('other')", func(o *proxy.Options) {
+	b := startStepped(t, "checklist_a11", "create table t(a text unique); insert into t values ('"+secret+"'), ('other')", func(o *proxy.Options) {
 		log.capture(o)
 		o.Cache = querycache.New(querycache.Options{MaxBytes: 20 << 10})
 	})
@@ -106,7 +106,7 @@ func TestChecklist_A11_TheLogTellsNoValues(t *testing.T) {
 	_, err := askExtended(t.Context(), c, 0, "select a from t where a = $1::int::text", secret)
 	wantState(t, err, "22P02")
 	for sleep, leave := range map[string]func(c *pgconn.PgConn){
-		"select pg_sleep(600)": func(c *pgconn.PgConn) { chkGReset(t, c.Conn()) },
+		"select pg_sleep(600)": func(c *pgconn.PgConn) { resetConn(t, c.Conn()) },
 		"select pg_sleep(601)": func(*pgconn.PgConn) {
 			ask(t, b.real, "select pg_terminate_backend(pid) from pg_stat_activity where query like 'select pg_sleep(601)%'")
 		},
@@ -117,7 +117,7 @@ func TestChecklist_A11_TheLogTellsNoValues(t *testing.T) {
 		leave(dying)
 		<-answer
 	}
-	log.await(t, "session ended", "db=chkg_a11")
+	log.await(t, "session ended", "db=checklist_a11")
 	b.fence(t)
 	if log.has(secret) {
 		log.mu.Lock()
@@ -135,7 +135,7 @@ func TestChecklist_A11_TheLogTellsNoValues(t *testing.T) {
 func TestChecklist_A13_AnswersComeFromNoStoreButThisProcess(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"store: redis", "l2: memcached", "path: /tmp/cache"} {
-		chkGRefusesConfig(t, key, key[:strings.Index(key, ":")])
+		wantConfigRefused(t, key, key[:strings.Index(key, ":")])
 	}
 }
 
@@ -144,7 +144,7 @@ func TestChecklist_A13_AnswersComeFromNoStoreButThisProcess(t *testing.T) {
 func TestChecklist_A14_TimeTellsNothingAboutOtherIdentities(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	p := chkGStartPeople(t, "chkg_a14", "create table t as select 'a' as a; grant select on t to {alice}, {bob}", "alice", "bob")
+	p := startPeople(t, "checklist_a14", "create table t as select 'a' as a; grant select on t to {alice}, {bob}", "alice", "bob")
 	p.hits(t, "alice", sql)
 	p.hits(t, "admin", sql)
 	p.want(t, "bob's first", p.proxied["bob"], sql, "miss")
@@ -162,13 +162,13 @@ func TestChecklist_A14_TimeTellsNothingAboutOtherIdentities(t *testing.T) {
 func TestChecklist_A15_NothingIsKeptUnderSomebodyElsesLeftovers(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	chkGRoles(t, proxytest.SharedPostgres(t), "chkg_a15_low")
-	b := chkGStart(t, "chkg_a15", `create table t as select 'public' as a; create schema other; create table other.t as select 'other' as a;
-		grant usage on schema other to chkg_a15_low; grant select on other.t to chkg_a15_low; create table l(a text);
-		alter role chkg_a15_low set search_path = other`, func(o *proxy.Options) { o.Databases[0].Pool.Size = 1 })
+	makeRoles(t, proxytest.SharedPostgres(t), "checklist_a15_low")
+	b := startStepped(t, "checklist_a15", `create table t as select 'public' as a; create schema other; create table other.t as select 'other' as a;
+		grant usage on schema other to checklist_a15_low; grant select on other.t to checklist_a15_low; create table l(a text);
+		alter role checklist_a15_low set search_path = other`, func(o *proxy.Options) { o.Databases[0].Pool.Size = 1 })
 	c, other := b.connect(t), b.connect(t)
 	for _, dirt := range []string{
-		"set role chkg_a15_low", "set session authorization chkg_a15_low", "set search_path = other", "select set_config('search_path', 'other', false)",
+		"set role checklist_a15_low", "set session authorization checklist_a15_low", "set search_path = other", "select set_config('search_path', 'other', false)",
 		"create temp table t as select 'temporary' as a", "begin; set local search_path = other", "begin; update t set a = 'uncommitted'",
 		"begin; declare c cursor with hold for select 1; commit", "select pg_advisory_lock(1)", "prepare p as select 1", "set row_security = off",
 		"begin; lock table t; select 1/0", "set standard_conforming_strings = off", "listen news", "set default_transaction_isolation = serializable",
@@ -197,12 +197,12 @@ func TestChecklist_A16_EncryptionIsNoIdentity(t *testing.T) {
 	const sql = "select a from t"
 	server, roots := authority(t)
 	pg := proxytest.SharedPostgres(t)
-	chkGRoles(t, pg, "chkg_a16_alice", "chkg_a16_bob")
-	pg = newDatabase(t, "chkg_a16", "create table t as select 'a' as a; grant select on t to chkg_a16_alice")
-	b := chkGStartAt(t, pg, "chkg_a16", chkGOwnServers, func(o *proxy.Options) { o.TLS, o.TLSMode = server, proxy.TLSPrefer })
+	makeRoles(t, pg, "checklist_a16_alice", "checklist_a16_bob")
+	pg = newDatabase(t, "checklist_a16", "create table t as select 'a' as a; grant select on t to checklist_a16_alice")
+	b := startSteppedAt(t, pg, "checklist_a16", ownServers, func(o *proxy.Options) { o.TLS, o.TLSMode = server, proxy.TLSPrefer })
 	encrypted := func(c *pgconn.Config) { c.TLSConfig = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"} }
-	real := chkGDirectAs(t, pg, "chkg_a16", "chkg_a16_alice")
-	plain, secure := b.connect(t, as("chkg_a16_alice", "")), b.connect(t, as("chkg_a16_alice", ""), encrypted)
+	real := directAs(t, pg, "checklist_a16", "checklist_a16_alice")
+	plain, secure := b.connect(t, as("checklist_a16_alice", "")), b.connect(t, as("checklist_a16_alice", ""), encrypted)
 	if _, ok := secure.Conn().(*tls.Conn); !ok {
 		t.Fatal("the connection is not encrypted, so this proves nothing")
 	}
@@ -210,7 +210,7 @@ func TestChecklist_A16_EncryptionIsNoIdentity(t *testing.T) {
 		b.kept().Purge()
 		b.prime(t, pair[0], sql)
 		b.wantAs(t, "the same user over the other", pair[1], sql, "hit", real)
-		for _, c := range []*pgconn.PgConn{b.connect(t, as("chkg_a16_bob", "")), b.connect(t, as("chkg_a16_bob", ""), encrypted)} {
+		for _, c := range []*pgconn.PgConn{b.connect(t, as("checklist_a16_bob", "")), b.connect(t, as("checklist_a16_bob", ""), encrypted)} {
 			b.prime(t, c, "select 1")
 			b.wantRefused(t, "another user", c, sql, "42501")
 		}

@@ -10,9 +10,9 @@ import (
 	"overdrive/proxy/proxytest"
 )
 
-// chkEQuestions has each of several questions answered from the cache, and then fails the test unless each, asked among the
+// questions has each of several questions answered from the cache, and then fails the test unless each, asked among the
 // others, is still answered from it with the bytes that the server sends.
-func (w *chkEWires) questions(t *testing.T, questions [][][]byte) {
+func (w *wirePair) questions(t *testing.T, questions [][][]byte) {
 	t.Helper()
 	for _, q := range questions {
 		w.hits(t, q...)
@@ -26,7 +26,7 @@ func (w *chkEWires) questions(t *testing.T, questions [][][]byte) {
 
 func TestChecklist_K1_SameTextWithAnotherValueIsAnotherEntry(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k1", "create table t(a int, b text); insert into t values (1, 'one'), (2, 'two')")
+	b := startPairs(t, "checklist_k1", "create table t(a int, b text); insert into t values (1, 'one'), (2, 'two')")
 	p := b.pair(t)
 	const sql = "select b from t where a = $1::int"
 	for _, format := range []int16{0, 1} {
@@ -45,7 +45,7 @@ func TestChecklist_K1_SameTextWithAnotherValueIsAnotherEntry(t *testing.T) {
 
 func TestChecklist_K2_TheSameBytesAsTextAndAsBinaryAreTwoValues(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k2", "create table t(a int, b text); insert into t values (1234, 'text'), (x'31323334'::int, 'binary')")
+	b := startPairs(t, "checklist_k2", "create table t(a int, b text); insert into t values (1234, 'text'), (x'31323334'::int, 'binary')")
 	value := []byte("1234") // as a binary integer it is 0x31323334
 	var questions [][][]byte
 	for _, formats := range [][]int{nil, {0}, {1}, {0, 0}, {0, 1}, {1, 0}, {1, 1}} {
@@ -59,7 +59,7 @@ func TestChecklist_K2_TheSameBytesAsTextAndAsBinaryAreTwoValues(t *testing.T) {
 
 func TestChecklist_K3_EachMixOfResultFormatsIsItsOwnAnswer(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k3", "create table t as select 1 as a, 'one' as b, '2024-01-01'::timestamptz as c")
+	b := startPairs(t, "checklist_k3", "create table t as select 1 as a, 'one' as b, '2024-01-01'::timestamptz as c")
 	var questions [][][]byte
 	for _, formats := range [][]int{nil, {0}, {1}, {0, 0, 0}, {0, 0, 1}, {0, 1, 0}, {1, 0, 0}, {1, 1, 1}} {
 		bind := proxytest.Bind("", "", nil, nil, formats)
@@ -72,7 +72,7 @@ func TestChecklist_K3_EachMixOfResultFormatsIsItsOwnAnswer(t *testing.T) {
 	w.questions(t, questions)
 	parse := proxytest.Parse("", "select a, b, c from t")
 	for _, wrong := range [][]int{{0, 0}, {2}, {1, 1, 1, 1}} {
-		if got := w.same(t, parse, proxytest.Bind("", "", nil, nil, wrong), proxytest.Execute("", 0), proxytest.Sync()); !strings.Contains(chkETypes(got), "E") {
+		if got := w.same(t, parse, proxytest.Bind("", "", nil, nil, wrong), proxytest.Execute("", 0), proxytest.Sync()); !strings.Contains(typesOf(got), "E") {
 			t.Errorf("result formats %v are answered with %v, want an error", wrong, got)
 		}
 	}
@@ -81,7 +81,7 @@ func TestChecklist_K3_EachMixOfResultFormatsIsItsOwnAnswer(t *testing.T) {
 func TestChecklist_K4_ParametersOfAnotherTypeAreAnotherQuestion(t *testing.T) {
 	t.Parallel()
 	const unknown, int8s, int4s, texts, numerics, bools = 0, 20, 23, 25, 1700, 16
-	b := chkEStart(t, "chke_k4", "create table t as select 1 as a")
+	b := startPairs(t, "checklist_k4", "create table t as select 1 as a")
 	w := b.wires(t)
 	var questions [][][]byte
 	for _, typ := range []uint32{unknown, int8s, int4s, texts, numerics, bools} {
@@ -100,7 +100,7 @@ func TestChecklist_K4_ParametersOfAnotherTypeAreAnotherQuestion(t *testing.T) {
 
 func TestChecklist_K5_NullIsNotTheEmptyString(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k5", "create table t as select 1 as a")
+	b := startPairs(t, "checklist_k5", "create table t as select 1 as a")
 	var questions [][][]byte
 	for _, params := range [][][]byte{
 		{nil, nil}, {nil, {}}, {{}, nil}, {{}, {}}, {[]byte("ab"), []byte("c")}, {[]byte("a"), []byte("bc")}, {[]byte("abc"), {}},
@@ -114,70 +114,70 @@ func TestChecklist_K5_NullIsNotTheEmptyString(t *testing.T) {
 	b.wires(t).questions(t, questions)
 }
 
-// chkETexts are questions of both protocols for each text.
-func chkETexts(texts ...string) (questions [][][]byte) {
+// textQuestions are questions of both protocols for each text.
+func textQuestions(texts ...string) (questions [][][]byte) {
 	for _, sql := range texts {
-		questions = append(questions, [][]byte{proxytest.Query(sql)}, [][]byte{chkEUnit(sql), proxytest.Sync()})
+		questions = append(questions, [][]byte{proxytest.Query(sql)}, [][]byte{queryUnit(sql), proxytest.Sync()})
 	}
 	return questions
 }
 
 func TestChecklist_K6_ConstantsOfDifferentTypesAreNotTakenForEachOther(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k6", "create table t as select 1 as a")
-	b.wires(t).questions(t, chkETexts("select 1 as x from t", "select '1' as x from t", "select 1.0 as x from t", "select 1. as x from t", "select 01 as x from t",
+	b := startPairs(t, "checklist_k6", "create table t as select 1 as a")
+	b.wires(t).questions(t, textQuestions("select 1 as x from t", "select '1' as x from t", "select 1.0 as x from t", "select 1. as x from t", "select 01 as x from t",
 		"select -1 as x from t", "select 1e0 as x from t", "select 1::bigint as x from t", "select '1'::int as x from t", "select b'1' as x from t", "select x'1' as x from t",
 		"select true as x from t", "select 'true' as x from t", "select null as x from t", "select 'null' as x from t", "select '' as x from t"))
 }
 
 func TestChecklist_K7_OnlyWhatTheServerReadsAlikeIsTheSame(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k7", `create table t(a text, "A" text, "É" text, "é" text, u text);
+	b := startPairs(t, "checklist_k7", `create table t(a text, "A" text, "É" text, "é" text, u text);
 		insert into t values ('small', 'large', 'LARGE accent', 'small accent', null); create table "T" as select 'another' as a`)
 	w := b.wires(t)
-	w.questions(t, chkETexts("select a from t", `select "A" from t`, `select a from "T"`, `select "É" from t`, `select "é" from t`, "select a as X from t", `select a as "X" from t`,
+	w.questions(t, textQuestions("select a from t", `select "A" from t`, `select a from "T"`, `select "É" from t`, `select "é" from t`, "select a as X from t", `select a as "X" from t`,
 		"select 'x' from t", "select 'X' from t", `select e'\n' from t`, `select '\n' from t`, "select 'a''b' from t", `select e'a\'b' from t`, "select $q$a$q$ from t", "select $Q$a$q$b$Q$ from t",
 		"select $$a$$ from t", "select '$q$a$q$' from t", `select '\0061' from t`, `select n'x' from t`, `select 'n''x' from t`, "select b'1' from t", "select 'b''1' from t"))
 	// The case of words that are not quoted is the same to the server.
 	w.hitsAtOnce(t, proxytest.Query("SELECT A FROM T"))
-	w.hitsAtOnce(t, chkEUnit("Select A from T"), proxytest.Sync())
+	w.hitsAtOnce(t, queryUnit("Select A from T"), proxytest.Sync())
 	w.hitsAtOnce(t, proxytest.Query("select A as x FROM t"))
 	// What is written with U&, or has other than ASCII letters in words, need not be kept, if only it is not taken for
 	// something else.
 	for range 3 {
 		for _, sql := range []string{"select É from t", "select é from t", `select u&'\0061' from t`, `select '\0061' from t`, `select u &'\0061' from t`, `select U&"\0041" from t`, `select u&'!0061' uescape '!' from t`, `select "A" from t`} {
 			w.same(t, proxytest.Query(sql))
-			w.same(t, chkEUnit(sql), proxytest.Sync())
+			w.same(t, queryUnit(sql), proxytest.Sync())
 		}
 	}
 }
 
 func TestChecklist_K8_WhiteSpaceInsideConstantsCounts(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k8", `create table t("a b" text, "a  b" text); insert into t values ('one blank', 'two blanks')`)
+	b := startPairs(t, "checklist_k8", `create table t("a b" text, "a  b" text); insert into t values ('one blank', 'two blanks')`)
 	w := b.wires(t)
-	w.questions(t, chkETexts("select 'a b' from t", "select 'a  b' from t", "select 'a\tb' from t", "select 'a\nb' from t", "select 'a\r\nb' from t", "select ' a b' from t", "select 'ab' from t",
+	w.questions(t, textQuestions("select 'a b' from t", "select 'a  b' from t", "select 'a\tb' from t", "select 'a\nb' from t", "select 'a\r\nb' from t", "select ' a b' from t", "select 'ab' from t",
 		"select $$a\nb$$ from t", "select $$a b$$ from t", `select "a b" from t`, `select "a  b" from t`, "select 'a--b\n' from t", "select 'a/* */b' from t", "select 'a/**/b' from t", "select '\\n' from t"))
 	w.hitsAtOnce(t, proxytest.Query("select\n  'a b'\n\tfrom   t "))
-	w.hitsAtOnce(t, chkEUnit("select\n  'a b'\n\tfrom   t "), proxytest.Sync())
+	w.hitsAtOnce(t, queryUnit("select\n  'a b'\n\tfrom   t "), proxytest.Sync())
 	// Constants are put together over a line break only. Without one this is an error, although all else is the same. What
 	// is put together need not be kept, if only it is not taken for something else.
 	for range 3 {
-		for _, q := range chkETexts("select 'a'\n'b' from t", "select 'a' -- and\n'b' from t", "select 'a'\n\n  'b' from t", "select e'a'\n'\\n' from t", "select 'a'\n'\\n' from t", "select 'a''b' from t") {
+		for _, q := range textQuestions("select 'a'\n'b' from t", "select 'a' -- and\n'b' from t", "select 'a'\n\n  'b' from t", "select e'a'\n'\\n' from t", "select 'a'\n'\\n' from t", "select 'a''b' from t") {
 			w.same(t, q...)
 		}
 		for _, sql := range []string{"select 'a' 'b' from t", "select 'a'/* \n */'b' from t", "select 'a'/* */\n'b' from t", "select $$a$$\n$$b$$ from t"} {
 			if got := w.same(t, proxytest.Query(sql)); fields(got[0])['C'] != "42601" {
 				t.Errorf("%q is answered with %v, want 42601", sql, got)
 			}
-			w.same(t, chkEUnit(sql), proxytest.Sync())
+			w.same(t, queryUnit(sql), proxytest.Sync())
 		}
 	}
 }
 
 func TestChecklist_K9_CommentsChangeNothing(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k9", `create table t(a int, "now()" text, "delete from t" text); insert into t values (1, 'column', 'another')`)
+	b := startPairs(t, "checklist_k9", `create table t(a int, "now()" text, "delete from t" text); insert into t values (1, 'column', 'another')`)
 	p := b.pair(t)
 	p.hits(t, "select a from t where a = 1")
 	p.hitsAtOnce(t, "select a from t where a = 1 -- now()", "/* delete from t */ select a from t where a = 1", "select a /* /* */ , now() */ from t where a = 1",
@@ -198,7 +198,7 @@ func TestChecklist_K9_CommentsChangeNothing(t *testing.T) {
 
 func TestChecklist_K10_AHintChangesThePolicyAndNotTheData(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k10", "create table t as select 'old' as a")
+	b := startPairs(t, "checklist_k10", "create table t as select 'old' as a")
 	p := b.pair(t)
 	p.hits(t, "select a from t")
 	p.hits(t, "/* overdrive: tag=scores */ select a from t") // which must be fetched once more, to have its tag
@@ -228,7 +228,7 @@ func TestChecklist_K10_AHintChangesThePolicyAndNotTheData(t *testing.T) {
 
 func TestChecklist_K11_ASemicolonAtTheEndIsNothingAndOneBetweenIsASecondStatement(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k11", "create table t as select 1 as a")
+	b := startPairs(t, "checklist_k11", "create table t as select 1 as a")
 	p := b.pair(t)
 	p.hits(t, "select a from t")
 	p.hitsAtOnce(t, "select a from t;", "select a from t ; ", "select a from t;;", "select a from t; -- the end", "select a from t\n;\n/* the end */\n")
@@ -240,15 +240,15 @@ func TestChecklist_K11_ASemicolonAtTheEndIsNothingAndOneBetweenIsASecondStatemen
 func TestChecklist_K12_DatabasesAreKeptApart(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	newDatabase(t, "chke_k12b", "create table t as select 'second' as a")
-	b := chkEStart(t, "chke_k12", "create table t as select 'first' as a", func(o *proxy.Options) {
+	newDatabase(t, "checklist_k12b", "create table t as select 'second' as a")
+	b := startPairs(t, "checklist_k12", "create table t as select 'first' as a", func(o *proxy.Options) {
 		second, policy := o.Databases[0], *o.Databases[0].Cache
-		second.Name, second.Target.Database, second.Cache = "chke_k12b", "chke_k12b", &policy
+		second.Name, second.Target.Database, second.Cache = "checklist_k12b", "checklist_k12b", &policy
 		o.Databases = append(o.Databases, second)
 	})
-	other := &chkEBench{instance: b.instance, pg: b.pg, database: "chke_k12b"}
+	other := &pairBench{instance: b.instance, pg: b.pg, database: "checklist_k12b"}
 	first, second := b.pair(t), other.pair(t)
-	chkEApart(t, sql, second, first)
+	wantApart(t, sql, second, first)
 	// A write concerns its own database only.
 	first.do(t, "update t set a = 'changed'")
 	second.hitsAtOnce(t, sql)
@@ -258,25 +258,25 @@ func TestChecklist_K12_DatabasesAreKeptApart(t *testing.T) {
 func TestChecklist_K13_UsersAreKeptApart(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	chkERoles(t, pg, "chke_k13a", "chke_k13b")
-	b := chkEStart(t, "chke_k13", `create table t(who text, a int); insert into t values ('chke_k13a', 1), ('chke_k13b', 2); grant select on t to public;
-		alter table t enable row level security; create policy p on t using (who = current_user)`, chkEOwnServers)
-	a, c, admin := b.pair(t, as("chke_k13a", "")), b.pair(t, as("chke_k13b", "")), b.pair(t)
-	chkEApart(t, "select a from t", a, c)
-	chkEApart(t, "select a from t order by a", admin, a)
+	makeRoles(t, pg, "checklist_k13a", "checklist_k13b")
+	b := startPairs(t, "checklist_k13", `create table t(who text, a int); insert into t values ('checklist_k13a', 1), ('checklist_k13b', 2); grant select on t to public;
+		alter table t enable row level security; create policy p on t using (who = current_user)`, ownServers)
+	a, c, admin := b.pair(t, as("checklist_k13a", "")), b.pair(t, as("checklist_k13b", "")), b.pair(t)
+	wantApart(t, "select a from t", a, c)
+	wantApart(t, "select a from t order by a", admin, a)
 	a.hitsAtOnce(t, "select a from t")
 	c.hitsAtOnce(t, "select a from t")
 }
 
 func TestChecklist_K14_AnswersHaveTheColumnsOfToday(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k14", "create table t as select 1 as a")
-	w, writer := b.wires(t), b.connect(t, "chke_k14")
-	w.questions(t, chkETexts("select * from t", "select a as x from t", "select a as y from t", "select t as x from t", "select t.* from t"))
+	b := startPairs(t, "checklist_k14", "create table t as select 1 as a")
+	w, writer := b.wires(t), b.connect(t, "checklist_k14")
+	w.questions(t, textQuestions("select * from t", "select a as x from t", "select a as y from t", "select t as x from t", "select t.* from t"))
 	for _, ddl := range []string{"alter table t add column b text default 'b'", "alter table t alter column a type bigint", "alter table t alter column b type varchar(7)",
 		"alter table t rename column b to c", "alter table t drop column c"} {
 		ask(t, writer, ddl)
-		for _, q := range chkETexts("select * from t", "select a as x from t", "select t as x from t", "select t.* from t") {
+		for _, q := range textQuestions("select * from t", "select a as x from t", "select t as x from t", "select t.* from t") {
 			w.same(t, q...)
 			w.hits(t, q...)
 		}
@@ -285,9 +285,9 @@ func TestChecklist_K14_AnswersHaveTheColumnsOfToday(t *testing.T) {
 
 func TestChecklist_K15_AColumnMayHaveTheNameOfTheClock(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k15", "create table t as select 1 as a")
+	b := startPairs(t, "checklist_k15", "create table t as select 1 as a")
 	w := b.wires(t)
-	w.questions(t, chkETexts(`select 1 as "now"`, "select 1 as now", "select a as random from t", `select a as "current_user" from t`, `select 1 "current_timestamp"`))
+	w.questions(t, textQuestions(`select 1 as "now"`, "select 1 as now", "select a as random from t", `select a as "current_user" from t`, `select 1 "current_timestamp"`))
 	if got := w.hits(t, proxytest.Query(`select 1 as "now"`)); !bytes.HasPrefix(got[0].Body, []byte("\x00\x01now\x00")) {
 		t.Errorf("the columns are %v", got[0])
 	}
@@ -298,12 +298,12 @@ func TestChecklist_K15_AColumnMayHaveTheNameOfTheClock(t *testing.T) {
 func TestChecklist_K16_EqualHashesAreNotEqualKeys(t *testing.T) {
 	t.Parallel()
 	const n = 3000
-	b := chkEStart(t, "chke_k16", "create table t as select i as a from generate_series(1, 3000) i")
-	w := b.dial(t, proxytest.Login{User: "postgres", Database: "chke_k16"})
+	b := startPairs(t, "checklist_k16", "create table t as select i as a from generate_series(1, 3000) i")
+	w := b.dial(t, proxytest.Login{User: "postgres", Database: "checklist_k16"})
 	long := strings.Repeat("x", 5000)
 	for form, question := range map[string]func(i int) []byte{
 		"by value": func(i int) []byte {
-			return append(chkEUnit("select $1::text", fmt.Appendf(nil, "%05d", i)), proxytest.Sync()...)
+			return append(queryUnit("select $1::text", fmt.Appendf(nil, "%05d", i)), proxytest.Sync()...)
 		},
 		"by text": func(i int) []byte { return proxytest.Query(fmt.Sprintf("select '%05d'", i)) },
 		"by the end": func(i int) []byte {
@@ -326,7 +326,7 @@ func TestChecklist_K16_EqualHashesAreNotEqualKeys(t *testing.T) {
 				if row != fmt.Sprintf("%05d", i) || err != nil {
 					t.Fatalf("%s: question %d is answered with %q, %v: %v", form, i, row, err, got)
 				}
-				if round > 0 && i%10 == 0 && chkEStatus(t, w) == "hit" {
+				if round > 0 && i%10 == 0 && wireStatus(t, w) == "hit" {
 					hits++
 				}
 			}
@@ -341,7 +341,7 @@ func TestChecklist_K16_EqualHashesAreNotEqualKeys(t *testing.T) {
 // to that.
 func TestChecklist_K17_AnAnswerToOneProtocolIsNoAnswerToTheOther(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_k17", "create table t as select 1 as a, 'text' as b")
+	b := startPairs(t, "checklist_k17", "create table t as select 1 as a, 'text' as b")
 	w := b.wires(t)
 	forms := func(sql string) [][][]byte {
 		parse, bind, execute, sync := proxytest.Parse("", sql), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()

@@ -16,28 +16,28 @@ import (
 
 func TestChecklist_P13_AnAnswerWithANoticeIsNotKept(t *testing.T) {
 	t.Parallel()
-	b, relay := chkERelayed(t, "chke_p13", "create table t as select i as a from generate_series(1, 3) i")
+	b, relay := startInjected(t, "checklist_p13", "create table t as select i as a from generate_series(1, 3) i")
 	b.notKept(t, relay, proxytest.Message{Type: 'N', Body: []byte("SWARNING\x00VWARNING\x00C01000\x00Mbeware\x00\x00")}.Bytes())
 	// Some queries that could be kept have notices of their own, each time.
 	w := b.wires(t)
 	for range 4 {
-		for _, messages := range [][][]byte{{proxytest.Query("select a, to_tsquery('english', 'the') from t")}, {chkEUnit("select a, to_tsquery('english', 'the') from t"), proxytest.Sync()}} {
-			if got := w.same(t, messages...); strings.Count(chkETypes(got), "N") == 0 {
+		for _, messages := range [][][]byte{{proxytest.Query("select a, to_tsquery('english', 'the') from t")}, {queryUnit("select a, to_tsquery('english', 'the') from t"), proxytest.Sync()}} {
+			if got := w.same(t, messages...); strings.Count(typesOf(got), "N") == 0 {
 				t.Errorf("got %v (%s), want a notice", got, w.status(t))
 			}
 		}
 	}
 	// Who does not want to hear them has an answer without them. It is none for those who do.
 	for setting, sql := range map[string]string{"error": "select a, to_tsquery('the') from t", "debug5": "select a, 'chatty' from t"} {
-		for form, ask := range map[string][][]byte{"simple": {proxytest.Query(sql)}, "extended": {chkEUnit(sql), proxytest.Sync()}} {
+		for form, ask := range map[string][][]byte{"simple": {proxytest.Query(sql)}, "extended": {queryUnit(sql), proxytest.Sync()}} {
 			one, other := b.dial(t, proxytest.Login{User: "postgres", Database: b.database}), b.wires(t)
 			if _, err := one.Ask(proxytest.Query("set client_min_messages = " + setting)); err != nil {
 				t.Fatal(err)
 			}
 			for range 3 {
 				got, err := one.Ask(ask...)
-				if heard := strings.Contains(chkETypes(got), "N"); heard == (setting == "error") || err != nil {
-					t.Errorf("%s, %s: got %v, %v", setting, form, chkETypes(got), err)
+				if heard := strings.Contains(typesOf(got), "N"); heard == (setting == "error") || err != nil {
+					t.Errorf("%s, %s: got %v, %v", setting, form, typesOf(got), err)
 				}
 				other.same(t, ask...)
 			}
@@ -47,13 +47,13 @@ func TestChecklist_P13_AnAnswerWithANoticeIsNotKept(t *testing.T) {
 
 func TestChecklist_P14_AnAnswerWithAChangedParameterIsNotKept(t *testing.T) {
 	t.Parallel()
-	b, relay := chkERelayed(t, "chke_p14", "create table t as select i as a from generate_series(1, 3) i")
+	b, relay := startInjected(t, "checklist_p14", "create table t as select i as a from generate_series(1, 3) i")
 	b.notKept(t, relay, proxytest.ParameterStatus("in_hot_standby", "on"))
 }
 
 func TestChecklist_P15_AnAnswerWithANotificationIsNotKept(t *testing.T) {
 	t.Parallel()
-	b, relay := chkERelayed(t, "chke_p15", "create table t as select i as a from generate_series(1, 3) i")
+	b, relay := startInjected(t, "checklist_p15", "create table t as select i as a from generate_series(1, 3) i")
 	b.notKept(t, relay, proxytest.Message{Type: 'A', Body: append(binary.BigEndian.AppendUint32(nil, 4711), "news\x00payload\x00"...)}.Bytes())
 	// Who listens is told, while the others have their hits.
 	listener, w := b.wires(t), b.wires(t)
@@ -70,20 +70,20 @@ func TestChecklist_P15_AnAnswerWithANotificationIsNotKept(t *testing.T) {
 	}
 }
 
-// A chkEQueue is clients who ask the same while a lock keeps it from being answered.
-type chkEQueue struct {
-	*chkEBench
+// A lockQueue is clients who ask the same while a lock keeps it from being answered.
+type lockQueue struct {
+	*pairBench
 	holder, fencer *pgconn.PgConn
 	clients        []*proxytest.Wire
 }
 
-const chkELocked = "select a from t where a > 0"
+const lockedQuery = "select a from t where a > 0"
 
 // queue has n clients ask for a row of a locked table, one after the other. The proxy has one loop, so that it is certain when
 // it has taken up their questions.
-func (b *chkEBench) queue(t *testing.T, n int) *chkEQueue {
+func (b *pairBench) queue(t *testing.T, n int) *lockQueue {
 	t.Helper()
-	q := &chkEQueue{b, direct(t, b.pg, b.database), b.connect(t, b.database), nil}
+	q := &lockQueue{b, direct(t, b.pg, b.database), b.connect(t, b.database), nil}
 	ask(t, b.connect(t, b.database), "update t set a = a + 1") // what is kept of it is void
 	p := b.pair(t)
 	await(t, "the table to be settled", func() bool {
@@ -94,18 +94,18 @@ func (b *chkEBench) queue(t *testing.T, n int) *chkEQueue {
 	for i := range n {
 		w := b.dial(t, proxytest.Login{User: "postgres", Database: b.database})
 		q.clients = append(q.clients, w)
-		if err := w.Send(proxytest.Query(chkELocked)); err != nil {
+		if err := w.Send(proxytest.Query(lockedQuery)); err != nil {
 			t.Fatal(err)
 		}
 		if i == 0 {
-			awaitQuery(t, b.pg, chkELocked)
+			awaitQuery(t, b.pg, lockedQuery)
 		}
 	}
 	q.fence(t)
 	return q
 }
 
-func (q *chkEQueue) fence(t *testing.T) {
+func (q *lockQueue) fence(t *testing.T) {
 	t.Helper()
 	for range 2 {
 		ask(t, q.fencer, "show overdrive.cache")
@@ -113,41 +113,39 @@ func (q *chkEQueue) fence(t *testing.T) {
 }
 
 // answered unlocks the table and fails the test unless each of the clients gets the row.
-func (q *chkEQueue) answered(t *testing.T, clients ...*proxytest.Wire) {
+func (q *lockQueue) answered(t *testing.T, clients ...*proxytest.Wire) {
 	t.Helper()
-	want := ask(t, q.holder, chkELocked)
+	want := ask(t, q.holder, lockedQuery)
 	ask(t, q.holder, "commit")
 	for i, w := range clients {
 		got, err := w.ReceiveReady(1)
-		if chkETypes(got) != "TDCZ" || string(got[1].Body[6:]) != want || err != nil {
+		if typesOf(got) != "TDCZ" || string(got[1].Body[6:]) != want || err != nil {
 			t.Errorf("client %d got %v, %v, want %s", i, got, err, want)
 		}
 	}
 	p := q.pair(t)
-	p.right(t, chkELocked)
-	p.hits(t, chkELocked)
+	p.right(t, lockedQuery)
+	p.hits(t, lockedQuery)
 }
-
-func chkEOneLoop(o *proxy.Options) { o.Loops = 1 }
 
 func TestChecklist_P16_ACancelRequestEndsOnlyTheWaitOfItsClient(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p16", "create table t as select 1 as a", chkEOneLoop)
+	b := startPairs(t, "checklist_p16", "create table t as select 1 as a", oneLoop)
 	for cancelled := range 3 { // of whom the first is the one whose question the server has
 		q := b.queue(t, 3)
 		sendCancel(t, b.instance, keyOf(q.clients[cancelled].Startup))
 		got, err := q.clients[cancelled].ReceiveReady(1)
-		if chkETypes(got) != "EZ" || fields(got[0])['C'] != "57014" || err != nil {
+		if typesOf(got) != "EZ" || fields(got[0])['C'] != "57014" || err != nil {
 			t.Errorf("client %d was cancelled and got %v, %v, want 57014", cancelled, got, err)
 		}
 		others := slices.Delete(slices.Clone(q.clients), cancelled, cancelled+1)
 		q.answered(t, others...)
-		if word := chkEStatus(t, others[1]); word != "coalesced" {
+		if word := wireStatus(t, others[1]); word != "coalesced" {
 			t.Errorf("the last client is %s, want coalesced: it did not wait for another's answer, so this proves nothing", word)
 		}
 		// It may ask again, as if nothing had been.
-		got, err = q.clients[cancelled].Ask(proxytest.Query(chkELocked))
-		if chkETypes(got) != "TDCZ" || err != nil {
+		got, err = q.clients[cancelled].Ask(proxytest.Query(lockedQuery))
+		if typesOf(got) != "TDCZ" || err != nil {
 			t.Errorf("client %d got %v, %v after it was cancelled", cancelled, got, err)
 		}
 	}
@@ -155,7 +153,7 @@ func TestChecklist_P16_ACancelRequestEndsOnlyTheWaitOfItsClient(t *testing.T) {
 
 func TestChecklist_P17_WhoLeavesPoisonsNobodysWait(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p17", "create table t as select 1 as a", chkEOneLoop)
+	b := startPairs(t, "checklist_p17", "create table t as select 1 as a", oneLoop)
 	for how, leave := range map[string]func(w *proxytest.Wire){
 		"reset":     func(w *proxytest.Wire) { _ = w.Conn().(*net.TCPConn).SetLinger(0); w.Conn().Close() },
 		"closed":    func(w *proxytest.Wire) { w.Conn().Close() },
@@ -176,14 +174,14 @@ func TestChecklist_P17_WhoLeavesPoisonsNobodysWait(t *testing.T) {
 
 func TestChecklist_P18_HalfAnAnswerIsNotKept(t *testing.T) {
 	t.Parallel()
-	b, relay := chkERelayed(t, "chke_p18", "create table t as select i as a from generate_series(1, 3) i")
+	b, relay := startInjected(t, "checklist_p18", "create table t as select i as a from generate_series(1, 3) i")
 	for form, messages := range map[string][][]byte{
-		"simple": {proxytest.Query("select a, 'simple' from t")}, "extended": {chkEUnit("select a, 'extended' from t"), proxytest.Sync()},
+		"simple": {proxytest.Query("select a, 'simple' from t")}, "extended": {queryUnit("select a, 'extended' from t"), proxytest.Sync()},
 	} {
-		victim := b.dial(t, proxytest.Login{User: "postgres", Database: "chke_p18"})
+		victim := b.dial(t, proxytest.Login{User: "postgres", Database: "checklist_p18"})
 		relay.interfere(form, nil)
 		got, err := victim.Ask(messages...)
-		if types := chkETypes(got); strings.Contains(types, "C") || err == nil && !strings.Contains(types, "E") {
+		if types := typesOf(got); strings.Contains(types, "C") || err == nil && !strings.Contains(types, "E") {
 			t.Errorf("%s: the server was lost behind the first row, and the client got %v, %v", form, got, err)
 		}
 		next := b.wires(t)
@@ -198,10 +196,10 @@ func TestChecklist_P18_HalfAnAnswerIsNotKept(t *testing.T) {
 func TestChecklist_P19_ATooLargeAnswerIsPassedOnInSmallPartsAndNotKept(t *testing.T) {
 	t.Parallel()
 	const limit, rows, width = 64 << 10, 40000, 1000
-	b := chkEStart(t, "chke_p19", "create table t as select 1 as a", func(o *proxy.Options) { o.Databases[0].Cache.MaxResult = limit })
-	w := b.dial(t, proxytest.Login{User: "postgres", Database: "chke_p19"})
+	b := startPairs(t, "checklist_p19", "create table t as select 1 as a", func(o *proxy.Options) { o.Databases[0].Cache.MaxResult = limit })
+	w := b.dial(t, proxytest.Login{User: "postgres", Database: "checklist_p19"})
 	large := fmt.Sprintf("select i, repeat('x', %d) from generate_series(1, %d) i", width, rows)
-	for _, messages := range [][][]byte{{proxytest.Query(large)}, {proxytest.Query(large)}, {chkEUnit(large), proxytest.Sync()}} {
+	for _, messages := range [][][]byte{{proxytest.Query(large)}, {proxytest.Query(large)}, {queryUnit(large), proxytest.Sync()}} {
 		before := b.cache.Stats().Bytes
 		if err := w.Send(messages...); err != nil {
 			t.Fatal(err)
@@ -209,16 +207,16 @@ func TestChecklist_P19_ATooLargeAnswerIsPassedOnInSmallPartsAndNotKept(t *testin
 		// While the client does not read, the proxy does not either, until the server can write no more.
 		watch := direct(t, b.pg, "postgres")
 		await(t, "the server to wait for its client", func() bool {
-			return ask(t, watch, "select count(*) from pg_stat_activity where datname = 'chke_p19' and wait_event = 'ClientWrite'") == "1"
+			return ask(t, watch, "select count(*) from pg_stat_activity where datname = 'checklist_p19' and wait_event = 'ClientWrite'") == "1"
 		})
 		if got := b.cache.UsedBytes() - before; got > 8*limit {
 			t.Errorf("the cache holds %d bytes of an answer that it cannot keep", got)
 		}
 		got, err := w.ReceiveReady(1)
-		if n := strings.Count(chkETypes(got), "D"); n != rows || err != nil {
+		if n := strings.Count(typesOf(got), "D"); n != rows || err != nil {
 			t.Errorf("got %d rows, %v, want %d", n, err, rows)
 		}
-		if word := chkEStatus(t, w); word == "hit" {
+		if word := wireStatus(t, w); word == "hit" {
 			t.Errorf("a result over the limit is a hit")
 		}
 	}
@@ -238,8 +236,8 @@ func TestChecklist_P19_ATooLargeAnswerIsPassedOnInSmallPartsAndNotKept(t *testin
 
 func TestChecklist_P20_NoRowsAreAnAnswerThatWritesMakeVoid(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p20", "create table t(a int); create table u(a int)")
-	p, w, writer := b.pair(t), b.wires(t), b.connect(t, "chke_p20")
+	b := startPairs(t, "checklist_p20", "create table t(a int); create table u(a int)")
+	p, w, writer := b.pair(t), b.wires(t), b.connect(t, "checklist_p20")
 	queries := []string{"select a from t", "select a from t where a = 5", "select t.a from t join u on t.a = u.a", "select a from t where exists (select from u)", "select count(*) from t having count(*) > 0", "select a from t except select a from u"}
 	for _, write := range []string{"insert into t values (5)", "insert into u values (5)", "delete from u", "delete from t", "insert into t values (7)", "truncate t"} {
 		p.hits(t, queries...)
@@ -248,7 +246,7 @@ func TestChecklist_P20_NoRowsAreAnAnswerThatWritesMakeVoid(t *testing.T) {
 		p.right(t, queries...)
 		for _, sql := range queries {
 			w.hits(t, proxytest.Query(sql))
-			w.hits(t, chkEUnit(sql), proxytest.Sync())
+			w.hits(t, queryUnit(sql), proxytest.Sync())
 		}
 	}
 }
@@ -259,12 +257,12 @@ func TestChecklist_P21_RowsOfEveryShapeAreKeptWhole(t *testing.T) {
 	for i := range 1600 {
 		columns = append(columns, fmt.Sprintf("c%d bool", i))
 	}
-	b := chkEStart(t, "chke_p21", "create table wide("+strings.Join(columns, ", ")+"); insert into wide default values; insert into wide(c0, c1599) values (true, false); create table t as select i as a from generate_series(1, 3) i; create table none()")
+	b := startPairs(t, "checklist_p21", "create table wide("+strings.Join(columns, ", ")+"); insert into wide default values; insert into wide(c0, c1599) values (true, false); create table t as select i as a from generate_series(1, 3) i; create table none()")
 	w := b.wires(t)
-	w.questions(t, chkETexts("select * from wide", "select from t", "select from none", "select from wide", "select null", "select null::text, '', null::int", "select a, null from t", "select repeat('x', 3000000) from t"))
+	w.questions(t, textQuestions("select * from wide", "select from t", "select from none", "select from wide", "select null", "select null::text, '', null::int", "select a, null from t", "select repeat('x', 3000000) from t"))
 	for range 2 {
-		for _, messages := range [][][]byte{{proxytest.Query("select repeat('x', 1 << 30)")}, {chkEUnit("select repeat('x', 1 << 30)"), proxytest.Sync()}, {proxytest.Query("select array_fill(1, array[1 << 28])")}, {proxytest.Query("select *, 1 from wide, wide x")}} {
-			if got := w.same(t, messages...); !strings.HasSuffix(chkETypes(got), "EZ") {
+		for _, messages := range [][][]byte{{proxytest.Query("select repeat('x', 1 << 30)")}, {queryUnit("select repeat('x', 1 << 30)"), proxytest.Sync()}, {proxytest.Query("select array_fill(1, array[1 << 28])")}, {proxytest.Query("select *, 1 from wide, wide x")}} {
+			if got := w.same(t, messages...); !strings.HasSuffix(typesOf(got), "EZ") {
 				t.Errorf("a value that is too large is answered with %.300v", got)
 			}
 			if word := w.status(t); word == "hit" {
@@ -276,12 +274,12 @@ func TestChecklist_P21_RowsOfEveryShapeAreKeptWhole(t *testing.T) {
 
 func TestChecklist_P22_AnEmptyQueryIsAnsweredAsEmpty(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p22", "create table t as select 1 as a")
+	b := startPairs(t, "checklist_p22", "create table t as select 1 as a")
 	w := b.wires(t)
 	for range 3 {
 		for _, sql := range []string{";", "", " ", "-- nothing", "/* ; */", ";;", " ; -- nothing\n ;"} {
-			for _, messages := range [][][]byte{{proxytest.Query(sql)}, {chkEUnit(sql), proxytest.Sync()}} {
-				if got := w.same(t, messages...); !strings.HasSuffix(chkETypes(got), "IZ") {
+			for _, messages := range [][][]byte{{proxytest.Query(sql)}, {queryUnit(sql), proxytest.Sync()}} {
+				if got := w.same(t, messages...); !strings.HasSuffix(typesOf(got), "IZ") {
 					t.Errorf("%q is answered with %v, want EmptyQueryResponse", sql, got)
 				}
 				if word := w.status(t); word != "notaquery" {
@@ -295,7 +293,7 @@ func TestChecklist_P22_AnEmptyQueryIsAnsweredAsEmpty(t *testing.T) {
 
 func TestChecklist_P23_AQueryAmongOtherStatementsIsNotKept(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p23", "create table t as select 1 as a; create table log(n int)")
+	b := startPairs(t, "checklist_p23", "create table t as select 1 as a; create table log(n int)")
 	p, plain := b.pair(t), b.pair(t)
 	const sql = "select count(*) from t"
 	plain.hits(t, sql)
@@ -322,7 +320,7 @@ func TestChecklist_P23_AQueryAmongOtherStatementsIsNotKept(t *testing.T) {
 // is told so, may cancel, and shares what is kept.
 func TestChecklist_P24_AClientOfANewerProtocolIsServedFromTheSameCache(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p24", "create table t as select 1 as a")
+	b := startPairs(t, "checklist_p24", "create table t as select 1 as a")
 	b.pair(t).hits(t, "select a from t")
 	newer := func(address string) *proxytest.Wire {
 		w, err := proxytest.DialRaw(t.Context(), address)
@@ -330,7 +328,7 @@ func TestChecklist_P24_AClientOfANewerProtocolIsServedFromTheSameCache(t *testin
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { w.Close() })
-		startup := proxytest.StartupMessage(proxytest.Login{User: "postgres", Database: "chke_p24"})
+		startup := proxytest.StartupMessage(proxytest.Login{User: "postgres", Database: "checklist_p24"})
 		binary.BigEndian.PutUint32(startup[4:], 3<<16|2)
 		if err := w.Send(startup); err != nil {
 			t.Fatal(err)
@@ -340,7 +338,7 @@ func TestChecklist_P24_AClientOfANewerProtocolIsServedFromTheSameCache(t *testin
 		}
 		return w
 	}
-	w := &chkEWires{newer(b.address), newer(b.pg.Addr())}
+	w := &wirePair{newer(b.address), newer(b.pg.Addr())}
 	if m := w.through.Startup[0]; m.Type != 'v' {
 		t.Errorf("the first answer is %v, want NegotiateProtocolVersion", m)
 	}
@@ -349,10 +347,10 @@ func TestChecklist_P24_AClientOfANewerProtocolIsServedFromTheSameCache(t *testin
 	if len(key) != 8 {
 		t.Errorf("the key to cancel has %d bytes, want 8", len(key))
 	}
-	if err := w.through.Send(proxytest.Query("select pg_sleep(600), 'chke_p24'")); err != nil {
+	if err := w.through.Send(proxytest.Query("select pg_sleep(600), 'checklist_p24'")); err != nil {
 		t.Fatal(err)
 	}
-	awaitQuery(t, b.pg, "select pg_sleep(600), ''chke_p24")
+	awaitQuery(t, b.pg, "select pg_sleep(600), ''checklist_p24")
 	sendCancel(t, b.instance, key)
 	if got, err := w.through.ReceiveReady(1); len(got) < 2 || fields(got[len(got)-2])['C'] != "57014" || err != nil {
 		t.Errorf("got %v, %v, want 57014", got, err)
@@ -362,10 +360,10 @@ func TestChecklist_P24_AClientOfANewerProtocolIsServedFromTheSameCache(t *testin
 
 func TestChecklist_P25_TheDataOfACopyIsNoMessage(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p25", "create table t as select 1 as a; create table u(line text)")
+	b := startPairs(t, "checklist_p25", "create table t as select 1 as a; create table u(line text)")
 	w, reader := b.wires(t), b.pair(t)
 	// What is copied reads like messages of the protocol, cut in all places, in the midst of a batch too.
-	looks := slices.Concat(proxytest.Query("delete from t"), chkEUnit("delete from t"), proxytest.Sync(), proxytest.Terminate())
+	looks := slices.Concat(proxytest.Query("delete from t"), queryUnit("delete from t"), proxytest.Sync(), proxytest.Terminate())
 	looks = []byte(strings.Map(func(r rune) rune {
 		if r < ' ' || r == '\\' {
 			return '.'
@@ -379,7 +377,7 @@ func TestChecklist_P25_TheDataOfACopyIsNoMessage(t *testing.T) {
 			for part := range slices.Chunk(append(slices.Clone(looks), '\n'), size) {
 				messages = append(messages, proxytest.CopyData(part))
 			}
-			if got := w.same(t, append(messages, proxytest.CopyDone())...); chkETypes(got) != "GCZ" {
+			if got := w.same(t, append(messages, proxytest.CopyDone())...); typesOf(got) != "GCZ" {
 				t.Fatalf("got %v", got)
 			}
 			reader.hitsAtOnce(t, "select a from t")
@@ -397,7 +395,7 @@ func TestChecklist_P25_TheDataOfACopyIsNoMessage(t *testing.T) {
 		if change != "" {
 			ask(t, reader.real, change) // around the proxy
 		}
-		if got := w.same(t, proxytest.Query(out)); !strings.HasPrefix(chkETypes(got), "Hd") {
+		if got := w.same(t, proxytest.Query(out)); !strings.HasPrefix(typesOf(got), "Hd") {
 			t.Errorf("got %v", got)
 		}
 		if word := w.status(t); word != "notaquery" {
@@ -411,11 +409,11 @@ func TestChecklist_P25_TheDataOfACopyIsNoMessage(t *testing.T) {
 // the parameter is like any other.
 func TestChecklist_P26_ReplicationIsRefusedAtTheDoor(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p26", "create table t as select 1 as a")
+	b := startPairs(t, "checklist_p26", "create table t as select 1 as a")
 	p := b.pair(t)
 	p.hits(t, "select a from t")
 	for _, value := range []string{"database", "true", "on", "yes", "1"} {
-		_, err := pgconn.ConnectConfig(t.Context(), &b.config(t, "chke_p26", with("replication", value)).Config)
+		_, err := pgconn.ConnectConfig(t.Context(), &b.config(t, "checklist_p26", with("replication", value)).Config)
 		if state(err) != "0A000" {
 			t.Errorf("replication=%s: got %v, want 0A000", value, err)
 		}

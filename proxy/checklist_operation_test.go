@@ -15,13 +15,13 @@ import (
 )
 
 // reason returns why the client's last statement was passed by.
-func chkGReason(t *testing.T, c *pgconn.PgConn) string {
+func reasonOf(t *testing.T, c *pgconn.PgConn) string {
 	t.Helper()
 	return ask(t, c, "show overdrive.reason")
 }
 
 // said fails the test unless c's statement, in the forms given, has the status, and a reason if it is passed by.
-func (b *chkGBench) said(t *testing.T, c *pgconn.PgConn, sql, word string, forms ...string) {
+func (b *steppedBench) said(t *testing.T, c *pgconn.PgConn, sql, word string, forms ...string) {
 	t.Helper()
 	for _, form := range forms {
 		_, _ = askers[form](t, c, sql) // some are errors
@@ -30,7 +30,7 @@ func (b *chkGBench) said(t *testing.T, c *pgconn.PgConn, sql, word string, forms
 			t.Errorf("%.80s (%s) is %s, want %s", sql, form, got, word)
 		}
 		asked := slices.Contains([]string{"hit", "miss", "stale", "coalesced"}, word)
-		if why := chkGReason(t, c); (why == "") != asked {
+		if why := reasonOf(t, c); (why == "") != asked {
 			t.Errorf("%.80s (%s) is %s because of %q", sql, form, got, why)
 		}
 	}
@@ -39,7 +39,7 @@ func (b *chkGBench) said(t *testing.T, c *pgconn.PgConn, sql, word string, forms
 // The statuses coalesced (R13) and stale (R3) need more than one client or a clock, and have tests of their own.
 func TestChecklist_O1_EveryDecisionIsShownWithItsReason(t *testing.T) {
 	t.Parallel()
-	b := chkGStart(t, "chkg_o1", "create table t as select 'a' as a; create table u as select 'a' as a", func(o *proxy.Options) {
+	b := startStepped(t, "checklist_o1", "create table t as select 'a' as a; create table u as select 'a' as a", func(o *proxy.Options) {
 		o.Databases[0].Cache.MaxResult = 10 << 10
 	})
 	c, other := b.connect(t), b.connect(t)
@@ -87,7 +87,7 @@ func TestChecklist_O4_HintsAndSettingsOfTheSessionAreHonoured(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
 	var log captured
-	b := chkGStart(t, "chkg_o4", "create table t as select 'old' as a", log.capture)
+	b := startStepped(t, "checklist_o4", "create table t as select 'old' as a", log.capture)
 	c, other := b.connect(t), b.connect(t)
 	b.prime(t, c, sql)
 	ask(t, b.real, "update t set a = 'new'")
@@ -127,8 +127,8 @@ func TestChecklist_O4_HintsAndSettingsOfTheSessionAreHonoured(t *testing.T) {
 	log.await(t, "WARN", "colour")
 }
 
-// chkGSpeeches are things to say that get every kind of reply.
-var chkGSpeeches = map[string][][]byte{
+// everySpeech are things to say that get every kind of reply.
+var everySpeech = map[string][][]byte{
 	"queries": {proxytest.Query("select a from t"), proxytest.Query("select a from t; select 1/0; select 2"), proxytest.Query(";"), proxytest.Query("")},
 	"notices": {proxytest.Query("do $$ begin raise notice 'so'; end $$"), proxytest.Query("set datestyle = german"), proxytest.Query("rollback")},
 	"errors":  {proxytest.Query("select nonsense("), proxytest.Query("select * from nowhere"), proxytest.Query("select a::int from t")},
@@ -142,8 +142,8 @@ var chkGSpeeches = map[string][][]byte{
 	"transaction": {proxytest.Query("begin"), proxytest.Query("select a from t"), proxytest.Query("rollback")},
 }
 
-// chkGReplies says it all, and returns all that comes back.
-func chkGReplies(t *testing.T, w *proxytest.Wire, speech [][]byte) string {
+// repliesTo says it all, and returns all that comes back.
+func repliesTo(t *testing.T, w *proxytest.Wire, speech [][]byte) string {
 	t.Helper()
 	var said strings.Builder
 	ready := 0
@@ -167,19 +167,19 @@ func chkGReplies(t *testing.T, w *proxytest.Wire, speech [][]byte) string {
 
 func TestChecklist_O5_ADisabledCacheChangesNotAByteAndKeepsNothing(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "chkg_o5", chkGTable)
-	off := chkGStartCold(t, pg, "chkg_o5", func(o *proxy.Options) { o.Databases[0].Cache.Enabled = false })
-	on := chkGStartAt(t, pg, "chkg_o5")
-	login := proxytest.Login{User: "postgres", Database: "chkg_o5"}
+	pg := newDatabase(t, "checklist_o5", rowTable)
+	off := startSteppedCold(t, pg, "checklist_o5", func(o *proxy.Options) { o.Databases[0].Cache.Enabled = false })
+	on := startSteppedAt(t, pg, "checklist_o5")
+	login := proxytest.Login{User: "postgres", Database: "checklist_o5"}
 	switched := on.dial(t, login)
 	if _, err := switched.Ask(proxytest.Query("set overdrive.cache = off")); err != nil {
 		t.Fatal(err)
 	}
 	before := on.kept().Stats()
-	for name, speech := range chkGSpeeches {
-		want := chkGReplies(t, pg.Dial("chkg_o5"), speech)
+	for name, speech := range everySpeech {
+		want := repliesTo(t, pg.Dial("checklist_o5"), speech)
 		for range 3 {
-			if got := chkGReplies(t, off.dial(t, login), speech); got != want {
+			if got := repliesTo(t, off.dial(t, login), speech); got != want {
 				t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
 			}
 		}
@@ -187,7 +187,7 @@ func TestChecklist_O5_ADisabledCacheChangesNotAByteAndKeepsNothing(t *testing.T)
 			continue // it changes the session
 		}
 		for range 2 {
-			if got := chkGReplies(t, switched, speech); got != want {
+			if got := repliesTo(t, switched, speech); got != want {
 				t.Errorf("%s, switched off by the session: got\n%s\nwant\n%s", name, got, want)
 			}
 		}
@@ -200,7 +200,7 @@ func TestChecklist_O5_ADisabledCacheChangesNotAByteAndKeepsNothing(t *testing.T)
 	}
 	asked := off.relay.count("select a from t where k = ")
 	for range 3 {
-		ask(t, off.connect(t), chkGRow)
+		ask(t, off.connect(t), rowQuery)
 	}
 	if got := off.relay.count("select a from t where k = ") - asked; got != 3 {
 		t.Errorf("of three questions %d reached the server", got)
@@ -211,10 +211,10 @@ func TestChecklist_O5_ADisabledCacheChangesNotAByteAndKeepsNothing(t *testing.T)
 func TestChecklist_O6_AFailingCacheFailsNobody(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	chkGRoles(t, pg, "chkg_o6_low")
-	pg = newDatabase(t, "chkg_o6", "create table t as select i::text as a from generate_series(1, 2000) i; grant select on t to chkg_o6_low")
+	makeRoles(t, pg, "checklist_o6_low")
+	pg = newDatabase(t, "checklist_o6", "create table t as select i::text as a from generate_series(1, 2000) i; grant select on t to checklist_o6_low")
 	for _, budget := range []int64{1, 1 << 10, 16 << 10} {
-		b := chkGStartCold(t, pg, "chkg_o6", func(o *proxy.Options) {
+		b := startSteppedCold(t, pg, "checklist_o6", func(o *proxy.Options) {
 			o.Cache = querycache.New(querycache.Options{MaxBytes: budget})
 			o.Databases[0].Cache.MaxResult = 8 << 10
 		})
@@ -228,11 +228,11 @@ func TestChecklist_O6_AFailingCacheFailsNobody(t *testing.T) {
 			}
 		}
 	}
-	ask(t, direct(t, pg, "chkg_o6"), "revoke select on pg_proc, pg_class, pg_cast from public")
+	ask(t, direct(t, pg, "checklist_o6"), "revoke select on pg_proc, pg_class, pg_cast from public")
 	var log captured
-	b := chkGStartCold(t, pg, "chkg_o6", log.capture, chkGOwnServers)
-	low, real := b.connect(t, as("chkg_o6_low", "")), chkGDirectAs(t, pg, "chkg_o6", "chkg_o6_low")
-	log.await(t, "catalog could not be read", "chkg_o6_low")
+	b := startSteppedCold(t, pg, "checklist_o6", log.capture, ownServers)
+	low, real := b.connect(t, as("checklist_o6_low", "")), directAs(t, pg, "checklist_o6", "checklist_o6_low")
+	log.await(t, "catalog could not be read", "checklist_o6_low")
 	for range 3 {
 		b.wantAs(t, "without a catalog", low, "select a from t where a = '7'", "unsettled", real)
 	}
@@ -243,7 +243,7 @@ func TestChecklist_O6_AFailingCacheFailsNobody(t *testing.T) {
 func TestChecklist_O7_TheBudgetIsStrictAndAScanSweepsNothingAway(t *testing.T) {
 	t.Parallel()
 	const budget = 1 << 20
-	b := chkGStart(t, "chkg_o7", "create table t as select 'hot' as a", func(o *proxy.Options) {
+	b := startStepped(t, "checklist_o7", "create table t as select 'hot' as a", func(o *proxy.Options) {
 		o.Cache = querycache.New(querycache.Options{MaxBytes: budget})
 	})
 	c := b.connect(t)
@@ -287,10 +287,10 @@ func TestChecklist_O7_TheBudgetIsStrictAndAScanSweepsNothingAway(t *testing.T) {
 // Who asked before the end gets the answer, also who waits for another's, and who hits.
 func TestChecklist_O8_WhoWaitsWhenTheProxyStopsIsAnsweredFirst(t *testing.T) {
 	t.Parallel()
-	b := chkGStart(t, "chkg_o8", chkGTable+"; create table u as select 'kept' as a", new(captured).capture)
-	h, c := b.herd(t, 20, chkGRow), b.connect(t)
+	b := startStepped(t, "checklist_o8", rowTable+"; create table u as select 'kept' as a", new(captured).capture)
+	h, c := b.herd(t, 20, rowQuery), b.connect(t)
 	b.prime(t, c, "select a from u")
-	held := b.relay.holdAnswer(t, chkGKey)
+	held := b.relay.holdAnswer(t, rowKey)
 	h.ask(t, func() { <-held.reached })
 	ask(t, c, "begin")
 	done := b.stop(patience)

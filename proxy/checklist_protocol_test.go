@@ -13,7 +13,7 @@ import (
 
 func TestChecklist_P1_AHitIsTheSameBytes(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p1", `create type mood as enum ('sad', 'glad'); create domain positive as int check (value > 0);
+	b := startPairs(t, "checklist_p1", `create type mood as enum ('sad', 'glad'); create domain positive as int check (value > 0);
 		create table t(gone int, a int, b varchar(10), c numeric(5,2), d timestamptz(3), e char(4), f mood, g positive, h int[], i bit varying(7), j jsonb, k interval hour to second(0), l bytea, m text);
 		alter table t drop column gone; insert into t values (1, 'one', 1.5, '2024-01-01 00:00:00.123456+00', 'x', 'glad', 7, '{1,2,null}', b'101', '{"a": [1, null]}', '1:02:03', '\x00ff', null), (null, '', 'NaN', 'infinity', '', 'sad', null, '{}', b'', 'null', null, '', '')`)
 	w := b.wires(t)
@@ -32,48 +32,48 @@ func TestChecklist_P1_AHitIsTheSameBytes(t *testing.T) {
 		if got := w.same(t, proxytest.Query(sql)); string(got[len(got)-1].Body) != "T" {
 			t.Errorf("in a transaction %s ends with %v", sql, got[len(got)-1])
 		}
-		w.same(t, chkEUnit(sql), proxytest.Sync())
+		w.same(t, queryUnit(sql), proxytest.Sync())
 		w.same(t, proxytest.Query("commit"))
 		w.hitsAtOnce(t, proxytest.Query(sql))
 	}
 }
 
-// chkEKept is a table whose kept answer is out of date, since it was changed around the proxy: a hit in the midst of a batch
+// startKept is a table whose kept answer is out of date, since it was changed around the proxy: a hit in the midst of a batch
 // shows by its value.
-func chkEKept(t *testing.T, name string) (*chkEBench, *chkEWires) {
+func startKept(t *testing.T, name string) (*pairBench, *wirePair) {
 	t.Helper()
-	b := chkEStart(t, name, "create table t as select 1 as a; create table kept as select 'kept' as k; create table other as select 2 as o; create table log(n int)")
+	b := startPairs(t, name, "create table t as select 1 as a; create table kept as select 'kept' as k; create table other as select 2 as o; create table log(n int)")
 	w := b.wires(t)
-	w.hits(t, chkEUnit("select k from kept"), proxytest.Sync())
+	w.hits(t, queryUnit("select k from kept"), proxytest.Sync())
 	w.hits(t, proxytest.Query("select k from kept"))
 	return b, w
 }
 
 // outOfDate changes what is kept around the proxy.
-func (b *chkEBench) outOfDate(t *testing.T) {
+func (b *pairBench) outOfDate(t *testing.T) {
 	t.Helper()
 	ask(t, direct(t, b.pg, b.database), "update kept set k = 'true'")
 }
 
-// chkEAsKept fails the test unless the proxy's client gets what got before said at the server, where the kept row is now
+// wantAsKept fails the test unless the proxy's client gets what got before said at the server, where the kept row is now
 // another.
-func chkEAsKept(t *testing.T, what string, before []proxytest.Message, c *proxytest.Wire, messages ...[]byte) {
+func wantAsKept(t *testing.T, what string, before []proxytest.Message, c *proxytest.Wire, messages ...[]byte) {
 	t.Helper()
 	got, err := c.Ask(messages...)
-	if string(chkEBytes(got)) != string(chkEBytes(before)) || err != nil {
+	if string(bytesOf(got)) != string(bytesOf(before)) || err != nil {
 		t.Errorf("%s: got\n\t%v, %v\nwant\n\t%v", what, got, err, before)
 	}
 }
 
 func TestChecklist_P2_AHitInTheMiddleOfAPipelineKeepsItsPlace(t *testing.T) {
 	t.Parallel()
-	b, w := chkEKept(t, "chke_p2")
-	kept := chkEUnit("select k from kept")
+	b, w := startKept(t, "checklist_p2")
+	kept := queryUnit("select k from kept")
 	pipelines := map[string][][]byte{
-		"behind a miss": {chkEUnit("select a, 'x1' from t"), kept, proxytest.Sync()},
-		"among misses":  {chkEUnit("select a, 'x2' from t"), kept, chkEUnit("select o, 'x3' from other"), proxytest.Sync()},
-		"before a miss": {kept, chkEUnit("select o, 'x4' from other"), proxytest.Sync()},
-		"twice":         {kept, chkEUnit("select o, 'x5' from other"), kept, proxytest.Sync()},
+		"behind a miss": {queryUnit("select a, 'x1' from t"), kept, proxytest.Sync()},
+		"among misses":  {queryUnit("select a, 'x2' from t"), kept, queryUnit("select o, 'x3' from other"), proxytest.Sync()},
+		"before a miss": {kept, queryUnit("select o, 'x4' from other"), proxytest.Sync()},
+		"twice":         {kept, queryUnit("select o, 'x5' from other"), kept, proxytest.Sync()},
 		"under three names": {proxytest.Parse("p1", "select a, 'x6' from t"), proxytest.Parse("p2", "select k from kept"), proxytest.Bind("", "p1", nil, nil, nil), proxytest.Execute("", 0),
 			proxytest.Bind("", "p2", nil, nil, nil), proxytest.Execute("", 0), proxytest.Bind("", "p1", nil, nil, nil), proxytest.Execute("", 0), proxytest.CloseName('S', "p1"), proxytest.CloseName('S', "p2"), proxytest.Sync()},
 	}
@@ -87,8 +87,8 @@ func TestChecklist_P2_AHitInTheMiddleOfAPipelineKeepsItsPlace(t *testing.T) {
 	w.same(t, proxytest.Query("select a, 'x7' from t"), proxytest.Query("select k from kept"), proxytest.Query("select o, 'x8' from other"), kept, proxytest.Sync())
 	// Behind what changes by itself, or writes, an answer keeps its place too, wherever it comes from.
 	for range 3 {
-		w.same(t, chkEUnit("select a, now() > '2000-01-01' from t"), kept, chkEUnit("select o, random() < 2 from other"), kept, proxytest.Sync())
-		w.same(t, chkEUnit("insert into log values (1)"), kept, proxytest.Sync(), kept, proxytest.Sync())
+		w.same(t, queryUnit("select a, now() > '2000-01-01' from t"), kept, queryUnit("select o, random() < 2 from other"), kept, proxytest.Sync())
+		w.same(t, queryUnit("insert into log values (1)"), kept, proxytest.Sync(), kept, proxytest.Sync())
 		w.same(t, proxytest.Query("select pg_sleep(0.02)"), proxytest.Query("select k from kept"), kept, proxytest.Sync())
 	}
 	for name := range pipelines {
@@ -98,14 +98,14 @@ func TestChecklist_P2_AHitInTheMiddleOfAPipelineKeepsItsPlace(t *testing.T) {
 	b.outOfDate(t)
 	for name, messages := range pipelines {
 		if !strings.Contains(name, "names") { // whose form need not have been kept
-			chkEAsKept(t, name, before[name], w.through, messages...)
+			wantAsKept(t, name, before[name], w.through, messages...)
 		}
 	}
 	// Many batches in flight, each with its own end, are answered in order.
 	ask(t, direct(t, b.pg, b.database), "update kept set k = 'kept'")
 	var flood [][]byte
 	for i := range 50 {
-		flood = append(flood, chkEUnit(fmt.Sprintf("select a, %d from t", i%7)), kept, proxytest.Sync(), proxytest.Query("select k from kept"))
+		flood = append(flood, queryUnit(fmt.Sprintf("select a, %d from t", i%7)), kept, proxytest.Sync(), proxytest.Query("select k from kept"))
 	}
 	w.same(t, flood...)
 	w.same(t, flood...)
@@ -113,16 +113,16 @@ func TestChecklist_P2_AHitInTheMiddleOfAPipelineKeepsItsPlace(t *testing.T) {
 
 func TestChecklist_P3_BehindAnErrorNothingIsAnsweredUntilSync(t *testing.T) {
 	t.Parallel()
-	b, w := chkEKept(t, "chke_p3")
+	b, w := startKept(t, "checklist_p3")
 	b.outOfDate(t)
-	kept := chkEUnit("select k from kept")
+	kept := queryUnit("select k from kept")
 	for name, fails := range map[string][]byte{
 		"Parse": proxytest.Parse("", "select nonsense("), "Bind": proxytest.Bind("", "nosuch", nil, nil, nil), "Describe": proxytest.Describe('S', "nosuch"), "Execute": proxytest.Execute("nosuch", 0),
-		"an error at execution": chkEUnit("select 1 / (a - 1) from t"), "a second Parse of one name": slices.Concat(proxytest.Parse("n", "select 1"), proxytest.Parse("n", "select 2")),
-		"an error in a write": chkEUnit("insert into log values (1 / 0)"), "a cached query that cannot be bound": slices.Concat(proxytest.Parse("", "select k from kept"), proxytest.Bind("", "", [][]byte{nil}, nil, nil)),
+		"an error at execution": queryUnit("select 1 / (a - 1) from t"), "a second Parse of one name": slices.Concat(proxytest.Parse("n", "select 1"), proxytest.Parse("n", "select 2")),
+		"an error in a write": queryUnit("insert into log values (1 / 0)"), "a cached query that cannot be bound": slices.Concat(proxytest.Parse("", "select k from kept"), proxytest.Bind("", "", [][]byte{nil}, nil, nil)),
 	} {
 		got := w.same(t, fails, kept, kept, proxytest.Sync())
-		if types := chkETypes(got); strings.Count(types, "E") != 1 || !strings.HasSuffix(types, "EZ") {
+		if types := typesOf(got); strings.Count(types, "E") != 1 || !strings.HasSuffix(types, "EZ") {
 			t.Errorf("%s: got %s, want one error and then the end", name, types)
 		}
 		// The batch after it is answered, and one in flight behind it too.
@@ -130,7 +130,7 @@ func TestChecklist_P3_BehindAnErrorNothingIsAnsweredUntilSync(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := w.through.ReceiveReady(2)
-		if types := chkETypes(got); !strings.HasSuffix(types, "EZ12TDCZ") || err != nil {
+		if types := typesOf(got); !strings.HasSuffix(types, "EZ12TDCZ") || err != nil {
 			t.Errorf("%s: got %s, %v, want an error, an end and an answer", name, types, err)
 		}
 		w.same(t, proxytest.CloseName('S', "n"), proxytest.Sync())
@@ -139,13 +139,13 @@ func TestChecklist_P3_BehindAnErrorNothingIsAnsweredUntilSync(t *testing.T) {
 
 func TestChecklist_P4_PartsOfAnAnswerAreNotTakenForIt(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p4", "create table t as select i as a from generate_series(1, 10) i")
+	b := startPairs(t, "checklist_p4", "create table t as select i as a from generate_series(1, 10) i")
 	w := b.wires(t)
 	for i, sql := range []string{"select a, 'x1' from t", "select a, 'x2' from t where a > 0"} {
 		parse, bind, all := proxytest.Parse("", sql), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0)
 		for range 3 {
 			got := w.same(t, parse, bind, proxytest.Execute("", 4), proxytest.Sync())
-			if types := chkETypes(got); types != "12DDDDsZ" {
+			if types := typesOf(got); types != "12DDDDsZ" {
 				t.Errorf("got %s", types)
 			}
 			w.same(t, parse, bind, proxytest.Execute("", 4), proxytest.Execute("", 4), proxytest.Execute("", 4), proxytest.Sync())
@@ -168,14 +168,14 @@ func TestChecklist_P4_PartsOfAnAnswerAreNotTakenForIt(t *testing.T) {
 
 func TestChecklist_P5_APortalThatIsAtItsEndHasNoMoreRows(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p5", "create table t as select i as a from generate_series(1, 3) i")
+	b := startPairs(t, "checklist_p5", "create table t as select i as a from generate_series(1, 3) i")
 	w := b.wires(t)
 	const sql = "select a from t order by a"
 	parse, bind, all := proxytest.Parse("", sql), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0)
 	for range 3 {
 		w.hits(t, parse, bind, all, proxytest.Sync())
-		if got := w.same(t, parse, bind, all, all, proxytest.Sync()); chkETypes(got) != "12DDDCCZ" {
-			t.Errorf("got %s, want the rows once", chkETypes(got))
+		if got := w.same(t, parse, bind, all, all, proxytest.Sync()); typesOf(got) != "12DDDCCZ" {
+			t.Errorf("got %s, want the rows once", typesOf(got))
 		}
 		w.same(t, parse, bind, all, proxytest.Describe('P', ""), all, proxytest.Sync())
 		w.same(t, parse, bind, all, proxytest.Execute("", 1), proxytest.CloseName('P', ""), proxytest.Sync())
@@ -186,13 +186,13 @@ func TestChecklist_P5_APortalThatIsAtItsEndHasNoMoreRows(t *testing.T) {
 	}
 }
 
-// chkEWrites has each write seen by a client who has the rows from the cache.
-func (b *chkEBench) writes(t *testing.T, w *chkEWires, sql string, write ...[]byte) {
+// writes has each write seen by a client who has the rows from the cache.
+func (b *pairBench) writes(t *testing.T, w *wirePair, sql string, write ...[]byte) {
 	t.Helper()
 	reader := b.pair(t)
 	reader.hits(t, sql)
 	got, err := w.through.Ask(write...)
-	if err != nil || strings.Contains(chkETypes(got), "E") {
+	if err != nil || strings.Contains(typesOf(got), "E") {
 		t.Fatalf("the write is answered with %v, %v", got, err)
 	}
 	reader.right(t, sql)
@@ -200,7 +200,7 @@ func (b *chkEBench) writes(t *testing.T, w *chkEWires, sql string, write ...[]by
 
 func TestChecklist_P6_AWriteThatIsExecutedInPartIsAWrite(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p6", "create table t as select i as a from generate_series(1, 5) i")
+	b := startPairs(t, "checklist_p6", "create table t as select i as a from generate_series(1, 5) i")
 	w := b.wires(t)
 	const sql = "select a from t order by a"
 	for _, write := range []string{"update t set a = a + 1 returning a", "insert into t values (100), (200) returning a", "delete from t where a > 50 returning a", "with w as (update t set a = a + 1 returning a) select a from w"} {
@@ -212,7 +212,7 @@ func TestChecklist_P6_AWriteThatIsExecutedInPartIsAWrite(t *testing.T) {
 
 func TestChecklist_P7_AWriteThatIsOnlyBoundAgainIsAWrite(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p7", "create table t as select 1 as a")
+	b := startPairs(t, "checklist_p7", "create table t as select 1 as a")
 	w := b.wires(t)
 	const sql = "select a from t order by a"
 	if _, err := w.through.Ask(proxytest.Parse("ins", "insert into t values ($1::int)"), proxytest.Parse("", "insert into t values ($1::int + 1000)"), proxytest.Parse("begin", "begin"), proxytest.Parse("commit", "commit"), proxytest.Sync()); err != nil {
@@ -245,7 +245,7 @@ func TestChecklist_P7_AWriteThatIsOnlyBoundAgainIsAWrite(t *testing.T) {
 
 func TestChecklist_P8_DescriptionsAreGivenWhereTheyAreAskedFor(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p8", "create table t as select 1 as a, 'b'::varchar(3) as b")
+	b := startPairs(t, "checklist_p8", "create table t as select 1 as a, 'b'::varchar(3) as b")
 	w := b.wires(t)
 	parse, bind, execute, sync := proxytest.Parse("", "select b from t where a = $1"), proxytest.Bind("", "", [][]byte{[]byte("1")}, nil, []int{1}), proxytest.Execute("", 0), proxytest.Sync()
 	statement, portal := proxytest.Describe('S', ""), proxytest.Describe('P', "")
@@ -269,7 +269,7 @@ func TestChecklist_P8_DescriptionsAreGivenWhereTheyAreAskedFor(t *testing.T) {
 
 func TestChecklist_P9_FlushGetsWhatIsThereBeforeSync(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p9", "create table t as select 1 as a")
+	b := startPairs(t, "checklist_p9", "create table t as select 1 as a")
 	w := b.wires(t)
 	parse, bind, execute, flush := proxytest.Parse("", "select a from t"), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0), proxytest.Flush()
 	w.hits(t, parse, bind, execute, proxytest.Sync())
@@ -290,7 +290,7 @@ func TestChecklist_P9_FlushGetsWhatIsThereBeforeSync(t *testing.T) {
 		w.sameUntil(t, "1tT", parse, proxytest.Describe('S', ""), flush)
 		w.same(t, bind, execute, proxytest.Sync())
 		word := w.status(t)
-		if !slices.Contains(chkEGoing, word) {
+		if !slices.Contains(onTheWay, word) {
 			t.Fatalf("behind a Flush the status is %s", word)
 		}
 		return word == "hit"
@@ -299,7 +299,7 @@ func TestChecklist_P9_FlushGetsWhatIsThereBeforeSync(t *testing.T) {
 
 func TestChecklist_P10_WhatIsClosedIsGone(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p10", "create table t as select 1 as a; create table u as select 2 as a")
+	b := startPairs(t, "checklist_p10", "create table t as select 1 as a; create table u as select 2 as a")
 	w := b.wires(t)
 	parse, bind, execute, sync := proxytest.Parse("n", "select a from t"), proxytest.Bind("", "n", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()
 	for range 3 {
@@ -316,14 +316,14 @@ func TestChecklist_P10_WhatIsClosedIsGone(t *testing.T) {
 		w.hits(t, bind, execute, sync) // is of another table
 		w.same(t, proxytest.CloseName('S', "n"), proxytest.CloseName('S', "nosuch"), proxytest.CloseName('P', "nosuch"), sync)
 		// A statement that was parsed in a batch that needed no server can be closed, used and refused like any other.
-		w.hits(t, chkEUnit("select a from t"), sync)
+		w.hits(t, queryUnit("select a from t"), sync)
 		w.same(t, parse, bind, execute, sync)
 		w.same(t, parse, bind, execute, sync)
 		w.same(t, proxytest.CloseName('S', "n"), parse, bind, execute, proxytest.CloseName('S', "n"), sync)
 		w.same(t, parse, bind, execute, proxytest.CloseName('S', "n"), sync)
-		w.same(t, chkEUnit("select a from t"), proxytest.CloseName('S', ""), sync)
+		w.same(t, queryUnit("select a from t"), proxytest.CloseName('S', ""), sync)
 		w.same(t, proxytest.Bind("", "", nil, nil, nil), sync)
-		w.same(t, chkEUnit("select a from t"), sync)
+		w.same(t, queryUnit("select a from t"), sync)
 		w.same(t, proxytest.Bind("", "", nil, nil, nil), proxytest.Describe('P', ""), execute, sync)
 		w.same(t, proxytest.Query("select a from t"))
 		w.same(t, proxytest.Bind("", "", nil, nil, nil), execute, sync) // the Query was the end of it
@@ -332,7 +332,7 @@ func TestChecklist_P10_WhatIsClosedIsGone(t *testing.T) {
 
 func TestChecklist_P11_APreparedStatementFollowsTheSearchPath(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_p11", chkEPaths)
+	b := startPairs(t, "checklist_p11", pathTables)
 	w := b.wires(t)
 	execute, sync := proxytest.Execute("", 0), proxytest.Sync()
 	w.same(t, proxytest.Parse("first", "set search_path to first"), proxytest.Parse("second", "set search_path to second"), proxytest.Parse("public", "set search_path to public"),
@@ -357,16 +357,16 @@ func TestChecklist_P11_APreparedStatementFollowsTheSearchPath(t *testing.T) {
 func TestChecklist_P12_ErrorsAreNeverKept(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	chkERoles(t, pg, "chke_p12a")
-	b := chkEStart(t, "chke_p12", "create table t as select 0 as a; create table secret as select 1 as s; create table locked as select 1 as l", chkEOwnServers)
-	real, user := direct(t, b.pg, b.database), as("chke_p12a", "")
+	makeRoles(t, pg, "checklist_p12a")
+	b := startPairs(t, "checklist_p12", "create table t as select 0 as a; create table secret as select 1 as s; create table locked as select 1 as l", ownServers)
+	real, user := direct(t, b.pg, b.database), as("checklist_p12a", "")
 	for name, c := range map[string]struct {
 		sql, code   string
 		edit        []func(*pgconn.Config)
 		wrong, good string // what makes it an error, and no more; around the proxy
 	}{
 		"division by zero":  {"select 1 / a from t", "22012", nil, "update t set a = 0", "update t set a = 1"},
-		"permission denied": {"select s from secret", "42501", []func(*pgconn.Config){user}, "revoke select on secret from chke_p12a", "grant select on secret to chke_p12a"},
+		"permission denied": {"select s from secret", "42501", []func(*pgconn.Config){user}, "revoke select on secret from checklist_p12a", "grant select on secret to checklist_p12a"},
 		"missing table":     {"select 1 from missing", "42P01", nil, "drop table if exists missing", "create table missing()"},
 		"timeout":           {"select l from locked", "57014", []func(*pgconn.Config){with("statement_timeout", "50ms")}, "begin; lock table locked", "rollback"},
 		"lock not granted":  {"select l + 1 from locked", "55P03", []func(*pgconn.Config){with("lock_timeout", "50ms")}, "begin; lock table locked", "rollback"},
@@ -391,7 +391,7 @@ func TestChecklist_P12_ErrorsAreNeverKept(t *testing.T) {
 }
 
 // cancelled fails the test unless a query that was cancelled is asked again.
-func (b *chkEBench) cancelled(t *testing.T, sql string) {
+func (b *pairBench) cancelled(t *testing.T, sql string) {
 	t.Helper()
 	holder, p := direct(t, b.pg, b.database), b.pair(t)
 	ask(t, holder, "begin; lock table locked")
@@ -407,7 +407,7 @@ func (b *chkEBench) cancelled(t *testing.T, sql string) {
 }
 
 // unserializable fails the test unless a query that could not be serialized is no answer to those who need not be.
-func (b *chkEBench) unserializable(t *testing.T) {
+func (b *pairBench) unserializable(t *testing.T) {
 	t.Helper()
 	p, other := b.pair(t), b.connect(t, b.database)
 	const sql = "select a from t"

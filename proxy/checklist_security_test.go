@@ -9,15 +9,15 @@ import (
 	"overdrive/proxy/proxytest"
 )
 
-// chkGPeople is a bench for several users, each of whom is its own server user.
-type chkGPeople struct {
-	*chkGBench
+// peopleBench is a bench for several users, each of whom is its own server user.
+type peopleBench struct {
+	*steppedBench
 	proxied, direct map[string]*pgconn.PgConn
 }
 
-// chkGStartPeople makes a database that sql fills, and has everybody log in. The users are named after the test: user "x" is
+// startPeople makes a database that sql fills, and has everybody log in. The users are named after the test: user "x" is
 // written {x} in sql and is called prefix_x. The administrator is postgres.
-func chkGStartPeople(t *testing.T, name, sql string, users ...string) *chkGPeople {
+func startPeople(t *testing.T, name, sql string, users ...string) *peopleBench {
 	t.Helper()
 	pg := proxytest.SharedPostgres(t)
 	var roles []string
@@ -25,19 +25,19 @@ func chkGStartPeople(t *testing.T, name, sql string, users ...string) *chkGPeopl
 		roles = append(roles, name+"_"+u)
 		sql = strings.ReplaceAll(sql, "{"+u+"}", name+"_"+u)
 	}
-	chkGRoles(t, pg, roles...)
-	p := &chkGPeople{chkGStart(t, name, sql, chkGOwnServers), map[string]*pgconn.PgConn{}, map[string]*pgconn.PgConn{}}
+	makeRoles(t, pg, roles...)
+	p := &peopleBench{startStepped(t, name, sql, ownServers), map[string]*pgconn.PgConn{}, map[string]*pgconn.PgConn{}}
 	p.proxied["admin"], p.direct["admin"] = p.connect(t), p.real
 	for i, u := range users {
 		p.proxied[u] = p.connect(t, as(roles[i], ""))
-		p.direct[u] = chkGDirectAs(t, pg, name, roles[i])
+		p.direct[u] = directAs(t, pg, name, roles[i])
 		p.prime(t, p.proxied[u], "select 1") // the catalog is each server user's own
 	}
 	return p
 }
 
 // do has the administrator say something through the proxy.
-func (p *chkGPeople) do(t *testing.T, sql string) {
+func (p *peopleBench) do(t *testing.T, sql string) {
 	t.Helper()
 	for u := range p.proxied {
 		sql = strings.ReplaceAll(sql, "{"+u+"}", p.database+"_"+u)
@@ -46,7 +46,7 @@ func (p *chkGPeople) do(t *testing.T, sql string) {
 }
 
 // same fails the test unless all users get, three times and whatever others got before, what the server says to them.
-func (p *chkGPeople) same(t *testing.T, when string, queries ...string) {
+func (p *peopleBench) same(t *testing.T, when string, queries ...string) {
 	t.Helper()
 	for range 3 {
 		for _, sql := range queries {
@@ -65,7 +65,7 @@ func (p *chkGPeople) same(t *testing.T, when string, queries ...string) {
 
 // hits returns once all forms of sql are hits for the user, and fails the test if one of them tells something else than the
 // server does. What was just granted or created may have the catalog read more than once.
-func (p *chkGPeople) hits(t *testing.T, user, sql string) {
+func (p *peopleBench) hits(t *testing.T, user, sql string) {
 	t.Helper()
 	c := p.proxied[user]
 	await(t, "hits for "+sql, func() bool {
@@ -87,7 +87,7 @@ func (p *chkGPeople) hits(t *testing.T, user, sql string) {
 func TestChecklist_A1_WhoMayNotReadATableIsRefusedThoughAnotherHasItsRows(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from secret"
-	p := chkGStartPeople(t, "chkg_a1", "create table secret as select 'secret' as a; grant select on secret to {alice}", "alice", "bob")
+	p := startPeople(t, "checklist_a1", "create table secret as select 'secret' as a; grant select on secret to {alice}", "alice", "bob")
 	p.hits(t, "admin", sql)
 	p.hits(t, "alice", sql)
 	for range 3 {
@@ -100,7 +100,7 @@ func TestChecklist_A1_WhoMayNotReadATableIsRefusedThoughAnotherHasItsRows(t *tes
 
 func TestChecklist_A2_RightsToColumnsAreKept(t *testing.T) {
 	t.Parallel()
-	p := chkGStartPeople(t, "chkg_a2", `create table t as select 'a' as a, 'b' as b; grant select (a) on t to {alice};
+	p := startPeople(t, "checklist_a2", `create table t as select 'a' as a, 'b' as b; grant select (a) on t to {alice};
 		grant select (b) on t to {bob}`, "alice", "bob")
 	p.hits(t, "alice", "select a from t")
 	p.hits(t, "bob", "select b from t")
@@ -116,7 +116,7 @@ func TestChecklist_A2_RightsToColumnsAreKept(t *testing.T) {
 func TestChecklist_A3_ARightThatIsTakenAwayIsGone(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from public.t"
-	p := chkGStartPeople(t, "chkg_a3", `create table t as select 'a' as a; alter table t owner to {owner};
+	p := startPeople(t, "checklist_a3", `create table t as select 'a' as a; alter table t owner to {owner};
 		grant {group} to {alice}; create table guarded(a text); insert into guarded values ('x'); alter table guarded enable row level security;
 		grant select on guarded to {alice}`, "owner", "group", "alice")
 	alice := p.proxied["alice"]
@@ -143,38 +143,38 @@ func TestChecklist_A3_ARightThatIsTakenAwayIsGone(t *testing.T) {
 	p.same(t, "without BYPASSRLS", "select a from guarded")
 	p.do(t, "grant select on t to {alice}")
 	p.hits(t, "alice", sql)
-	ask(t, p.real, "revoke select on t from chkg_a3_alice")
+	ask(t, p.real, "revoke select on t from checklist_a3_alice")
 	await(t, "a REVOKE that went around the proxy to be noticed", func() bool {
 		_, err := try(t.Context(), alice, sql)
 		return state(err) == "42501"
 	})
 }
 
-// chkGPolicies are tables whose rows depend on who asks.
-const chkGPolicies = `create table mine(who text, a text); insert into mine values ('chkg_a4_alice', 'hers'), ('chkg_a4_bob', 'his');
+// policyTables are tables whose rows depend on who asks.
+const policyTables = `create table mine(who text, a text); insert into mine values ('checklist_a4_alice', 'hers'), ('checklist_a4_bob', 'his');
 	create table tenants(tenant text, a text); insert into tenants values ('one', 'first'), ('two', 'second');
-	create table members(who text, grp text); insert into members values ('chkg_a4_alice', 'red'), ('chkg_a4_bob', 'blue');
+	create table members(who text, grp text); insert into members values ('checklist_a4_alice', 'red'), ('checklist_a4_bob', 'blue');
 	create table docs(grp text, a text); insert into docs values ('red', 'r'), ('blue', 'b');
 	create table timed(until timestamptz, a text); insert into timed values (now() + interval '1 hour', 'soon'), (now(), 'gone');
-	create table forced(who text, a text); insert into forced values ('chkg_a4_alice', 'hers'); alter table forced owner to {alice};
+	create table forced(who text, a text); insert into forced values ('checklist_a4_alice', 'hers'); alter table forced owner to {alice};
 	alter table mine enable row level security; alter table tenants enable row level security; alter table docs enable row level security;
 	alter table timed enable row level security; alter table forced enable row level security;
 	create policy p on mine using (who = current_user); create policy p on tenants using (tenant = current_setting('app.tenant', true));
 	create policy p on docs using (grp in (select grp from members where who = current_user)); create policy p on timed using (until > now());
 	grant select on all tables in schema public to {alice}, {bob}`
 
-var chkGPolicyQueries = []string{"select a from mine", "select a from tenants", "select a from docs order by a", "select a from timed", "select a from forced"}
+var policyQueries = []string{"select a from mine", "select a from tenants", "select a from docs order by a", "select a from timed", "select a from forced"}
 
 func TestChecklist_A4_RowSecurityShowsEverybodyTheirOwnRows(t *testing.T) {
 	t.Parallel()
-	p := chkGStartPeople(t, "chkg_a4", chkGPolicies, "alice", "bob")
-	p.same(t, "by policies", chkGPolicyQueries...)
+	p := startPeople(t, "checklist_a4", policyTables, "alice", "bob")
+	p.same(t, "by policies", policyQueries...)
 	p.hits(t, "alice", "select a from mine") // the role is in the key
 	p.hits(t, "bob", "select a from mine")
 	p.hits(t, "bob", "select a from docs order by a")
 	// A policy that reads another table depends on it.
 	p.do(t, "update members set grp = 'red'")
-	p.same(t, "when the members have changed", chkGPolicyQueries...)
+	p.same(t, "when the members have changed", policyQueries...)
 	if got := ask(t, p.proxied["bob"], "select a from docs order by a"); got != "r" {
 		t.Errorf("bob, now a red one, sees %s", got)
 	}
@@ -185,15 +185,15 @@ func TestChecklist_A4_RowSecurityShowsEverybodyTheirOwnRows(t *testing.T) {
 	for _, change := range []string{
 		"alter table forced force row level security", "alter table forced no force row level security", "alter role {bob} bypassrls",
 		"alter role {bob} nobypassrls", "alter policy p on mine using (true)", "drop policy p on mine", "alter table mine disable row level security",
-		"alter table mine enable row level security; create policy q on mine as restrictive using (who <> 'chkg_a4_bob'); create policy p on mine using (true)",
+		"alter table mine enable row level security; create policy q on mine as restrictive using (who <> 'checklist_a4_bob'); create policy p on mine using (true)",
 		"alter table forced owner to {bob}",
 	} {
 		p.do(t, change)
-		p.same(t, "after "+change, chkGPolicyQueries...)
+		p.same(t, "after "+change, policyQueries...)
 	}
 	// A setting that a policy reads is part of the question.
 	for _, tenant := range []string{"one", "two", "three"} {
-		startup := p.connect(t, as("chkg_a4_alice", ""), with("options", "-c app.tenant="+tenant))
+		startup := p.connect(t, as("checklist_a4_alice", ""), with("options", "-c app.tenant="+tenant))
 		for _, c := range []*pgconn.PgConn{p.proxied["alice"], p.direct["alice"]} {
 			ask(t, c, "set app.tenant = '"+tenant+"'")
 		}
@@ -207,7 +207,7 @@ func TestChecklist_A4_RowSecurityShowsEverybodyTheirOwnRows(t *testing.T) {
 
 func TestChecklist_A5_AViewReadsWithTheRightsOfItsOwnerOrOfWhoAsks(t *testing.T) {
 	t.Parallel()
-	p := chkGStartPeople(t, "chkg_a5", `create table t(who text, a text); insert into t values ('chkg_a5_alice', 'hers'), ('chkg_a5_bob', 'his');
+	p := startPeople(t, "checklist_a5", `create table t(who text, a text); insert into t values ('checklist_a5_alice', 'hers'), ('checklist_a5_bob', 'his');
 		alter table t enable row level security; create policy p on t using (who = current_user); grant select on t to {alice};
 		create view owners as select a from t; create view invokers with (security_invoker) as select a from t;
 		create view barrier with (security_barrier) as select a from t where who = current_user;
@@ -225,7 +225,7 @@ func TestChecklist_A5_AViewReadsWithTheRightsOfItsOwnerOrOfWhoAsks(t *testing.T)
 
 func TestChecklist_A6_ASecurityDefinerFunctionAnswersEachCallerAnew(t *testing.T) {
 	t.Parallel()
-	p := chkGStartPeople(t, "chkg_a6", `create table t as select 'secret' as a;
+	p := startPeople(t, "checklist_a6", `create table t as select 'secret' as a;
 		create function theirs() returns text language sql stable security definer as 'select a || session_user from t';
 		create function fixed() returns text language sql immutable security definer as 'select a || session_user from t';
 		revoke execute on function theirs(), fixed() from public; grant execute on function theirs(), fixed() to {alice}`, "alice", "bob")
@@ -243,14 +243,14 @@ func TestChecklist_A6_ASecurityDefinerFunctionAnswersEachCallerAnew(t *testing.T
 func TestChecklist_A7_ARoleThatIsRefusedIsNotTakenOn(t *testing.T) {
 	t.Parallel()
 	const sql, whose = "select a from mine", "select a from his"
-	p := chkGStartPeople(t, "chkg_a7", `create table mine as select 'hers' as a; grant select on mine to {alice};
+	p := startPeople(t, "checklist_a7", `create table mine as select 'hers' as a; grant select on mine to {alice};
 		create table his as select 'his' as a; grant select on his to {bob}; grant select on his to {friend};
 		alter role {alice} noinherit; grant {friend} to {alice}`,
 		"alice", "bob", "friend")
 	alice, real := p.proxied["alice"], p.direct["alice"]
 	p.hits(t, "alice", sql)
 	p.hits(t, "bob", whose)
-	for _, set := range []string{"set role chkg_a7_bob", "set session authorization chkg_a7_bob", "set local role chkg_a7_bob", "set role nobody_of_that_name"} {
+	for _, set := range []string{"set role checklist_a7_bob", "set session authorization checklist_a7_bob", "set local role checklist_a7_bob", "set role nobody_of_that_name"} {
 		for _, c := range []*pgconn.PgConn{alice, real} {
 			if _, err := try(t.Context(), c, set); err == nil && !strings.Contains(set, "local") {
 				t.Fatalf("%s was accepted", set)
@@ -260,15 +260,15 @@ func TestChecklist_A7_ARoleThatIsRefusedIsNotTakenOn(t *testing.T) {
 		p.wantRefused(t, "after "+set, alice, whose, "42501")
 	}
 	p.hits(t, "bob", whose)
-	p.prime(t, p.connect(t, as("chkg_a7_alice", "")), sql)
+	p.prime(t, p.connect(t, as("checklist_a7_alice", "")), sql)
 	p.wantRefused(t, "in the end", alice, whose, "42501")
-	for _, set := range []string{"set role chkg_a7_friend", "reset role", "set role chkg_a7_friend", "set role none", "set role chkg_a7_friend", "discard all"} {
+	for _, set := range []string{"set role checklist_a7_friend", "reset role", "set role checklist_a7_friend", "set role none", "set role checklist_a7_friend", "discard all"} {
 		for _, c := range []*pgconn.PgConn{alice, real} {
 			ask(t, c, set)
 		}
 		for range 2 {
 			p.wantAs(t, "after "+set, alice, sql, "hit miss unsettled session-state", real)
-			if ok := ask(t, real, "select current_user = 'chkg_a7_friend'"); ok == "t" {
+			if ok := ask(t, real, "select current_user = 'checklist_a7_friend'"); ok == "t" {
 				p.wantAs(t, "after "+set, alice, whose, "hit miss unsettled session-state", real)
 			} else {
 				p.wantRefused(t, "after "+set, alice, whose, "42501")

@@ -10,19 +10,19 @@ import (
 	"overdrive/proxy/proxytest"
 )
 
-// chkESetting is how one client comes to read differently from another.
-type chkESetting struct{ set, sql string }
+// settingCase is how one client comes to read differently from another.
+type settingCase struct{ set, sql string }
 
-// chkESettings fails the test unless a client with each setting, and one without, are answered from the cache, each with its own
+// checkSettings fails the test unless a client with each setting, and one without, are answered from the cache, each with its own
 // answer, whichever way the first came by the setting and with whoever else's on the same server connection.
-func chkESettings(t *testing.T, name, schema string, settings ...chkESetting) {
+func checkSettings(t *testing.T, name, schema string, settings ...settingCase) {
 	t.Helper()
-	b := chkEStart(t, name, schema, chkEOneServer)
+	b := startPairs(t, name, schema, oneServer)
 	plain := b.pair(t)
 	for _, s := range settings {
 		set := b.pair(t)
 		set.do(t, s.set)
-		chkEApart(t, s.sql, set, plain)
+		wantApart(t, s.sql, set, plain)
 		plain.hitsAtOnce(t, s.sql)
 		set.hitsAtOnce(t, s.sql)
 		set.do(t, "reset all")
@@ -33,43 +33,43 @@ func chkESettings(t *testing.T, name, schema string, settings ...chkESetting) {
 func TestChecklist_S1_TimeZonesAreKeptApart(t *testing.T) {
 	t.Parallel()
 	const sql = "select ts, ts::date, extract(hour from ts), ts::text from ev"
-	chkESettings(t, "chke_s1", "create table ev as select '2024-07-01 20:00+00'::timestamptz as ts", chkESetting{"set timezone = 'Asia/Tokyo'", sql},
-		chkESetting{"set time zone 'America/New_York'", sql}, chkESetting{"set time zone -3.5", sql}, chkESetting{"set time zone interval '+01:30' hour to minute", sql},
-		chkESetting{"SET SESSION TimeZone TO 'UTC+5'", sql})
+	checkSettings(t, "checklist_s1", "create table ev as select '2024-07-01 20:00+00'::timestamptz as ts", settingCase{"set timezone = 'Asia/Tokyo'", sql},
+		settingCase{"set time zone 'America/New_York'", sql}, settingCase{"set time zone -3.5", sql}, settingCase{"set time zone interval '+01:30' hour to minute", sql},
+		settingCase{"SET SESSION TimeZone TO 'UTC+5'", sql})
 }
 
 func TestChecklist_S2_DateStylesAreKeptApart(t *testing.T) {
 	t.Parallel()
 	schema := "create table ev as select '2024-07-01 20:00+00'::timestamptz as ts, '2024-02-01'::date as d"
-	chkESettings(t, "chke_s2", schema, chkESetting{"set datestyle = 'German'", "select ts, d from ev"}, chkESetting{"set datestyle to 'SQL, DMY'", "select ts, d from ev"},
-		chkESetting{"set datestyle = 'ISO, DMY'", "select d from ev where d = '01/02/2024' union all select '01/02/2024'::date"}, chkESetting{"set datestyle = postgres, dmy", "select ts::text, d || '' from ev"})
+	checkSettings(t, "checklist_s2", schema, settingCase{"set datestyle = 'German'", "select ts, d from ev"}, settingCase{"set datestyle to 'SQL, DMY'", "select ts, d from ev"},
+		settingCase{"set datestyle = 'ISO, DMY'", "select d from ev where d = '01/02/2024' union all select '01/02/2024'::date"}, settingCase{"set datestyle = postgres, dmy", "select ts::text, d || '' from ev"})
 }
 
 func TestChecklist_S3_IntervalStylesAreKeptApart(t *testing.T) {
 	t.Parallel()
 	const sql = "select i, i::text from ev"
-	chkESettings(t, "chke_s3", "create table ev as select interval '1 day -2 hours' as i", chkESetting{"set intervalstyle = 'iso_8601'", sql}, chkESetting{"set intervalstyle = 'sql_standard'", sql},
-		chkESetting{"set intervalstyle = 'postgres_verbose'", sql}, chkESetting{"set intervalstyle = 'sql_standard'", "select interval '-1 2:03:04' from ev"})
+	checkSettings(t, "checklist_s3", "create table ev as select interval '1 day -2 hours' as i", settingCase{"set intervalstyle = 'iso_8601'", sql}, settingCase{"set intervalstyle = 'sql_standard'", sql},
+		settingCase{"set intervalstyle = 'postgres_verbose'", sql}, settingCase{"set intervalstyle = 'sql_standard'", "select interval '-1 2:03:04' from ev"})
 }
 
 func TestChecklist_S4_FormsOfBytesAreKeptApart(t *testing.T) {
 	t.Parallel()
-	chkESettings(t, "chke_s4", `create table ev as select '\xdead00'::bytea as b`, chkESetting{"set bytea_output = 'escape'", "select b, b::text from ev"},
-		chkESetting{"set bytea_output to escape", "select concat(b, '') from ev"})
+	checkSettings(t, "checklist_s4", `create table ev as select '\xdead00'::bytea as b`, settingCase{"set bytea_output = 'escape'", "select b, b::text from ev"},
+		settingCase{"set bytea_output to escape", "select concat(b, '') from ev"})
 }
 
 func TestChecklist_S5_PrecisionsAreKeptApart(t *testing.T) {
 	t.Parallel()
-	chkESettings(t, "chke_s5", "create table ev as select 0.1::float8 / 3 as f, (0.1::float4 / 3)::float4 as g", chkESetting{"set extra_float_digits = -5", "select f, g from ev"},
-		chkESetting{"set extra_float_digits to 0", "select f::text || g from ev"})
+	checkSettings(t, "checklist_s5", "create table ev as select 0.1::float8 / 3 as f, (0.1::float4 / 3)::float4 as g", settingCase{"set extra_float_digits = -5", "select f, g from ev"},
+		settingCase{"set extra_float_digits to 0", "select f::text || g from ev"})
 }
 
 func TestChecklist_S6_EncodingsAreKeptApart(t *testing.T) {
 	t.Parallel()
-	chkESettings(t, "chke_s6", "create table ev as select 'é'::text as a", chkESetting{"set client_encoding = 'latin1'", "select a from ev"},
-		chkESetting{"set names 'latin1'", "select length('é') from ev"}, chkESetting{"set client_encoding to 'win1252'", "select length('é'), a from ev where a = a"})
+	checkSettings(t, "checklist_s6", "create table ev as select 'é'::text as a", settingCase{"set client_encoding = 'latin1'", "select a from ev"},
+		settingCase{"set names 'latin1'", "select length('é') from ev"}, settingCase{"set client_encoding to 'win1252'", "select length('é'), a from ev where a = a"})
 	// In some encodings a byte of a character looks like a quote or a backslash, so the text is not what it seems.
-	b := chkEStart(t, "chke_s6b", "create table ev as select 1 as a")
+	b := startPairs(t, "checklist_s6b", "create table ev as select 1 as a")
 	p, plain := b.pair(t), b.pair(t)
 	const sql = "select length('\x95\\'), a from ev --'"
 	p.do(t, "set client_encoding = 'sjis'")
@@ -81,7 +81,7 @@ func TestChecklist_S6_EncodingsAreKeptApart(t *testing.T) {
 // The machine may have no locale that formats anything in another way. Then the answers are equal, but the keys must not be.
 func TestChecklist_S7_LocalesOfNumbersMoneyAndTimesAreKeptApart(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_s7", "create table ev as select 1234.5::numeric::money as m, 1234567.8 as n, '2024-07-01'::timestamp as ts", chkEOneServer)
+	b := startPairs(t, "checklist_s7", "create table ev as select 1234.5::numeric::money as m, 1234567.8 as n, '2024-07-01'::timestamp as ts", oneServer)
 	plain := b.pair(t)
 	other := "C.UTF-8"
 	for _, locale := range []string{"de_DE.utf8", "fr_FR.utf8", "en_US.utf8"} {
@@ -91,7 +91,7 @@ func TestChecklist_S7_LocalesOfNumbersMoneyAndTimesAreKeptApart(t *testing.T) {
 		}
 	}
 	plain.do(t, "set lc_messages = 'C'")
-	for _, s := range []chkESetting{
+	for _, s := range []settingCase{
 		{"lc_monetary", "select m, m::text from ev"}, {"lc_numeric", "select to_char(n, '9G999G999D9L') from ev"}, {"lc_time", "select to_char(ts, 'TMMonth TMDay') from ev"},
 	} {
 		set := b.pair(t)
@@ -109,19 +109,19 @@ func TestChecklist_S7_LocalesOfNumbersMoneyAndTimesAreKeptApart(t *testing.T) {
 	}
 }
 
-// chkEPaths is a table in three schemas.
-const chkEPaths = `create schema first; create schema second; create schema "Third, of all"; create table public.ev as select 'public' as a;
+// pathTables is a table in three schemas.
+const pathTables = `create schema first; create schema second; create schema "Third, of all"; create table public.ev as select 'public' as a;
 	create table first.ev as select 'first' as a; create table second.ev as select 'second' as a; create table "Third, of all".ev as select 'third' as a`
 
 func TestChecklist_S8_TheSameNameMayBeAnotherTable(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from ev"
-	chkESettings(t, "chke_s8", chkEPaths, chkESetting{"set search_path to first", sql}, chkESetting{"set search_path = second, first, public", sql}, chkESetting{`SET SESSION search_path TO "Third, of all", public`, sql},
-		chkESetting{"set schema 'second'", sql}, chkESetting{"set search_path = 'first', 'nosuch'", "select ev from ev"})
-	b := chkEStart(t, "chke_s8b", chkEPaths)
+	checkSettings(t, "checklist_s8", pathTables, settingCase{"set search_path to first", sql}, settingCase{"set search_path = second, first, public", sql}, settingCase{`SET SESSION search_path TO "Third, of all", public`, sql},
+		settingCase{"set schema 'second'", sql}, settingCase{"set search_path = 'first', 'nosuch'", "select ev from ev"})
+	b := startPairs(t, "checklist_s8b", pathTables)
 	first, public := b.pair(t), b.pair(t)
 	first.do(t, "set search_path to first")
-	chkEApart(t, sql, first, public)
+	wantApart(t, sql, first, public)
 	// A write goes to the table that the writer's names mean, and is seen where that table is read.
 	first.do(t, "update ev set a = 'changed'")
 	public.hitsAtOnce(t, sql)
@@ -138,18 +138,18 @@ func TestChecklist_S8_TheSameNameMayBeAnotherTable(t *testing.T) {
 func TestChecklist_S9_TheSchemaOfTheUserIsEachUsersOwn(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	chkERoles(t, pg, "chke_s9a", "chke_s9b")
-	b := chkEStart(t, "chke_s9", `create table public.ev as select 'public' as a; create schema chke_s9a authorization chke_s9a; create table chke_s9a.ev as select 'own' as a;
-		alter table chke_s9a.ev owner to chke_s9a; grant select on public.ev to public`, chkEOwnServers)
-	mine, theirs, admin := b.pair(t, as("chke_s9a", "")), b.pair(t, as("chke_s9b", "")), b.pair(t)
+	makeRoles(t, pg, "checklist_s9a", "checklist_s9b")
+	b := startPairs(t, "checklist_s9", `create table public.ev as select 'public' as a; create schema checklist_s9a authorization checklist_s9a; create table checklist_s9a.ev as select 'own' as a;
+		alter table checklist_s9a.ev owner to checklist_s9a; grant select on public.ev to public`, ownServers)
+	mine, theirs, admin := b.pair(t, as("checklist_s9a", "")), b.pair(t, as("checklist_s9b", "")), b.pair(t)
 	const sql = "select a from ev"
-	chkEApart(t, sql, mine, theirs)
+	wantApart(t, sql, mine, theirs)
 	admin.hits(t, sql)
 	mine.do(t, "update ev set a = 'changed'")
 	mine.right(t, sql)
 	// Whose schema it is follows the role, and the path may be set to say so again.
-	admin.do(t, "set role chke_s9a")
-	chkEApart(t, sql, admin, theirs)
+	admin.do(t, "set role checklist_s9a")
+	wantApart(t, sql, admin, theirs)
 	admin.do(t, "reset role")
 	admin.right(t, sql)
 	mine.do(t, `set search_path to public, "$user"`)
@@ -157,26 +157,26 @@ func TestChecklist_S9_TheSchemaOfTheUserIsEachUsersOwn(t *testing.T) {
 	mine.do(t, `set search_path to '$user', public`)
 	mine.hits(t, sql)
 	// A schema of the name that comes into being later counts from then on.
-	ask(t, admin.through, "create schema chke_s9b authorization chke_s9b; create table chke_s9b.ev as select 'new' as a; grant select on chke_s9b.ev to public")
+	ask(t, admin.through, "create schema checklist_s9b authorization checklist_s9b; create table checklist_s9b.ev as select 'new' as a; grant select on checklist_s9b.ev to public")
 	theirs.right(t, sql)
 	theirs.hits(t, sql)
 }
 
 func TestChecklist_S10_TextSearchConfigurationsAreKeptApart(t *testing.T) {
 	t.Parallel()
-	chkESettings(t, "chke_s10", "create table ev as select 'the running cats'::text as a", chkESetting{"set default_text_search_config = 'simple'", "select to_tsvector(a) from ev"},
-		chkESetting{"set default_text_search_config to 'pg_catalog.german'", "select to_tsvector('the cats'), to_tsquery('cats') from ev"},
-		chkESetting{"set default_text_search_config = simple", "select count(*) from ev where a @@ 'run'"})
+	checkSettings(t, "checklist_s10", "create table ev as select 'the running cats'::text as a", settingCase{"set default_text_search_config = 'simple'", "select to_tsvector(a) from ev"},
+		settingCase{"set default_text_search_config to 'pg_catalog.german'", "select to_tsvector('the cats'), to_tsquery('cats') from ev"},
+		settingCase{"set default_text_search_config = simple", "select count(*) from ev where a @@ 'run'"})
 }
 
 func TestChecklist_S11_SettingsOfTheLanguageAreKeptApart(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "chke_s11", "create table ev(a int, x text); insert into ev values (1, '<a/>'), (null, null)", func(o *proxy.Options) { o.Databases[0].Pool.Size = 12 })
+	b := startPairs(t, "checklist_s11", "create table ev(a int, x text); insert into ev values (1, '<a/>'), (null, null)", func(o *proxy.Options) { o.Databases[0].Pool.Size = 12 })
 	queries := []string{
 		`select 'a\\b' from ev`, `select 'it\'s' from ev`, `select 'a\'' || now()::text = '' || ' --' from ev`, `select e'it\'s' from ev`, "select '{1,NULL}'::text[] from ev",
 		"select array_fill(null::int, array[2]) from ev", "select count(*) from ev where a = null", "select xmlelement(name x, '\\001'::bytea) from ev", "select '<a/><b/>'::xml from ev", "select xmlparse(document '<a/>') from ev",
 	}
-	clients := []*chkEPair{b.pair(t)}
+	clients := []*clientPair{b.pair(t)}
 	for _, set := range []string{
 		"set standard_conforming_strings = off; set escape_string_warning = off", "set standard_conforming_strings = off", "set standard_conforming_strings = off; set backslash_quote = on",
 		"set backslash_quote = off", "set array_nulls = off", "set transform_null_equals = on", "set xmlbinary = 'hex'", "set xmloption = 'document'",
@@ -191,21 +191,21 @@ func TestChecklist_S11_SettingsOfTheLanguageAreKeptApart(t *testing.T) {
 		}
 	}
 	plain := b.pair(t)
-	for _, s := range []chkESetting{{"set transform_null_equals = on", "select count(*) from ev where a = null"}, {"set array_nulls to off", "select '{1,NULL}'::text[] from ev"}} {
+	for _, s := range []settingCase{{"set transform_null_equals = on", "select count(*) from ev where a = null"}, {"set array_nulls to off", "select '{1,NULL}'::text[] from ev"}} {
 		set := b.pair(t)
 		set.do(t, s.set)
-		chkEApart(t, s.sql, set, plain)
+		wantApart(t, s.sql, set, plain)
 	}
 }
 
 func TestChecklist_S12_RowSecurityOffRaisesWhereRowsWouldBeHidden(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	chkERoles(t, pg, "chke_s12a")
-	b := chkEStart(t, "chke_s12", `create table ev(who text, a int); insert into ev values ('chke_s12a', 1), ('other', 2); grant select on ev to public;
-		alter table ev enable row level security; create policy p on ev using (who = current_user); create table open as select 1 as a; grant select on open to public`, chkEOwnServers)
+	makeRoles(t, pg, "checklist_s12a")
+	b := startPairs(t, "checklist_s12", `create table ev(who text, a int); insert into ev values ('checklist_s12a', 1), ('other', 2); grant select on ev to public;
+		alter table ev enable row level security; create policy p on ev using (who = current_user); create table open as select 1 as a; grant select on open to public`, ownServers)
 	const sql = "select a from ev"
-	plain, off := b.pair(t, as("chke_s12a", "")), b.pair(t, as("chke_s12a", ""))
+	plain, off := b.pair(t, as("checklist_s12a", "")), b.pair(t, as("checklist_s12a", ""))
 	plain.hits(t, sql, "select a from open")
 	off.do(t, "set row_security = off")
 	for form, do := range askers {
@@ -223,24 +223,24 @@ func TestChecklist_S12_RowSecurityOffRaisesWhereRowsWouldBeHidden(t *testing.T) 
 	off.do(t, sql)
 	off.do(t, "rollback")
 	off.hits(t, sql)
-	startup := b.pair(t, as("chke_s12a", ""), with("row_security", "off"))
+	startup := b.pair(t, as("checklist_s12a", ""), with("row_security", "off"))
 	startup.right(t, sql)
 }
 
-// chkERoleBench is a database in which what one sees depends on who one is.
-func chkERoleBench(t *testing.T, name string) (b *chkEBench, one, two string) {
+// startRoles is a database in which what one sees depends on who one is.
+func startRoles(t *testing.T, name string) (b *pairBench, one, two string) {
 	t.Helper()
 	one, two = name+"a", name+"b"
 	pg := proxytest.SharedPostgres(t)
-	chkERoles(t, pg, one, two)
-	return chkEStart(t, name, fmt.Sprintf(`create table ev(who text, a int); insert into ev values ('%[1]s', 1), ('%[2]s', 2); grant select on ev to public;
+	makeRoles(t, pg, one, two)
+	return startPairs(t, name, fmt.Sprintf(`create table ev(who text, a int); insert into ev values ('%[1]s', 1), ('%[2]s', 2); grant select on ev to public;
 		alter table ev enable row level security; create policy p on ev using (who = current_user);
 		create table secret as select 'secret' as s; grant select on secret to %[1]s`, one, two)), one, two
 }
 
 func TestChecklist_S13_WhoOneIsChangesWhatOneSees(t *testing.T) {
 	t.Parallel()
-	b, one, two := chkERoleBench(t, "chke_s13")
+	b, one, two := startRoles(t, "checklist_s13")
 	const sql, secret = "select a from ev", "select s from secret"
 	p, plain := b.pair(t), b.pair(t)
 	plain.hits(t, sql, secret)
@@ -259,24 +259,24 @@ func TestChecklist_S13_WhoOneIsChangesWhatOneSees(t *testing.T) {
 	plain.hits(t, sql, secret)
 	for _, role := range []string{one, two} {
 		p.do(t, "set role "+role)
-		chkEApart(t, sql, p, plain)
+		wantApart(t, sql, p, plain)
 		p.right(t, secret)
 	}
 	p.do(t, "discard all")
 	p.hits(t, sql, secret)
 }
 
-// chkESessions is what a session may read differently by several settings at once.
-func chkESessions(t *testing.T, name string) (b *chkEBench, queries []string) {
+// startSessions is what a session may read differently by several settings at once.
+func startSessions(t *testing.T, name string) (b *pairBench, queries []string) {
 	t.Helper()
-	b = chkEStart(t, name, chkEPaths+`; create table times as select '2024-07-01 20:00+00'::timestamptz as ts, 0.1::float8 / 3 as f;
+	b = startPairs(t, name, pathTables+`; create table times as select '2024-07-01 20:00+00'::timestamptz as ts, 0.1::float8 / 3 as f;
 		create table first.times as select '2025-07-01 20:00+00'::timestamptz as ts, 0.2::float8 / 3 as f`)
 	return b, []string{"select a from ev", "select ts, f from times"}
 }
 
 func TestChecklist_S14_WhatIsSetForATransactionEndsWithIt(t *testing.T) {
 	t.Parallel()
-	b, queries := chkESessions(t, "chke_s14")
+	b, queries := startSessions(t, "checklist_s14")
 	p, plain := b.pair(t), b.pair(t)
 	plain.hits(t, queries...)
 	for _, steps := range [][]string{
@@ -313,7 +313,7 @@ func TestChecklist_S14_WhatIsSetForATransactionEndsWithIt(t *testing.T) {
 
 func TestChecklist_S15_SettingsThatAreSetWithoutSET(t *testing.T) {
 	t.Parallel()
-	b, queries := chkESessions(t, "chke_s15")
+	b, queries := startSessions(t, "checklist_s15")
 	plain := b.pair(t)
 	ask(t, plain.through, `create function goes(path text) returns void language plpgsql as $$ begin perform set_config('search_path', path, false); end $$;
 		create function travels(zone text) returns text language sql as $$ select set_config('timezone', zone, false) $$;
@@ -366,7 +366,7 @@ func TestChecklist_S15_SettingsThatAreSetWithoutSET(t *testing.T) {
 
 func TestSettings_ManySetsInOneTransactionDoNotPinForGood(t *testing.T) {
 	t.Parallel()
-	p := chkEStart(t, "chke_sets", "").pair(t)
+	p := startPairs(t, "checklist_sets", "").pair(t)
 	ask(t, p.through, "begin")
 	for range 1700 { // a SELECT of PostgreSQL has at most 1664 columns
 		ask(t, p.through, "set app.tenant = '7'")
@@ -378,15 +378,15 @@ func TestSettings_ManySetsInOneTransactionDoNotPinForGood(t *testing.T) {
 func TestChecklist_S16_ParametersOfTheUsersOwnKeepTenantsApart(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	chkERoles(t, pg, "chke_s16a")
-	b := chkEStart(t, "chke_s16", `create table ev(tenant int, a text); insert into ev values (1, 'one'), (2, 'two'); grant select, update on ev to public;
-		alter table ev enable row level security; create policy p on ev using (tenant = nullif(current_setting('app.tenant', true), '')::int)`, chkEOwnServers)
+	makeRoles(t, pg, "checklist_s16a")
+	b := startPairs(t, "checklist_s16", `create table ev(tenant int, a text); insert into ev values (1, 'one'), (2, 'two'); grant select, update on ev to public;
+		alter table ev enable row level security; create policy p on ev using (tenant = nullif(current_setting('app.tenant', true), '')::int)`, ownServers)
 	const sql = "select a from ev"
-	user := as("chke_s16a", "")
+	user := as("checklist_s16a", "")
 	one, two, nobody := b.pair(t, user), b.pair(t, user), b.pair(t, user)
 	one.do(t, "set app.tenant = 1")
 	two.do(t, "set app.tenant = '2'")
-	chkEApart(t, sql, one, two)
+	wantApart(t, sql, one, two)
 	nobody.right(t, sql)
 	one.hitsAtOnce(t, sql)
 	two.hitsAtOnce(t, sql)
@@ -403,17 +403,17 @@ func TestChecklist_S16_ParametersOfTheUsersOwnKeepTenantsApart(t *testing.T) {
 			t.Fatalf("after %s", step)
 		}
 	}
-	for _, p := range []*chkEPair{one, two} {
+	for _, p := range []*clientPair{one, two} {
 		p.never(t, "select current_setting('app.tenant', true)", "select a from ev where current_setting('app.tenant', true) = '2'")
 	}
 	// A parameter may come with the login.
 	first, second := b.pair(t, user, with("app.tenant", "1")), b.pair(t, user, with("options", "-c app.tenant=2"))
-	chkEApart(t, sql, first, second)
+	wantApart(t, sql, first, second)
 }
 
 func TestChecklist_S17_SettingsMayComeWithTheLogin(t *testing.T) {
 	t.Parallel()
-	b, queries := chkESessions(t, "chke_s17")
+	b, queries := startSessions(t, "checklist_s17")
 	plain := b.pair(t)
 	for _, c := range []struct {
 		name, value string
@@ -423,7 +423,7 @@ func TestChecklist_S17_SettingsMayComeWithTheLogin(t *testing.T) {
 		{"DateStyle", "German", 1}, {"extra_float_digits", "-3", 1},
 	} {
 		set := b.pair(t, with(c.name, c.value))
-		chkEApart(t, queries[c.differs], set, plain)
+		wantApart(t, queries[c.differs], set, plain)
 		set.hits(t, queries...)
 		set.do(t, "set search_path to public; set timezone to 'UTC'; set extra_float_digits to 1; set datestyle to 'ISO, MDY'")
 		set.right(t, queries...)
@@ -438,16 +438,16 @@ func TestChecklist_S17_SettingsMayComeWithTheLogin(t *testing.T) {
 func TestChecklist_S18_NewSessionsHaveTheNewDefaults(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	chkERoles(t, pg, "chke_s18a")
-	b := chkEStart(t, "chke_s18", chkEPaths+`; create table times as select '2024-07-01 20:00+00'::timestamptz as ts, 0.1::float8 / 3 as f; grant all on database chke_s18 to public;
-		grant usage on schema first, second to public; grant select on public.ev, first.ev, second.ev, times to public`, chkEOwnServers)
+	makeRoles(t, pg, "checklist_s18a")
+	b := startPairs(t, "checklist_s18", pathTables+`; create table times as select '2024-07-01 20:00+00'::timestamptz as ts, 0.1::float8 / 3 as f; grant all on database checklist_s18 to public;
+		grant usage on schema first, second to public; grant select on public.ev, first.ev, second.ev, times to public`, ownServers)
 	queries := []string{"select a from public.ev, times", "select a from ev", "select ts, f from times"}
-	user := as("chke_s18a", "")
+	user := as("checklist_s18a", "")
 	admin := b.pair(t)
 	b.pair(t, user).hits(t, queries...)
 	for _, ddl := range []string{
-		"alter role chke_s18a set search_path = first, public", "alter database chke_s18 set timezone = 'Asia/Tokyo'", "alter role chke_s18a in database chke_s18 set extra_float_digits = -5",
-		"alter role chke_s18a in database chke_s18 set search_path = second, public", "alter role chke_s18a in database chke_s18 reset all", "alter role chke_s18a reset search_path", "alter database chke_s18 reset all",
+		"alter role checklist_s18a set search_path = first, public", "alter database checklist_s18 set timezone = 'Asia/Tokyo'", "alter role checklist_s18a in database checklist_s18 set extra_float_digits = -5",
+		"alter role checklist_s18a in database checklist_s18 set search_path = second, public", "alter role checklist_s18a in database checklist_s18 reset all", "alter role checklist_s18a reset search_path", "alter database checklist_s18 reset all",
 	} {
 		ask(t, admin.through, ddl)
 		b.settle(t, ddl, queries, user)
@@ -455,13 +455,13 @@ func TestChecklist_S18_NewSessionsHaveTheNewDefaults(t *testing.T) {
 		b.pair(t, user).hits(t, queries...)
 	}
 	// Around the proxy such a change is noticed too, if a little later.
-	ask(t, admin.real, "alter role chke_s18a set search_path = second, public")
+	ask(t, admin.real, "alter role checklist_s18a set search_path = second, public")
 	b.settle(t, "a change around the proxy", queries, user)
 }
 
 // settle waits until a new session reads what one at the server itself does. Connections that were opened with the old defaults
 // may serve for a little while.
-func (b *chkEBench) settle(t *testing.T, after string, queries []string, edits ...func(*pgconn.Config)) {
+func (b *pairBench) settle(t *testing.T, after string, queries []string, edits ...func(*pgconn.Config)) {
 	t.Helper()
 	await(t, "new sessions to have the defaults of "+after, func() bool {
 		p := b.pair(t, edits...)
@@ -481,7 +481,7 @@ func (b *chkEBench) settle(t *testing.T, after string, queries []string, edits .
 // all the same.
 func TestChecklist_S19_SettingsThatTheServerIsSilentAboutFollowTheirClient(t *testing.T) {
 	t.Parallel()
-	b, one, _ := chkERoleBench(t, "chke_s19")
+	b, one, _ := startRoles(t, "checklist_s19")
 	plain := b.pair(t)
 	ask(t, plain.through, `create schema first; create table first.ev as select 'x' as who, 7 as a; create table v as select '\xdead'::bytea as b, 0.1::float8 / 3 as f, 12.5::numeric::money as m;
 		grant select on v to public; grant usage on schema first to public; grant select on first.ev to public`)
@@ -492,7 +492,7 @@ func TestChecklist_S19_SettingsThatTheServerIsSilentAboutFollowTheirClient(t *te
 		ask(t, c, "begin")
 		holders = append(holders, c)
 	}
-	var clients []*chkEPair
+	var clients []*clientPair
 	for _, set := range []string{"set search_path to first, public", "set bytea_output = 'escape'", "set extra_float_digits = -4", "set lc_monetary = 'C.UTF-8'", "set role " + one, "set row_security = off",
 		"set role " + one + "; set row_security = off", "set bytea_output = 'escape'; set search_path to first, public"} {
 		p := b.pair(t)
@@ -524,7 +524,7 @@ func TestChecklist_S19_SettingsThatTheServerIsSilentAboutFollowTheirClient(t *te
 
 func TestChecklist_S20_ASETThatFailsChangesNothing(t *testing.T) {
 	t.Parallel()
-	b, queries := chkESessions(t, "chke_s20")
+	b, queries := startSessions(t, "checklist_s20")
 	p := b.pair(t)
 	p.hits(t, queries...)
 	for _, steps := range [][]string{
@@ -560,7 +560,7 @@ func TestChecklist_S20_ASETThatFailsChangesNothing(t *testing.T) {
 
 func TestChecklist_S21_ASETInFrontOfAQueryInOneMessageCounts(t *testing.T) {
 	t.Parallel()
-	b, queries := chkESessions(t, "chke_s21")
+	b, queries := startSessions(t, "checklist_s21")
 	p, plain := b.pair(t), b.pair(t)
 	plain.hits(t, queries...)
 	for _, step := range []string{
@@ -585,7 +585,7 @@ func TestChecklist_S21_ASETInFrontOfAQueryInOneMessageCounts(t *testing.T) {
 
 func TestChecklist_S22_SettingsThatChangeNoRowsLeaveTheCacheInUse(t *testing.T) {
 	t.Parallel()
-	b, queries := chkESessions(t, "chke_s22")
+	b, queries := startSessions(t, "checklist_s22")
 	plain := b.pair(t)
 	plain.hits(t, queries...)
 	for _, set := range []string{"set statement_timeout = '10min'", "set lock_timeout = 5000", "set application_name = 'other'", "set default_transaction_read_only = on", "set idle_in_transaction_session_timeout = '1h'", "set work_mem = '8MB'",
@@ -612,7 +612,7 @@ func TestChecklist_S22_SettingsThatChangeNoRowsLeaveTheCacheInUse(t *testing.T) 
 
 func TestChecklist_S23_SettingsThemselvesAreNeverCached(t *testing.T) {
 	t.Parallel()
-	b, _ := chkESessions(t, "chke_s23")
+	b, _ := startSessions(t, "checklist_s23")
 	p, plain := b.pair(t), b.pair(t)
 	queries := []string{"show timezone", "show search_path", "select current_setting('timezone')", "select current_setting('search_path') from ev", "select a from ev where current_setting('timezone') = 'UTC'",
 		"select setting from pg_settings where name = 'extra_float_digits'", "select current_setting('extra_float_' || 'digits', true)"}

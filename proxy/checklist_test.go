@@ -1,61 +1,45 @@
 package proxy_test
 
 import (
-	"bytes"
-	"fmt"
-	"net"
 	"slices"
 	"testing"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"overdrive/pool"
 	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 )
 
-// The tests whose names begin with TestChecklist are one per numbered case of a list of what caches in front of
-// PostgreSQL have been got wrong. K is what makes a key, S settings of the session, P the protocol.
+// The tests whose names begin with TestChecklist are one, or more, per numbered case of a list of what caches in front of
+// PostgreSQL have got wrong. Each has a database of its own, since a change of the catalog makes the whole database miss, and
+// one of three benches:
+//
+//	pairBench     clients of the proxy next to clients of the server, who say the same and must hear the same:
+//	              K what makes a key, S settings of the session, P the protocol
+//	writerBench   a writer and a reader through the proxy, and the server's word: F functions, W statements
+//	              that look like reads, I what invalidates
+//	steppedBench  one event loop, a cache whose clock stands still, and a relay that holds questions and answers, so that the
+//	              order of events is certain: T transactions, R races, A security, O operation
+//
+// What follows is common to them.
 
-// A chkEBench is a database of one test's own and a proxy in front of it. Tests do not share one: a change of the catalog
-// makes the whole database miss.
-type chkEBench struct {
-	*instance
-	pg       *proxytest.Postgres
-	database string
-}
+// onTheWay are the statuses on the way to a hit. After a statement that came while the catalog was not known the server is
+// asked what it has set, and who does not wait for that is said to be in a transaction.
+var onTheWay = []string{"transaction", "miss", "unsettled", "coalesced", "stale", "hit"}
 
-// chkEStart returns once the cache is at work.
-func chkEStart(t *testing.T, name, sql string, edits ...func(*proxy.Options)) *chkEBench {
-	t.Helper()
-	pg := newDatabase(t, name, sql)
-	return chkEStartAt(t, pg, pg.Addr(), name, edits...)
-}
-
-// chkEStartAt is chkEStart for a database that there is already, by way of upstream.
-func chkEStartAt(t *testing.T, pg *proxytest.Postgres, upstream, name string, edits ...func(*proxy.Options)) *chkEBench {
-	t.Helper()
-	in := start(t, setup{upstream: upstream, database: name, size: 4, caching: true, options: func(o *proxy.Options) {
-		for _, edit := range edits {
-			edit(o)
-		}
-	}})
-	b := &chkEBench{instance: in, pg: pg, database: name}
-	prime(t, b.connect(t, name), "select 1")
-	return b
-}
-
-// chkEOwnServers has every client be its own server user.
-func chkEOwnServers(o *proxy.Options) {
+// ownServers has every client be its own server user.
+func ownServers(o *proxy.Options) {
 	o.Databases[0].Target.User = ""
 	o.Databases[0].Pool = pool.Limits{Size: 2, WaitTimeout: patience}
 }
 
-// chkEOneServer leaves all clients one server connection to take turns on.
-func chkEOneServer(o *proxy.Options) { o.Databases[0].Pool.Size = 1 }
+// oneServer leaves all clients one server connection to take turns on.
+func oneServer(o *proxy.Options) { o.Databases[0].Pool.Size = 1 }
 
-// chkERoles makes roles for as long as the test lasts. Call it before the database is made that they own things in.
-func chkERoles(t *testing.T, pg *proxytest.Postgres, names ...string) {
+// oneLoop makes the order certain in which the proxy takes up what clients send.
+func oneLoop(o *proxy.Options) { o.Loops = 1 }
+
+// makeRoles makes roles for as long as the test lasts. Call it before the database is made that they own things in.
+func makeRoles(t *testing.T, pg *proxytest.Postgres, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		pg.Exec("drop role if exists " + name + "; create role " + name + " login")
@@ -63,245 +47,22 @@ func chkERoles(t *testing.T, pg *proxytest.Postgres, names ...string) {
 	}
 }
 
-// A chkEPair is a client of the proxy and one of the server itself, who say the same.
-type chkEPair struct{ through, real *pgconn.PgConn }
-
-// pair logs both in, with the same edits.
-func (b *chkEBench) pair(t *testing.T, edits ...func(*pgconn.Config)) *chkEPair {
-	t.Helper()
-	host, port, err := net.SplitHostPort(b.pg.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	past := func(c *pgconn.Config) {
-		c.Host = host
-		_, _ = fmt.Sscan(port, &c.Port)
-	}
-	return &chkEPair{
-		through: b.connect(t, b.database, edits...),
-		real:    b.connect(t, b.database, append(slices.Clone(edits), past)...),
-	}
+// queryUnit is one query of the extended protocol without its Sync: Parse, Bind, Describe of the portal, Execute.
+func queryUnit(sql string, params ...[]byte) []byte {
+	return slices.Concat(proxytest.Parse("", sql), proxytest.Bind("", "", params, nil, nil), proxytest.Describe('P', ""), proxytest.Execute("", 0))
 }
 
-// do has both say something in the simple protocol, and fails the test unless they hear the same.
-func (p *chkEPair) do(t *testing.T, sql string) {
-	t.Helper()
-	p.as(t, "simple", sql)
-}
-
-// as has both ask in one form, fails the test unless they hear the same, and returns it.
-func (p *chkEPair) as(t *testing.T, form, sql string) string {
-	t.Helper()
-	want, wantErr := askers[form](t, p.real, sql)
-	got, err := askers[form](t, p.through, sql)
-	if got != want || state(err) != state(wantErr) {
-		t.Errorf("%s (%s) gets %q, %v (%s), want %q, %v", sql, form, got, err, status(t, p.through), want, wantErr)
-	}
-	return got
-}
-
-// chkEGoing are the statuses on the way to a hit. After a statement that came while the catalog was not known the server is
-// asked what it has set, and who does not wait for that is said to be in a transaction.
-var chkEGoing = []string{"transaction", "miss", "unsettled", "coalesced", "stale", "hit"}
-
-// hit asks in one form until the answer comes from the cache, and fails the test if it is another than the server's. It ends
-// the test at once if the query is refused.
-func (p *chkEPair) hit(t *testing.T, form, sql string) string {
-	t.Helper()
-	var got string
-	await(t, fmt.Sprintf("a hit for %s (%s)", sql, form), func() bool {
-		got = p.as(t, form, sql)
-		word := status(t, p.through)
-		if !slices.Contains(chkEGoing, word) {
-			t.Fatalf("%s (%s) is %s because of %q, want it to become a hit", sql, form, word, chkGReason(t, p.through))
-		}
-		return word == "hit"
-	})
-	return got
-}
-
-// hits fails the test unless all queries become hits in all forms.
-func (p *chkEPair) hits(t *testing.T, queries ...string) {
-	t.Helper()
-	for _, sql := range queries {
-		for form := range askers {
-			p.hit(t, form, sql)
-		}
-	}
-}
-
-// hitsAtOnce fails the test unless each query, which the cache must know by now, is a hit in all forms when first asked.
-func (p *chkEPair) hitsAtOnce(t *testing.T, queries ...string) {
-	t.Helper()
-	for _, sql := range queries {
-		for form := range askers {
-			p.as(t, form, sql)
-			if word := status(t, p.through); word != "hit" {
-				t.Errorf("%s (%s) is %s, want a hit at once", sql, form, word)
-			}
-		}
-	}
-}
-
-// right fails the test unless all queries, cached or not, are answered three times in all forms as the server does.
-func (p *chkEPair) right(t *testing.T, queries ...string) {
-	t.Helper()
-	for range 3 {
-		for _, sql := range queries {
-			for form := range askers {
-				p.as(t, form, sql)
-			}
-		}
-	}
-}
-
-// never is right, and fails the test if any query is answered from the cache.
-func (p *chkEPair) never(t *testing.T, queries ...string) {
-	t.Helper()
-	for range 3 {
-		for _, sql := range queries {
-			for form := range askers {
-				p.as(t, form, sql)
-				if word := status(t, p.through); slices.Contains(chkEGoing, word) && word != "unsettled" && word != "transaction" {
-					t.Errorf("%s (%s) is %s, want the cache not to be asked", sql, form, word)
-				}
-			}
-		}
-	}
-}
-
-// chkEApart fails the test unless each of two clients who ask the same is answered from the cache, with an answer of its
-// own: what the server says to it.
-func chkEApart(t *testing.T, sql string, a, b *chkEPair) {
-	t.Helper()
-	for _, form := range []string{"simple", "text"} {
-		theirs := b.hit(t, form, sql)
-		mine := a.as(t, form, sql)
-		if word := status(t, a.through); word == "hit" {
-			t.Errorf("%s (%s) is a hit for a client with another setting", sql, form)
-		}
-		if mine == theirs {
-			t.Errorf("%s (%s) is %q under both settings, so this proves nothing", sql, form, mine)
-		}
-	}
-	for form := range askers {
-		a.hit(t, form, sql)
-		b.hit(t, form, sql)
-		a.hit(t, form, sql)
-	}
-}
-
-// chkEWires are a client of the proxy and one of the server itself, who must be sent the same messages, byte for byte.
-type chkEWires struct{ through, real *proxytest.Wire }
-
-func (b *chkEBench) wires(t *testing.T) *chkEWires {
-	t.Helper()
-	return &chkEWires{b.dial(t, proxytest.Login{User: "postgres", Database: b.database}), b.pg.Dial(b.database)}
-}
-
-// status says what became of the last statement. It is a simple Query, which destroys the unnamed statement.
-func (w *chkEWires) status(t *testing.T) string {
-	t.Helper()
-	return chkEStatus(t, w.through)
-}
-
-func chkEStatus(t *testing.T, w *proxytest.Wire) string {
-	t.Helper()
-	got, err := w.Ask(proxytest.Query("show overdrive.status"))
-	if err != nil || len(got) != 4 {
-		t.Fatalf("the status is %v, %v", got, err)
-	}
-	return string(got[1].Body[6:])
-}
-
-// same sends messages on both sides and fails the test unless the same comes back, as far as the ReadyForQuery of the last
-// Query or Sync. It returns that.
-func (w *chkEWires) same(t *testing.T, messages ...[]byte) []proxytest.Message {
-	t.Helper()
-	ready := 0
-	for _, m := range messages {
-		if m[0] == 'Q' || m[0] == 'S' {
-			ready++
-		}
-	}
-	return w.compare(t, messages, func(c *proxytest.Wire) ([]proxytest.Message, error) { return c.ReceiveReady(ready) })
-}
-
-// sameUntil is same for messages that no ReadyForQuery ends: the answers are as many as types names, of these types.
-func (w *chkEWires) sameUntil(t *testing.T, types string, messages ...[]byte) {
-	t.Helper()
-	got := w.compare(t, messages, func(c *proxytest.Wire) (got []proxytest.Message, err error) {
-		for len(got) < len(types) && err == nil {
-			var m proxytest.Message
-			m, err = c.Receive()
-			got = append(got, m)
-		}
-		return got, err
-	})
-	if s := chkETypes(got); s != types {
-		t.Errorf("got messages %s, want %s", s, types)
-	}
-}
-
-func (w *chkEWires) compare(t *testing.T, messages [][]byte, receive func(*proxytest.Wire) ([]proxytest.Message, error)) []proxytest.Message {
-	t.Helper()
-	var sides [2][]proxytest.Message
-	for i, c := range []*proxytest.Wire{w.real, w.through} {
-		err := c.Send(messages...)
-		if err == nil {
-			sides[i], err = receive(c)
-		}
-		if err != nil {
-			t.Fatalf("side %d: %v after %v", i, err, sides[i])
-		}
-	}
-	if want, got := chkEBytes(sides[0]), chkEBytes(sides[1]); !bytes.Equal(got, want) {
-		t.Errorf("got\n\t%.2000v\nwant\n\t%.2000v", sides[1], sides[0])
-	}
-	return sides[1]
-}
-
-func chkEBytes(messages []proxytest.Message) (all []byte) {
+func bytesOf(messages []proxytest.Message) (all []byte) {
 	for _, m := range messages {
 		all = append(all, m.Bytes()...)
 	}
 	return all
 }
 
-// chkETypes returns the types of messages.
-func chkETypes(messages []proxytest.Message) (types string) {
+// typesOf returns the types of messages.
+func typesOf(messages []proxytest.Message) (types string) {
 	for _, m := range messages {
 		types += string(m.Type)
 	}
 	return types
-}
-
-// hits is same, again and again until the last statement of messages is answered from the cache. It ends the test at once if
-// the cache is not asked.
-func (w *chkEWires) hits(t *testing.T, messages ...[]byte) []proxytest.Message {
-	t.Helper()
-	var got []proxytest.Message
-	await(t, fmt.Sprintf("a hit for %q", bytes.Join(messages, nil)), func() bool {
-		got = w.same(t, messages...)
-		word := w.status(t)
-		if !slices.Contains(chkEGoing, word) {
-			t.Fatalf("%q is %s, want it to become a hit", bytes.Join(messages, nil), word)
-		}
-		return word == "hit"
-	})
-	return got
-}
-
-// hitsAtOnce is same for what the cache must know by now.
-func (w *chkEWires) hitsAtOnce(t *testing.T, messages ...[]byte) {
-	t.Helper()
-	w.same(t, messages...)
-	if word := w.status(t); word != "hit" {
-		t.Errorf("%q is %s, want a hit at once", bytes.Join(messages, nil), word)
-	}
-}
-
-// chkEUnit is one query of the extended protocol without its Sync: Parse, Bind, Describe of the portal, Execute.
-func chkEUnit(sql string, params ...[]byte) []byte {
-	return slices.Concat(proxytest.Parse("", sql), proxytest.Bind("", "", params, nil, nil), proxytest.Describe('P', ""), proxytest.Execute("", 0))
 }

@@ -10,7 +10,7 @@ import (
 
 func TestChecklist_W10_TextThatCannotBeReadMayWriteAnything(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_w10", `create table t(a int, b text); insert into t values (1, ''); create table "drop"(a int)`)
+	f := startWriter(t, "checklist_w10", `create table t(a int, b text); insert into t values (1, ''); create table "drop"(a int)`)
 	const rows = "select count(*), sum(a) from t"
 	long := "/* " + strings.Repeat("long ", 20000) + "*/ "
 	for _, write := range []string{
@@ -18,10 +18,10 @@ func TestChecklist_W10_TextThatCannotBeReadMayWriteAnything(t *testing.T) {
 		long + "insert into t values (1)",
 		"insert into t values (1, '" + strings.Repeat("x", 100000) + "')",
 	} {
-		f.seen(t, chkFWrite{query: rows, write: write, before: "discard all"}) // nobody knows what it left in the session
+		f.seen(t, seenWrite{query: rows, write: write, before: "discard all"}) // nobody knows what it left in the session
 	}
 	f.seen(t,
-		chkFWrite{query: rows,
+		seenWrite{query: rows,
 			write: "set standard_conforming_strings = off;;insert into t values (1, 'it\\'s');;insert into t values (1, '\\'); select (''');;reset standard_conforming_strings", before: "discard all", simple: true})
 	ask(t, f.writer, "discard all")
 	for sql, want := range map[string]string{
@@ -37,7 +37,7 @@ func TestChecklist_W10_TextThatCannotBeReadMayWriteAnything(t *testing.T) {
 					t.Errorf("%.40q (%s): got %q, %v, want %q, %v", sql, form, got, err, want, wantErr)
 				}
 			}
-			if _, word, _ := chkFSettled(t, f.reader, form, sql); word != want {
+			if _, word, _ := askSettled(t, f.reader, form, sql); word != want {
 				t.Errorf("%.40q (%s) is %s, want %s", sql, form, word, want)
 			}
 		}
@@ -47,7 +47,7 @@ func TestChecklist_W10_TextThatCannotBeReadMayWriteAnything(t *testing.T) {
 
 func TestChecklist_W11_WhatStandsBeforeTheFirstWordDoesNotHideIt(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_w11", `create table t(a int); insert into t values (1);
+	f := startWriter(t, "checklist_w11", `create table t(a int); insert into t values (1);
 		create function wr() returns int language sql as 'update t set a = a + 1 returning a'`)
 	const rows = "select sum(a) from t"
 	f.hits(t, "(select a from t)", "((select a from t))", "/* insert */ select a from t", "-- delete\nselect a from t",
@@ -55,18 +55,18 @@ func TestChecklist_W11_WhatStandsBeforeTheFirstWordDoesNotHideIt(t *testing.T) {
 		"with recursive r(n) as (select 1 union all select n + 1 from r where n < 5) select n from r",
 		"with w as (select a from t) select a from w", "(with w as (select a from t) select a from w)", "select a from t;",
 		"select a from t ; ; -- end")
-	f.seen(t, chkFWrite{query: rows, write: "/* select */ insert into t values (1)"},
-		chkFWrite{query: rows, write: "-- select\ninsert into t values (1)"}, chkFWrite{query: rows, write: " \t\n\r\f update t set a = a + 1"},
-		chkFWrite{query: rows, write: "(select wr())"},
-		chkFWrite{query: rows, write: "(((select 1 union all select wr())))"},
-		chkFWrite{query: rows, write: "/* /* select */ */INSERT INTO t VALUES (1)"},
-		chkFWrite{query: rows, write: "with recursive r(n) as (select 1) insert into t select n from r"},
-		chkFWrite{query: rows, write: "; insert into t values (1)", simple: true},
-		chkFWrite{query: rows, write: "select 1 -- ; \n; insert into t values (1)", simple: true},
-		chkFWrite{query: rows, write: "select '/*'; insert into t values (1); select '*/'", simple: true},
-		chkFWrite{query: rows, write: "select $$ $x$ $$; insert into t values (1); select '$x$'", simple: true},
-		chkFWrite{query: rows, write: "select e'\\''; insert into t values (1); -- '", simple: true},
-		chkFWrite{query: rows, write: `select 1 as "'"; insert into t values (1); select 1 as "'"`, simple: true})
+	f.seen(t, seenWrite{query: rows, write: "/* select */ insert into t values (1)"},
+		seenWrite{query: rows, write: "-- select\ninsert into t values (1)"}, seenWrite{query: rows, write: " \t\n\r\f update t set a = a + 1"},
+		seenWrite{query: rows, write: "(select wr())"},
+		seenWrite{query: rows, write: "(((select 1 union all select wr())))"},
+		seenWrite{query: rows, write: "/* /* select */ */INSERT INTO t VALUES (1)"},
+		seenWrite{query: rows, write: "with recursive r(n) as (select 1) insert into t select n from r"},
+		seenWrite{query: rows, write: "; insert into t values (1)", simple: true},
+		seenWrite{query: rows, write: "select 1 -- ; \n; insert into t values (1)", simple: true},
+		seenWrite{query: rows, write: "select '/*'; insert into t values (1); select '*/'", simple: true},
+		seenWrite{query: rows, write: "select $$ $x$ $$; insert into t values (1); select '$x$'", simple: true},
+		seenWrite{query: rows, write: "select e'\\''; insert into t values (1); -- '", simple: true},
+		seenWrite{query: rows, write: `select 1 as "'"; insert into t values (1); select 1 as "'"`, simple: true})
 	// To the server these are letters, and so part of a word it does not know.
 	for _, sql := range []string{"\ufeffselect a from t", "\u00a0select a from t", "\ufeffinsert into t values (1)"} {
 		f.right(t, sql)
@@ -75,7 +75,7 @@ func TestChecklist_W11_WhatStandsBeforeTheFirstWordDoesNotHideIt(t *testing.T) {
 
 func TestChecklist_W12_RulesAreFollowed(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_w12", `create table t(id int primary key, a int); insert into t values (1, 1); create table log(n serial, what text);
+	f := startWriter(t, "checklist_w12", `create table t(id int primary key, a int); insert into t values (1, 1); create table log(n serial, what text);
 		create table kept(a int); insert into kept values (1);
 		create view v as select id, a from t; create rule also as on update to v do also insert into log(what) values ('view');
 		create rule ins as on insert to v do instead insert into t values (new.id, new.a);
@@ -85,19 +85,19 @@ func TestChecklist_W12_RulesAreFollowed(t *testing.T) {
 		create view made as select * from kept; create rule made_up as on insert to made do instead (insert into log(what) values ('one');
 		update t set a = a + 1)`)
 	const rows, log = "select id, a from t order by id", "select count(*) from log"
-	f.seen(t, chkFWrite{query: log, write: "update v set a = a + 1"}, chkFWrite{query: rows, write: "update v set a = a + 1"},
-		chkFWrite{query: rows, write: "insert into v select max(id) + 1, 1 from t"},
-		chkFWrite{query: "select id, a from v order by id", write: "update v set a = a + 1", loose: true},
-		chkFWrite{query: log, write: "update kept set a = a"}, chkFWrite{query: rows, write: "insert into kept values (101)"},
-		chkFWrite{query: "select count(*) from kept", write: "insert into kept values (1)"},
-		chkFWrite{query: log, write: "insert into made values (1)"}, chkFWrite{query: rows, write: "insert into made values (1)"})
+	f.seen(t, seenWrite{query: log, write: "update v set a = a + 1"}, seenWrite{query: rows, write: "update v set a = a + 1"},
+		seenWrite{query: rows, write: "insert into v select max(id) + 1, 1 from t"},
+		seenWrite{query: "select id, a from v order by id", write: "update v set a = a + 1", loose: true},
+		seenWrite{query: log, write: "update kept set a = a"}, seenWrite{query: rows, write: "insert into kept values (101)"},
+		seenWrite{query: "select count(*) from kept", write: "insert into kept values (1)"},
+		seenWrite{query: log, write: "insert into made values (1)"}, seenWrite{query: rows, write: "insert into made values (1)"})
 	ask(t, f.writer, "delete from kept")
 	f.right(t, "select count(*) from kept", "select a from made order by a", "select count(*) from v")
 }
 
 func TestChecklist_W13_EmptyQueriesAreEmpty(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "chkf_w13", "create table t(a int)")
+	f := startWriter(t, "checklist_w13", "create table t(a int)")
 	mine, real := f.dial(t, proxytest.Login{User: "postgres", Database: f.database}), f.pg.Dial(f.database)
 	for _, sql := range []string{"", " ", ";", ";;;", "-- nothing", "/* select 1 */", "\n\t;"} {
 		for form, messages := range map[string][][]byte{

@@ -11,12 +11,12 @@ import (
 	"overdrive/proxy/proxytest"
 )
 
-// chkGInside fails the test unless a transaction that begins so is answered by the server, although the cache has an
+// neverInside fails the test unless a transaction that begins so is answered by the server, although the cache has an
 // answer. It has an old one: somebody went around the proxy.
-func chkGInside(t *testing.T, name string, begins ...string) {
+func neverInside(t *testing.T, name string, begins ...string) {
 	t.Helper()
 	const sql = "select a from t"
-	b := chkGStart(t, name, "create table t as select 'old' as a")
+	b := startStepped(t, name, "create table t as select 'old' as a")
 	c := b.connect(t)
 	b.prime(t, c, sql)
 	ask(t, b.real, "update t set a = 'new'")
@@ -31,14 +31,14 @@ func chkGInside(t *testing.T, name string, begins ...string) {
 
 func TestChecklist_T1_NothingIsServedInsideATransaction(t *testing.T) {
 	t.Parallel()
-	chkGInside(t, "chkg_t1", "begin", "start transaction", "begin; select 1", "BEGIN ISOLATION LEVEL SERIALIZABLE", "begin read write",
+	neverInside(t, "checklist_t1", "begin", "start transaction", "begin; select 1", "BEGIN ISOLATION LEVEL SERIALIZABLE", "begin read write",
 		"begin; savepoint s", "begin; commit and chain", "begin; rollback and chain")
 }
 
 func TestChecklist_T2_AClientSeesItsOwnUncommittedWrite(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	b := chkGStart(t, "chkg_t2", "create table t as select 'old' as a")
+	b := startStepped(t, "checklist_t2", "create table t as select 'old' as a")
 	writer := b.connect(t)
 	for _, end := range []string{"rollback", "commit"} {
 		b.prime(t, writer, sql)
@@ -60,7 +60,7 @@ func TestChecklist_T2_AClientSeesItsOwnUncommittedWrite(t *testing.T) {
 func TestChecklist_T3_NobodyElseSeesAnUncommittedWrite(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	b := chkGStart(t, "chkg_t3", "create table t as select 'old' as a")
+	b := startStepped(t, "checklist_t3", "create table t as select 'old' as a")
 	writer, reader := b.connect(t), b.connect(t)
 	for _, primed := range []bool{true, false} { // there is an old answer, or there is none
 		if primed {
@@ -81,7 +81,7 @@ func TestChecklist_T3_NobodyElseSeesAnUncommittedWrite(t *testing.T) {
 // What others read while a transaction is open must not outlive its commit, whether they read before or after its write.
 func TestChecklist_T4_AnswersReadDuringATransactionVanishAtItsCommit(t *testing.T) {
 	t.Parallel()
-	b := chkGStart(t, "chkg_t4", "create table t as select '0' as a")
+	b := startStepped(t, "checklist_t4", "create table t as select '0' as a")
 	writer, reader, other := b.connect(t), b.connect(t), b.connect(t)
 	const before, after = "select a from t", "select a || '!' from t"
 	for i := range 4 {
@@ -105,7 +105,7 @@ func TestChecklist_T4_AnswersReadDuringATransactionVanishAtItsCommit(t *testing.
 func TestChecklist_T5_RollbackKeepsNothingAndEvictsNothing(t *testing.T) {
 	t.Parallel()
 	const sql, inside = "select a from t", "select a || '?' from t"
-	b := chkGStart(t, "chkg_t5", "create table t as select 'old' as a")
+	b := startStepped(t, "checklist_t5", "create table t as select 'old' as a")
 	writer, reader := b.connect(t), b.connect(t)
 	b.prime(t, reader, sql)
 	for _, end := range []string{"rollback", "abort", "rollback to s; rollback"} {
@@ -130,7 +130,7 @@ func TestChecklist_T5_RollbackKeepsNothingAndEvictsNothing(t *testing.T) {
 func TestChecklist_T6_WhatATransactionReadsAfterItsWriteIsNeverKept(t *testing.T) {
 	t.Parallel()
 	const sql = "select max(a) from t"
-	b := chkGStart(t, "chkg_t6", "create table t as select '0' as a")
+	b := startStepped(t, "checklist_t6", "create table t as select '0' as a")
 	writer, reader := b.connect(t), b.connect(t)
 	for i, end := range []string{"rollback", "commit", "rollback", "commit"} {
 		mine := fmt.Sprint(i + 1)
@@ -150,7 +150,7 @@ func TestChecklist_T6_WhatATransactionReadsAfterItsWriteIsNeverKept(t *testing.T
 // A snapshot is one point in time. A newer answer of the cache would be from another.
 func TestChecklist_T7_SnapshotsAreNotMixedWithCachedAnswers(t *testing.T) {
 	t.Parallel()
-	b := chkGStart(t, "chkg_t7", "create table t as select '0' as a; create table u as select '0' as a")
+	b := startStepped(t, "checklist_t7", "create table t as select '0' as a; create table u as select '0' as a")
 	c, writer, reader := b.connect(t), b.connect(t), b.connect(t)
 	for i, begin := range []string{"begin isolation level repeatable read", "begin isolation level serializable",
 		"begin; set transaction isolation level repeatable read", "begin isolation level serializable read only"} {
@@ -170,7 +170,7 @@ func TestChecklist_T7_SnapshotsAreNotMixedWithCachedAnswers(t *testing.T) {
 func TestChecklist_T8_AFailedTransactionGetsItsErrorAndNoHit(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	b := chkGStart(t, "chkg_t8", "create table t as select 'old' as a")
+	b := startStepped(t, "checklist_t8", "create table t as select 'old' as a")
 	c := b.connect(t)
 	b.prime(t, c, sql)
 	ask(t, c, "begin")
@@ -184,8 +184,8 @@ func TestChecklist_T8_AFailedTransactionGetsItsErrorAndNoHit(t *testing.T) {
 	b.wantValue(t, "after ROLLBACK", c, sql, "old", "hit")
 }
 
-// chkGPipeline sends statements as Parse, Bind, Describe, Execute each and one Sync, and returns the values of all rows.
-func chkGPipeline(t *testing.T, w *proxytest.Wire, statements ...string) (values []string, code string) {
+// pipelineOf sends statements as Parse, Bind, Describe, Execute each and one Sync, and returns the values of all rows.
+func pipelineOf(t *testing.T, w *proxytest.Wire, statements ...string) (values []string, code string) {
 	t.Helper()
 	var messages [][]byte
 	for _, sql := range statements {
@@ -211,8 +211,8 @@ func chkGPipeline(t *testing.T, w *proxytest.Wire, statements ...string) (values
 func TestChecklist_T9_APipelineThatWritesReadsItsOwnWriteAndKeepsNothing(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
-	b := chkGStart(t, "chkg_t9", "create table t as select '0' as a")
-	reader, w := b.connect(t), b.dial(t, proxytest.Login{User: "postgres", Database: "chkg_t9"})
+	b := startStepped(t, "checklist_t9", "create table t as select '0' as a")
+	reader, w := b.connect(t), b.dial(t, proxytest.Login{User: "postgres", Database: "checklist_t9"})
 	for i, after := range []string{"", "select 1/0", "", "select 1/0"} {
 		b.prime(t, reader, sql)
 		mine := fmt.Sprint(i + 1)
@@ -220,12 +220,12 @@ func TestChecklist_T9_APipelineThatWritesReadsItsOwnWriteAndKeepsNothing(t *test
 		if after != "" {
 			statements = append(statements, after)
 		}
-		got, code := chkGPipeline(t, w, statements...)
+		got, code := pipelineOf(t, w, statements...)
 		if len(got) != 2 || got[0] == mine || got[1] != mine || (code == "22012") != (after != "") {
 			t.Errorf("the pipeline got %q, %s, want another value and then %s", got, code, mine)
 		}
 		b.want(t, "after the pipeline", reader, sql, "miss hit")
-		if got, _ := chkGPipeline(t, w, sql); !slices.Equal(got, []string{ask(t, b.real, sql)}) {
+		if got, _ := pipelineOf(t, w, sql); !slices.Equal(got, []string{ask(t, b.real, sql)}) {
 			t.Errorf("the next pipeline got %q", got)
 		}
 	}
@@ -234,6 +234,6 @@ func TestChecklist_T9_APipelineThatWritesReadsItsOwnWriteAndKeepsNothing(t *test
 // There is no option that allows it, so it is not done.
 func TestChecklist_T10_NothingIsServedInsideAReadOnlyTransaction(t *testing.T) {
 	t.Parallel()
-	chkGInside(t, "chkg_t10", "begin read only", "start transaction read only", "begin; set transaction read only",
+	neverInside(t, "checklist_t10", "begin read only", "start transaction read only", "begin; set transaction read only",
 		"begin isolation level repeatable read read only", "begin isolation level serializable read only deferrable")
 }

@@ -29,7 +29,7 @@ func answeredWithin(t *testing.T, who string, w *proxytest.Wire, d time.Duration
 // One who asks for an answer in the extended protocol and never sends its Sync must not keep all others who ask the same waiting.
 func TestHerd_ALeaderWithoutSyncHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
-	b := chkGStart(t, "herd_nosync", chkGTable)
+	b := startStepped(t, "herd_nosync", rowTable)
 	login := proxytest.Login{User: "postgres", Database: b.database}
 	bad, good := b.dial(t, login), b.dial(t, login)
 	unit := [][]byte{proxytest.Parse("", "select a from t where k = 'herd'"), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0)}
@@ -58,7 +58,7 @@ func TestHerd_ALeaderThatDoesNotReadHoldsNobodyUp(t *testing.T) {
 	for _, kb := range []int{1000, 16000} {
 		t.Run(fmt.Sprint(kb), func(t *testing.T) {
 			name := fmt.Sprintf("herd_slow%d", kb)
-			b := chkGStart(t, name, fmt.Sprintf("create table t(k int, a text); insert into t select i, repeat('x', 1000) from generate_series(1, %d) i", kb))
+			b := startStepped(t, name, fmt.Sprintf("create table t(k int, a text); insert into t select i, repeat('x', 1000) from generate_series(1, %d) i", kb))
 			login := proxytest.Login{User: "postgres", Database: b.database}
 			bad, good := b.dial(t, login), b.dial(t, login)
 			_ = bad.Conn().(*net.TCPConn).SetReadBuffer(4096)
@@ -80,7 +80,7 @@ func TestHerd_ALeaderThatDoesNotReadHoldsNobodyUp(t *testing.T) {
 
 // Refreshes that hang do not take the servers of those who would be quick.
 func TestRefresh_ThoseThatHangLeaveServersToClients(t *testing.T) {
-	b := chkGStart(t, "herd_refresh", "create table t(k int, a text); insert into t values (1, 'x'); create table u(a int)", func(o *proxy.Options) {
+	b := startStepped(t, "herd_refresh", "create table t(k int, a text); insert into t values (1, 'x'); create table u(a int)", func(o *proxy.Options) {
 		o.Databases[0].Cache.MaxAge, o.Databases[0].Cache.StaleWhileRevalidate = time.Minute, time.Hour
 	})
 	c := b.connect(t)
@@ -110,7 +110,7 @@ func TestRefresh_ThoseThatHangLeaveServersToClients(t *testing.T) {
 // A refresh under way does not hold up a graceful stop.
 func TestRefresh_OneThatHangsIsCancelledByAStop(t *testing.T) {
 	t.Parallel()
-	b := chkGStart(t, "herd_stop", "create table t(k int, a text); insert into t values (1, 'x')", func(o *proxy.Options) {
+	b := startStepped(t, "herd_stop", "create table t(k int, a text); insert into t values (1, 'x')", func(o *proxy.Options) {
 		o.Databases[0].Cache.MaxAge, o.Databases[0].Cache.StaleWhileRevalidate = time.Minute, time.Hour
 	})
 	c := b.connect(t)

@@ -19,7 +19,7 @@ const domainOfATable = `create table allowed(a int); insert into allowed values 
 const datesAndTexts = `create table t(d timestamptz, s text); insert into t values ('2024-01-01', 'now'); create table w("?column?" date); insert into w values ('2024-01-01')`
 
 // wantNewEachTime fails if the answer, which is the present time, is the same twice.
-func wantNewEachTime(t *testing.T, f *chkFBench, sql string) {
+func wantNewEachTime(t *testing.T, f *writerBench, sql string) {
 	t.Helper()
 	last := ""
 	for range 12 {
@@ -53,7 +53,7 @@ func wantNeverKept(t *testing.T, c *pgconn.PgConn, sql string) {
 // A policy that reads application_name, which is not in the key.
 func TestServing_APolicyMayReadAParameterThatNoKeyHas(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_a", `create table doc(tenant text, secret text); insert into doc values ('one', 'secret of one'), ('two', 'secret of two');
+	f := startWriter(t, "seen_a", `create table doc(tenant text, secret text); insert into doc values ('one', 'secret of one'), ('two', 'secret of two');
 		alter table doc enable row level security; create policy p on doc using (tenant = current_setting('application_name'));
 		grant select on doc to public`)
 	for _, who := range []string{"one", "two", "one"} {
@@ -64,7 +64,7 @@ func TestServing_APolicyMayReadAParameterThatNoKeyHas(t *testing.T) {
 			if got != "secret of "+who {
 				t.Fatalf("WRONG ROWS: client %s gets %q (%s)", who, got, word)
 			}
-			return word == "hit" || word == "session-state" && strings.Contains(chkGReason(t, c), "part of the key")
+			return word == "hit" || word == "session-state" && strings.Contains(reasonOf(t, c), "part of the key")
 		})
 	}
 }
@@ -72,7 +72,7 @@ func TestServing_APolicyMayReadAParameterThatNoKeyHas(t *testing.T) {
 // A parameter that is set later, and is not in the key either.
 func TestServing_APolicyMayReadStatementTimeout(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_a2", `create table t(a text); insert into t values ('1s'), ('2s'); alter table t enable row level security;
+	f := startWriter(t, "seen_a2", `create table t(a text); insert into t values ('1s'), ('2s'); alter table t enable row level security;
 		create policy p on t using (a = current_setting('statement_timeout')); grant select on t to public`)
 	ask(t, f.reader, "set role pg_monitor")
 	for _, limit := range []string{"1s", "2s", "1s"} {
@@ -82,7 +82,7 @@ func TestServing_APolicyMayReadStatementTimeout(t *testing.T) {
 			if got != limit {
 				t.Fatalf("WRONG ROWS: %q (%s), want %s", got, word, limit)
 			}
-			return word == "hit" || word == "session-state" && strings.Contains(chkGReason(t, f.reader), "part of the key")
+			return word == "hit" || word == "session-state" && strings.Contains(reasonOf(t, f.reader), "part of the key")
 		})
 	}
 }
@@ -90,7 +90,7 @@ func TestServing_APolicyMayReadStatementTimeout(t *testing.T) {
 // The last byte of the length of a parameter is a letter, and hides the word behind it.
 func TestServing_TheLengthOfAParameterHidesNoWord(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_e", "create table t(a int); insert into t values (1)")
+	f := startWriter(t, "seen_e", "create table t(a int); insert into t values (1)")
 	value := "now" + strings.Repeat(" ", 'A'-3)
 	const sql = "select $1::timestamptz from t"
 	a, err := askExtended(t.Context(), f.reader, 0, sql, value)
@@ -113,19 +113,19 @@ func TestServing_TheLengthOfAParameterHidesNoWord(t *testing.T) {
 // System columns of a row in parentheses.
 func TestServing_ASystemColumnOfARowIsNotKept(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_f", "create table t(a int); insert into t values (1), (2)")
+	f := startWriter(t, "seen_f", "create table t(a int); insert into t values (1), (2)")
 	wantNeverKept(t, f.reader, "select (t).xmax from t where a = 2")
 }
 
 func TestServing_TheCtidOfARowIsNotKept(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_f2", "create table t(a int); insert into t values (1), (2); delete from t where a = 1")
+	f := startWriter(t, "seen_f2", "create table t(a int); insert into t values (1), (2); delete from t where a = 1")
 	wantNeverKept(t, f.reader, "select (t).ctid from t where a = 2")
 }
 
 func TestServing_AParameterOfADomainMayHangOnATable(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "seen_k2", domainOfATable)
+	b := startPairs(t, "seen_k2", domainOfATable)
 	oid, _ := strconv.Atoi(ask(t, direct(t, b.pg, b.database), "select 'd'::regtype::oid"))
 	w := b.wires(t)
 	messages := [][]byte{proxytest.Parse("", "select $1 is null", uint32(oid)), proxytest.Bind("", "", [][]byte{[]byte("5")}, nil, nil), proxytest.Execute("", 0), proxytest.Sync()}
@@ -138,33 +138,33 @@ func TestServing_AParameterOfADomainMayHangOnATable(t *testing.T) {
 
 func TestServing_ALiteralOfADomainMayHangOnATable(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_o", domainOfATable+"create table t(arr d[]); insert into t values ('{5}')")
+	f := startWriter(t, "seen_o", domainOfATable+"create table t(arr d[]); insert into t values ('{5}')")
 	wantNeverKept(t, f.reader, "select count(*) from t where arr = '{5}'")
 }
 
 // A cast to text keeps the name of the column, so a date's name stands for a text.
 func TestServing_ACastKeepsTheNameOfADateColumn(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_s", datesAndTexts)
+	f := startWriter(t, "seen_s", datesAndTexts)
 	wantNewEachTime(t, f, "select max(q.d::timestamptz) from (select d::text from t union all select s from t) q")
 }
 
 func TestServing_ACaseKeepsTheNameOfADateColumn(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_s2", datesAndTexts)
+	f := startWriter(t, "seen_s2", datesAndTexts)
 	wantNewEachTime(t, f, "select q.d::timestamptz from (select case when s is not null then s else d::text end from t) q")
 }
 
 func TestServing_AColumnWithoutANameIsNoDate(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_s3", datesAndTexts)
+	f := startWriter(t, "seen_s3", datesAndTexts)
 	wantNewEachTime(t, f, `select q."?column?"::timestamptz from (select s || '' from t) q, (select 1 as one from w) w2`)
 }
 
 // Only that it becomes a hit can be shown: the answer changes with daylight saving time.
 func TestServing_ATimeOfDayByTheNameOfADateIsNotKept(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_s4", datesAndTexts)
+	f := startWriter(t, "seen_s4", datesAndTexts)
 	const sql = "select q.d at time zone 'America/New_York' from (select d::time from t) q"
 	for range 6 {
 		_, _ = try(t.Context(), f.reader, sql)

@@ -20,9 +20,9 @@ const functionsThatWrite = `create table u(a int); insert into u values (1);
 
 // wantNoLonger primes query for the reader, writes, proves that the real answer changed, and fails if the reader is still given the
 // old one.
-func wantNoLonger(t *testing.T, f *chkFBench, query string, write func()) {
+func wantNoLonger(t *testing.T, f *writerBench, query string, write func()) {
 	t.Helper()
-	if !chkFPrime(t, f.reader, query) {
+	if !primeAll(t, f.reader, query) {
 		t.Fatal("not cacheable: nothing proven")
 	}
 	old, _ := try(t.Context(), f.real, query)
@@ -37,7 +37,7 @@ func wantNoLonger(t *testing.T, f *chkFBench, query string, write func()) {
 	}
 }
 
-func postgresWire(t *testing.T, f *chkFBench) *proxytest.Wire {
+func postgresWire(t *testing.T, f *writerBench) *proxytest.Wire {
 	t.Helper()
 	return f.dial(t, proxytest.Login{User: "postgres", Database: f.database})
 }
@@ -77,7 +77,7 @@ func wantNoError(t *testing.T, got []proxytest.Message) {
 // A portal that the protocol made, run by SQL's FETCH.
 func TestWrites_FetchRunsAPortalThatBindMade(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_b", "create table u(a int); insert into u values (1)")
+	f := startWriter(t, "seen_b", "create table u(a int); insert into u values (1)")
 	w := postgresWire(t, f)
 	wantNoLonger(t, f, "select sum(a) from u", func() {
 		wantNoError(t, converse(t, w, proxytest.Query("begin")))
@@ -89,7 +89,7 @@ func TestWrites_FetchRunsAPortalThatBindMade(t *testing.T) {
 
 func TestWrites_MoveRunsAPortalThatBindMade(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_b2", "create table u(a int); insert into u values (1)")
+	f := startWriter(t, "seen_b2", "create table u(a int); insert into u values (1)")
 	w := postgresWire(t, f)
 	wantNoLonger(t, f, "select sum(a) from u", func() {
 		wantNoError(t, converse(t, w, proxytest.Query("begin"), proxytest.Parse("", "with x as (delete from u returning a) select a from x"), proxytest.Bind("p", "", nil, nil, nil),
@@ -100,7 +100,7 @@ func TestWrites_MoveRunsAPortalThatBindMade(t *testing.T) {
 // A temporary view hides a table, and writes go through it to another.
 func TestWrites_ATemporaryViewHidesATable(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_c", "create table u(a int); insert into u values (1); create table t(a int)")
+	f := startWriter(t, "seen_c", "create table u(a int); insert into u values (1); create table t(a int)")
 	ask(t, f.writer, "create temp view t as select * from u")
 	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "insert into t values (100)") })
 }
@@ -108,7 +108,7 @@ func TestWrites_ATemporaryViewHidesATable(t *testing.T) {
 // A temporary table hides a table, and has a default that writes. Nothing is said of DDL, for the table is temporary.
 func TestWrites_ATemporaryTableWithADefaultHidesATable(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_c2", `create table u(a int); insert into u values (1); create table t(a int);
+	f := startWriter(t, "seen_c2", `create table u(a int); insert into u values (1); create table t(a int);
 		create function put() returns int language sql as 'insert into u values (100) returning a'`)
 	ask(t, f.writer, "create temp table t(a int default put())")
 	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "insert into t values (default)") })
@@ -117,7 +117,7 @@ func TestWrites_ATemporaryTableWithADefaultHidesATable(t *testing.T) {
 // ROLLBACK, then a write whose portal is suspended: no CommandComplete takes the rollback back.
 func TestWrites_ASuspendedPortalBehindARollback(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_d", "create table u(a int); insert into u values (1)")
+	f := startWriter(t, "seen_d", "create table u(a int); insert into u values (1)")
 	w := postgresWire(t, f)
 	wantNoLonger(t, f, "select sum(a) from u", func() {
 		wantNoError(t, converse(t, w,
@@ -129,7 +129,7 @@ func TestWrites_ASuspendedPortalBehindARollback(t *testing.T) {
 // A failing batch, then one with a suspended write, sent together.
 func TestWrites_ASuspendedPortalBehindAFailedBatch(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_d2", "create table u(a int primary key); insert into u values (1)")
+	f := startWriter(t, "seen_d2", "create table u(a int primary key); insert into u values (1)")
 	w := postgresWire(t, f)
 	wantNoLonger(t, f, "select sum(a) from u", func() {
 		converse(t, w,
@@ -140,19 +140,19 @@ func TestWrites_ASuspendedPortalBehindAFailedBatch(t *testing.T) {
 
 func TestWrites_ExplainRunsAFunctionThatIsCalledImmutable(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_i", functionsThatWrite)
+	f := startWriter(t, "seen_i", functionsThatWrite)
 	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "explain select imm()") })
 }
 
 func TestWrites_PrepareReadsALiteralOfADomain(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_i2", functionsThatWrite)
+	f := startWriter(t, "seen_i2", functionsThatWrite)
 	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "prepare p as select '{5}'::d[]") })
 }
 
 func TestWrites_BindRunsAFunctionThatIsCalledImmutable(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_i3", functionsThatWrite)
+	f := startWriter(t, "seen_i3", functionsThatWrite)
 	w := postgresWire(t, f)
 	wantNoLonger(t, f, "select sum(a) from u", func() {
 		wantNoError(t, converse(t, w, proxytest.Parse("", "select imm()"), proxytest.Bind("", "", nil, nil, nil), proxytest.Describe('P', ""), proxytest.Sync()))
@@ -161,7 +161,7 @@ func TestWrites_BindRunsAFunctionThatIsCalledImmutable(t *testing.T) {
 
 func TestWrites_CopyToRunsPolicies(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_j", functionsThatWrite+`create table t(a int); insert into t values (1); alter table t enable row level security;
+	f := startWriter(t, "seen_j", functionsThatWrite+`create table t(a int); insert into t values (1); alter table t enable row level security;
 		create policy p on t using (put()); grant all on t, u to pg_monitor`)
 	w := postgresWire(t, f)
 	wantNoError(t, converse(t, w, proxytest.Query("set role pg_monitor")))
@@ -171,7 +171,7 @@ func TestWrites_CopyToRunsPolicies(t *testing.T) {
 
 func TestWrites_AParameterOfADomain(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_k", functionsThatWrite)
+	f := startWriter(t, "seen_k", functionsThatWrite)
 	oid, _ := strconv.Atoi(ask(t, f.real, "select 'd'::regtype::oid"))
 	w := postgresWire(t, f)
 	wantNoLonger(t, f, "select sum(a) from u", func() {
@@ -181,7 +181,7 @@ func TestWrites_AParameterOfADomain(t *testing.T) {
 
 func TestWrites_StringsThatTheSameBatchReadsOtherwise(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_l", functionsThatWrite+"create table a1(x int); insert into a1 values (1)")
+	f := startWriter(t, "seen_l", functionsThatWrite+"create table a1(x int); insert into a1 values (1)")
 	w := postgresWire(t, f)
 	text := "with z as (select '\\' as x -- '), y as (insert into u values (100) returning 1) select 1 /*\n) select z.x from a1, z -- */"
 	wantNoLonger(t, f, "select sum(a) from u", func() {
@@ -192,27 +192,27 @@ func TestWrites_StringsThatTheSameBatchReadsOtherwise(t *testing.T) {
 
 func TestWrites_ALiteralOfADomain(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_o2", functionsThatWrite+"create table t(arr d[])")
+	f := startWriter(t, "seen_o2", functionsThatWrite+"create table t(arr d[])")
 	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "select count(*) from t where arr = '{5}'") })
 }
 
 func TestWrites_AnalyzeRunsTheExpressionsOfIndexes(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_p", strings.ReplaceAll(functionsThatWrite, "insert into u", "insert into public.u")+`create table t(x int); insert into t values (1), (2);
+	f := startWriter(t, "seen_p", strings.ReplaceAll(functionsThatWrite, "insert into u", "insert into public.u")+`create table t(x int); insert into t values (1), (2);
 		create function imm2(int) returns bool language plpgsql immutable as 'begin return public.put(); end'; create index on t (imm2(x))`)
 	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "analyze t") })
 }
 
 func TestWrites_VacuumFullRunsThePredicatesOfIndexes(t *testing.T) {
 	t.Parallel()
-	f := chkFStart(t, "seen_p2", strings.ReplaceAll(functionsThatWrite, "insert into u", "insert into public.u")+`create table t(x int); insert into t values (1), (2);
+	f := startWriter(t, "seen_p2", strings.ReplaceAll(functionsThatWrite, "insert into u", "insert into public.u")+`create table t(x int); insert into t values (1), (2);
 		create index on t (x) where public.imm(x)`)
 	wantNoLonger(t, f, "select sum(a) from u", func() { ask(t, f.writer, "vacuum full t") })
 }
 
 func TestDeallocate_InAFailedTransactionIsRefused(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "seen_q", "")
+	b := startPairs(t, "seen_q", "")
 	w := b.wires(t)
 	w.same(t, proxytest.Parse("s", "select 1"), proxytest.Sync())
 	w.same(t, proxytest.Query("begin"))
@@ -222,7 +222,7 @@ func TestDeallocate_InAFailedTransactionIsRefused(t *testing.T) {
 
 func TestDeallocate_AllIsNoName(t *testing.T) {
 	t.Parallel()
-	b := chkEStart(t, "seen_q2", "")
+	b := startPairs(t, "seen_q2", "")
 	w := b.wires(t)
 	w.same(t, proxytest.Parse("all", "select 1"), proxytest.Parse("s", "select 2"), proxytest.Sync())
 	w.same(t, proxytest.Query("deallocate all"))

@@ -9,8 +9,8 @@ import (
 
 // This file is what the relays have in common that stand between the proxy and the server in tests.
 
-// chkAccept has serve deal with each connection to the address that it returns.
-func chkAccept(t *testing.T, serve func(from net.Conn)) (address string) {
+// acceptEach has serve deal with each connection to the address that it returns.
+func acceptEach(t *testing.T, serve func(from net.Conn)) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -29,8 +29,8 @@ func chkAccept(t *testing.T, serve func(from net.Conn)) (address string) {
 	return l.Addr().String()
 }
 
-// chkRead reads one message, which has so many bytes in front of its length.
-func chkRead(from io.Reader, typed int) ([]byte, error) {
+// readMessage reads one message, which has so many bytes in front of its length.
+func readMessage(from io.Reader, typed int) ([]byte, error) {
 	message := make([]byte, typed+4)
 	if _, err := io.ReadFull(from, message); err != nil {
 		return nil, err

@@ -16,22 +16,18 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"overdrive/config"
-	"overdrive/pool"
 	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
 )
 
-// The tests whose names begin with TestChecklist are one per numbered case of a list of what caches in front of
-// PostgreSQL have been got wrong. T is transactions, R races, A security, O operation.
-
-// chkGBench is a database of one test's own and a proxy in front of it. The proxy has one event loop, which makes the
+// steppedBench is a database of one test's own and a proxy in front of it. The proxy has one event loop, which makes the
 // order of events certain (see fence), its cache a clock that stands still unless the test moves it, and its way to the
 // server is a relay that counts queries and holds them or their answers.
-type chkGBench struct {
+type steppedBench struct {
 	*instance
-	relay    *chkGRelay
+	relay    *holdingRelay
 	database string
 	policy   querycache.Policy
 	clock    *atomic.Int64  // nanoseconds, of the cache
@@ -39,25 +35,25 @@ type chkGBench struct {
 	fencer   *pgconn.PgConn
 }
 
-// chkGStart returns once the cache is at work.
-func chkGStart(t *testing.T, name, sql string, edits ...func(*proxy.Options)) *chkGBench {
+// startStepped returns once the cache is at work.
+func startStepped(t *testing.T, name, sql string, edits ...func(*proxy.Options)) *steppedBench {
 	t.Helper()
-	return chkGStartAt(t, newDatabase(t, name, sql), name, edits...)
+	return startSteppedAt(t, newDatabase(t, name, sql), name, edits...)
 }
 
-// chkGStartAt is chkGStart for a database that there is already.
-func chkGStartAt(t *testing.T, pg *proxytest.Postgres, name string, edits ...func(*proxy.Options)) *chkGBench {
+// startSteppedAt is startStepped for a database that there is already.
+func startSteppedAt(t *testing.T, pg *proxytest.Postgres, name string, edits ...func(*proxy.Options)) *steppedBench {
 	t.Helper()
-	b := chkGStartCold(t, pg, name, edits...)
+	b := startSteppedCold(t, pg, name, edits...)
 	b.fencer = b.connect(t)
 	b.prime(t, b.fencer, "select 1")
 	return b
 }
 
-// chkGStartCold does not wait for the cache.
-func chkGStartCold(t *testing.T, pg *proxytest.Postgres, name string, edits ...func(*proxy.Options)) *chkGBench {
+// startSteppedCold does not wait for the cache.
+func startSteppedCold(t *testing.T, pg *proxytest.Postgres, name string, edits ...func(*proxy.Options)) *steppedBench {
 	t.Helper()
-	b := &chkGBench{relay: chkGStartRelay(t, pg.Addr()), database: name, clock: new(atomic.Int64), real: direct(t, pg, name)}
+	b := &steppedBench{relay: startHoldingRelay(t, pg.Addr()), database: name, clock: new(atomic.Int64), real: direct(t, pg, name)}
 	cache := querycache.New(querycache.Options{Now: func() time.Duration { return time.Duration(b.clock.Load()) }})
 	b.instance = start(t, setup{upstream: b.relay.address, database: name, size: 4, caching: true, options: func(o *proxy.Options) {
 		o.Loops, o.Cache = 1, cache
@@ -70,44 +66,35 @@ func chkGStartCold(t *testing.T, pg *proxytest.Postgres, name string, edits ...f
 	return b
 }
 
-// chkGOwnServers has every client be its own server user.
-func chkGOwnServers(o *proxy.Options) {
-	o.Databases[0].Target.User = ""
-	o.Databases[0].Pool = pool.Limits{Size: 2, WaitTimeout: patience}
-}
-
-func (b *chkGBench) connect(t *testing.T, edits ...func(*pgconn.Config)) *pgconn.PgConn {
+func (b *steppedBench) connect(t *testing.T, edits ...func(*pgconn.Config)) *pgconn.PgConn {
 	t.Helper()
 	return b.instance.connect(t, b.database, edits...)
 }
 
 // kept returns the part of the cache that belongs to the database.
-func (b *chkGBench) kept() *querycache.Database {
+func (b *steppedBench) kept() *querycache.Database {
 	return b.cache.Database(b.relay.address+"/"+b.database, b.policy)
 }
 
-func (b *chkGBench) advance(d time.Duration) { b.clock.Add(int64(d)) }
+func (b *steppedBench) advance(d time.Duration) { b.clock.Add(int64(d)) }
 
 // fence returns when the proxy has taken up everything that was sent before the call: its only loop takes events in the
 // order in which they came, and it has answered a question that came later.
-func (b *chkGBench) fence(t *testing.T) {
+func (b *steppedBench) fence(t *testing.T) {
 	t.Helper()
 	for range 2 {
 		ask(t, b.fencer, "show overdrive.cache")
 	}
 }
 
-// chkGGoing are the statuses on the way to a hit.
-var chkGGoing = []string{"transaction", "miss", "unsettled", "coalesced", "stale", "hit"}
-
 // prime asks in all forms until the answers come from the cache. It fails the test at once if the query is refused.
-func (b *chkGBench) prime(t *testing.T, c *pgconn.PgConn, sql string) {
+func (b *steppedBench) prime(t *testing.T, c *pgconn.PgConn, sql string) {
 	t.Helper()
 	for _, form := range []string{"simple", "text", "binary"} {
 		await(t, fmt.Sprintf("a hit for %s (%s)", sql, form), func() bool {
 			_, err := askers[form](t, c, sql)
 			word := status(t, c)
-			if err != nil || !slices.Contains(chkGGoing, word) {
+			if err != nil || !slices.Contains(onTheWay, word) {
 				t.Fatalf("%s (%s) is %s, %v, want it to become a hit", sql, form, word, err)
 			}
 			return word == "hit"
@@ -116,13 +103,13 @@ func (b *chkGBench) prime(t *testing.T, c *pgconn.PgConn, sql string) {
 }
 
 // want fails the test unless c gets in all forms what the server says directly, in the way that one of words names.
-func (b *chkGBench) want(t *testing.T, when string, c *pgconn.PgConn, sql, words string) {
+func (b *steppedBench) want(t *testing.T, when string, c *pgconn.PgConn, sql, words string) {
 	t.Helper()
 	b.wantAs(t, when, c, sql, words, b.real)
 }
 
 // wantAs is want with another direct connection to compare with.
-func (b *chkGBench) wantAs(t *testing.T, when string, c *pgconn.PgConn, sql, words string, real *pgconn.PgConn) {
+func (b *steppedBench) wantAs(t *testing.T, when string, c *pgconn.PgConn, sql, words string, real *pgconn.PgConn) {
 	t.Helper()
 	for form, ask := range askers {
 		want, wantErr := ask(t, real, sql)
@@ -136,7 +123,7 @@ func (b *chkGBench) wantAs(t *testing.T, when string, c *pgconn.PgConn, sql, wor
 
 // wantValue fails the test unless c gets value in all forms, in the way that one of words names. The columns of the query
 // must be texts, which look the same in all forms.
-func (b *chkGBench) wantValue(t *testing.T, when string, c *pgconn.PgConn, sql, value, words string) {
+func (b *steppedBench) wantValue(t *testing.T, when string, c *pgconn.PgConn, sql, value, words string) {
 	t.Helper()
 	for form, ask := range askers {
 		got, err := ask(t, c, sql)
@@ -147,7 +134,7 @@ func (b *chkGBench) wantValue(t *testing.T, when string, c *pgconn.PgConn, sql, 
 }
 
 // wantRefused fails the test unless c is refused in all forms with the SQLSTATE.
-func (b *chkGBench) wantRefused(t *testing.T, when string, c *pgconn.PgConn, sql, code string) {
+func (b *steppedBench) wantRefused(t *testing.T, when string, c *pgconn.PgConn, sql, code string) {
 	t.Helper()
 	for form, ask := range askers {
 		if got, err := ask(t, c, sql); state(err) != code {
@@ -158,41 +145,41 @@ func (b *chkGBench) wantRefused(t *testing.T, when string, c *pgconn.PgConn, sql
 
 // A row by its key. The key is a word that occurs nowhere else, so the relay recognises the question in every form.
 const (
-	chkGKey   = "chkg-key"
-	chkGTable = "create table t(k text, a text); insert into t values ('" + chkGKey + "', 'old')"
-	chkGRow   = "select a from t where k = '" + chkGKey + "'"
+	rowKey   = "checklist-key"
+	rowTable = "create table t(k text, a text); insert into t values ('" + rowKey + "', 'old')"
+	rowQuery = "select a from t where k = '" + rowKey + "'"
 )
 
-// chkGRows ask for the row. The extended forms have the key in their Bind.
-var chkGRows = map[string]func(ctx context.Context, c *pgconn.PgConn) (string, error){
-	"simple": func(ctx context.Context, c *pgconn.PgConn) (string, error) { return try(ctx, c, chkGRow) },
+// rowQuestions ask for the row. The extended forms have the key in their Bind.
+var rowQuestions = map[string]func(ctx context.Context, c *pgconn.PgConn) (string, error){
+	"simple": func(ctx context.Context, c *pgconn.PgConn) (string, error) { return try(ctx, c, rowQuery) },
 	"text": func(ctx context.Context, c *pgconn.PgConn) (string, error) {
-		return askExtended(ctx, c, 0, "select a from t where k = $1", chkGKey)
+		return askExtended(ctx, c, 0, "select a from t where k = $1", rowKey)
 	},
 	"binary": func(ctx context.Context, c *pgconn.PgConn) (string, error) {
-		return askExtended(ctx, c, 1, "select a from t where k = $1", chkGKey)
+		return askExtended(ctx, c, 1, "select a from t where k = $1", rowKey)
 	},
 }
 
-// chkGAnswer is what came of a question.
-type chkGAnswer struct {
+// rowAnswer is what came of a question.
+type rowAnswer struct {
 	value string
 	err   error
 }
 
-// chkGAsking asks in the background.
-func chkGAsking(t *testing.T, c *pgconn.PgConn, form string) <-chan chkGAnswer {
+// askRow asks in the background.
+func askRow(t *testing.T, c *pgconn.PgConn, form string) <-chan rowAnswer {
 	t.Helper()
-	done := make(chan chkGAnswer, 1)
+	done := make(chan rowAnswer, 1)
 	go func() {
-		value, err := chkGRows[form](t.Context(), c)
-		done <- chkGAnswer{value, err}
+		value, err := rowQuestions[form](t.Context(), c)
+		done <- rowAnswer{value, err}
 	}()
 	return done
 }
 
-// chkGReset breaks a client's connection. One that is merely closed may still want its answer.
-func chkGReset(t *testing.T, nc net.Conn) {
+// resetConn breaks a client's connection. One that is merely closed may still want its answer.
+func resetConn(t *testing.T, nc net.Conn) {
 	t.Helper()
 	if err := nc.(*net.TCPConn).SetLinger(0); err != nil {
 		t.Fatal(err)
@@ -200,17 +187,8 @@ func chkGReset(t *testing.T, nc net.Conn) {
 	nc.Close()
 }
 
-// chkGRoles makes roles for as long as the test lasts. Call it before the database is made that they own things in.
-func chkGRoles(t *testing.T, pg *proxytest.Postgres, names ...string) {
-	t.Helper()
-	for _, name := range names {
-		pg.Exec("drop role if exists " + name + "; create role " + name + " login")
-		t.Cleanup(func() { pg.Exec("drop role if exists " + name) })
-	}
-}
-
-// chkGDirectAs logs in at the server itself under another name.
-func chkGDirectAs(t *testing.T, pg *proxytest.Postgres, database, user string) *pgconn.PgConn {
+// directAs logs in at the server itself under another name.
+func directAs(t *testing.T, pg *proxytest.Postgres, database, user string) *pgconn.PgConn {
 	t.Helper()
 	c, err := pgconn.Connect(t.Context(), strings.Replace(pg.DSN(database), "postgres@", user+"@", 1))
 	if err != nil {
@@ -220,9 +198,9 @@ func chkGDirectAs(t *testing.T, pg *proxytest.Postgres, database, user string) *
 	return c
 }
 
-// chkGRefusesConfig fails the test if a configuration with these settings of a database's cache is accepted, or refused
+// wantConfigRefused fails the test if a configuration with these settings of a database's cache is accepted, or refused
 // for another reason than one that has word in it.
-func chkGRefusesConfig(t *testing.T, cache, word string) {
+func wantConfigRefused(t *testing.T, cache, word string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "overdrive.yaml")
 	text := "auth: {users: {app: secret}}\ndatabases: {shop: {url: \"postgres://app:secret@db/shop\", cache: {" + cache + "}}}\n"
@@ -235,17 +213,17 @@ func chkGRefusesConfig(t *testing.T, cache, word string) {
 	}
 }
 
-// chkGOnlyTTL fails the test unless every freshness level that promises more than ttl is refused, so that nobody
+// wantOnlyTTL fails the test unless every freshness level that promises more than ttl is refused, so that nobody
 // relies on a promise that is not kept.
-func chkGOnlyTTL(t *testing.T) {
+func wantOnlyTTL(t *testing.T) {
 	t.Helper()
 	for _, level := range []string{"tracked", "session", "strict"} {
-		chkGRefusesConfig(t, "freshness: "+level, "not supported")
+		wantConfigRefused(t, "freshness: "+level, "not supported")
 	}
 }
 
 // oid returns the OID of a table.
-func (b *chkGBench) oid(t *testing.T, table string) classify.RelationID {
+func (b *steppedBench) oid(t *testing.T, table string) classify.RelationID {
 	t.Helper()
 	n, err := strconv.ParseUint(ask(t, b.real, "select '"+table+"'::regclass::oid"), 10, 32)
 	if err != nil {

@@ -9,18 +9,18 @@ import (
 	"testing"
 )
 
-// A chkGRelay is the proxy's way to the server. It counts the questions that go through, and holds one, or the answer to
+// A holdingRelay is the proxy's way to the server. It counts the questions that go through, and holds one, or the answer to
 // it, until the test lets go. So what the server has seen, and what the proxy knows of it, is certain.
-type chkGRelay struct {
+type holdingRelay struct {
 	address string // to connect to
 
 	mu    sync.Mutex // guards the fields below
 	asked []string   // the bodies of all Query, Parse and Bind messages
-	holds []*chkGHold
+	holds []*questionHold
 }
 
-// A chkGHold is a question that is held, or its answer.
-type chkGHold struct {
+// A questionHold is a question that is held, or its answer.
+type questionHold struct {
 	marker  string // part of the question
 	before  bool   // the server does not get it
 	reached chan struct{}
@@ -30,35 +30,35 @@ type chkGHold struct {
 }
 
 // release lets go. It may be called more than once.
-func (h *chkGHold) release() { h.once.Do(func() { close(h.free) }) }
+func (h *questionHold) release() { h.once.Do(func() { close(h.free) }) }
 
 // cut breaks the connection on which an answer is held.
-func (h *chkGHold) cut() {
+func (h *questionHold) cut() {
 	h.lost.Store(true)
 	h.release()
 }
 
-func chkGStartRelay(t *testing.T, server string) *chkGRelay {
+func startHoldingRelay(t *testing.T, server string) *holdingRelay {
 	t.Helper()
-	r := new(chkGRelay)
-	r.address = chkAccept(t, func(from net.Conn) { r.serve(from, server) })
+	r := new(holdingRelay)
+	r.address = acceptEach(t, func(from net.Conn) { r.serve(from, server) })
 	return r
 }
 
 // holdAnswer holds the answer to the next question that has marker in it, once the server has given it.
-func (r *chkGRelay) holdAnswer(t *testing.T, marker string) *chkGHold {
+func (r *holdingRelay) holdAnswer(t *testing.T, marker string) *questionHold {
 	t.Helper()
 	return r.hold(t, marker, false)
 }
 
 // holdQuestion holds the next question that has marker in it, and all that follows it.
-func (r *chkGRelay) holdQuestion(t *testing.T, marker string) *chkGHold {
+func (r *holdingRelay) holdQuestion(t *testing.T, marker string) *questionHold {
 	t.Helper()
 	return r.hold(t, marker, true)
 }
 
-func (r *chkGRelay) hold(t *testing.T, marker string, before bool) *chkGHold {
-	h := &chkGHold{marker: marker, before: before, reached: make(chan struct{}), free: make(chan struct{})}
+func (r *holdingRelay) hold(t *testing.T, marker string, before bool) *questionHold {
+	h := &questionHold{marker: marker, before: before, reached: make(chan struct{}), free: make(chan struct{})}
 	t.Cleanup(h.release)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,7 +67,7 @@ func (r *chkGRelay) hold(t *testing.T, marker string, before bool) *chkGHold {
 }
 
 // count returns how many questions with marker in them have come.
-func (r *chkGRelay) count(marker string) int {
+func (r *holdingRelay) count(marker string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := 0
@@ -80,7 +80,7 @@ func (r *chkGRelay) count(marker string) int {
 }
 
 // note counts a message and takes the hold that is meant by it.
-func (r *chkGRelay) note(typ byte, body []byte) *chkGHold {
+func (r *holdingRelay) note(typ byte, body []byte) *questionHold {
 	if typ != 'Q' && typ != 'P' && typ != 'B' {
 		return nil
 	}
@@ -98,14 +98,14 @@ func (r *chkGRelay) note(typ byte, body []byte) *chkGHold {
 }
 
 // serve passes one connection on until either side has enough.
-func (r *chkGRelay) serve(from net.Conn, server string) {
+func (r *holdingRelay) serve(from net.Conn, server string) {
 	defer from.Close()
 	to, err := net.Dial("tcp", server)
 	if err != nil {
 		return
 	}
 	defer to.Close()
-	var held atomic.Pointer[chkGHold]
+	var held atomic.Pointer[questionHold]
 	go func() {
 		defer to.Close()
 		_ = r.questions(to, from, &held)
@@ -127,9 +127,9 @@ func (r *chkGRelay) serve(from net.Conn, server string) {
 }
 
 // questions copies messages to the server. The first has no type; a cancel request is nothing but that.
-func (r *chkGRelay) questions(to io.Writer, from io.Reader, held *atomic.Pointer[chkGHold]) error {
+func (r *holdingRelay) questions(to io.Writer, from io.Reader, held *atomic.Pointer[questionHold]) error {
 	for typed := 0; ; typed = 1 {
-		message, err := chkRead(from, typed)
+		message, err := readMessage(from, typed)
 		if err != nil {
 			return err
 		}

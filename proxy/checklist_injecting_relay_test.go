@@ -10,9 +10,9 @@ import (
 	"overdrive/proxy/proxytest"
 )
 
-// A chkERelay is the proxy's way to the server. Behind the first row of an answer it can put what servers say there once in a
+// A injectingRelay is the proxy's way to the server. Behind the first row of an answer it can put what servers say there once in a
 // blue moon, or break the connection off.
-type chkERelay struct {
+type injectingRelay struct {
 	address string // to connect to
 
 	mu     sync.Mutex // guards the fields below
@@ -20,22 +20,22 @@ type chkERelay struct {
 	behind []byte     // what comes behind its first row; nil: the end
 }
 
-func chkEStartRelay(t *testing.T, server string) *chkERelay {
+func startInjectingRelay(t *testing.T, server string) *injectingRelay {
 	t.Helper()
-	r := new(chkERelay)
-	r.address = chkAccept(t, func(from net.Conn) { r.serve(from, server) })
+	r := new(injectingRelay)
+	r.address = acceptEach(t, func(from net.Conn) { r.serve(from, server) })
 	return r
 }
 
 // interfere has what is behind said once, to the next question with marker in it.
-func (r *chkERelay) interfere(marker string, behind []byte) {
+func (r *injectingRelay) interfere(marker string, behind []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.marker, r.behind = marker, behind
 }
 
 // asked says whether a message of a client is the question that is meant.
-func (r *chkERelay) asked(message []byte) bool {
+func (r *injectingRelay) asked(message []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.marker == "" || !strings.Contains(string(message), r.marker) {
@@ -46,7 +46,7 @@ func (r *chkERelay) asked(message []byte) bool {
 }
 
 // serve passes one connection on until either side has enough.
-func (r *chkERelay) serve(from net.Conn, server string) {
+func (r *injectingRelay) serve(from net.Conn, server string) {
 	defer from.Close()
 	to, err := net.Dial("tcp", server)
 	if err != nil {
@@ -57,7 +57,7 @@ func (r *chkERelay) serve(from net.Conn, server string) {
 	go func() {
 		defer to.Close()
 		for typed := 0; ; typed = 1 { // the first message has no type
-			message, err := chkRead(from, typed)
+			message, err := readMessage(from, typed)
 			if err != nil {
 				return
 			}
@@ -70,7 +70,7 @@ func (r *chkERelay) serve(from net.Conn, server string) {
 		}
 	}()
 	for {
-		message, err := chkRead(to, 1)
+		message, err := readMessage(to, 1)
 		if err != nil {
 			return
 		}
@@ -90,27 +90,27 @@ func (r *chkERelay) serve(from net.Conn, server string) {
 	}
 }
 
-// chkERelayed is a bench whose proxy reaches the server through a relay.
-func chkERelayed(t *testing.T, name, sql string) (*chkEBench, *chkERelay) {
+// startInjected is a bench whose proxy reaches the server through a relay.
+func startInjected(t *testing.T, name, sql string) (*pairBench, *injectingRelay) {
 	t.Helper()
 	pg := newDatabase(t, name, sql)
-	relay := chkEStartRelay(t, pg.Addr())
-	return chkEStartAt(t, pg, relay.address, name), relay
+	relay := startInjectingRelay(t, pg.Addr())
+	return startPairsAt(t, pg, relay.address, name), relay
 }
 
 // notKept has the relay say behind in the middle of an answer, in each form, and fails the test unless the client who asked
 // hears it, once, and the next one gets an answer of the server's own without it.
-func (b *chkEBench) notKept(t *testing.T, relay *chkERelay, behind []byte) {
+func (b *pairBench) notKept(t *testing.T, relay *injectingRelay, behind []byte) {
 	t.Helper()
 	for form, ask := range map[string]func(sql string) [][]byte{
 		"simple":   func(sql string) [][]byte { return [][]byte{proxytest.Query(sql)} },
-		"extended": func(sql string) [][]byte { return [][]byte{chkEUnit(sql), proxytest.Sync()} },
+		"extended": func(sql string) [][]byte { return [][]byte{queryUnit(sql), proxytest.Sync()} },
 	} {
 		sql := "select a, '" + form + "' from t order by a"
 		first := b.dial(t, proxytest.Login{User: "postgres", Database: b.database})
 		relay.interfere(form, behind)
 		got, err := first.Ask(ask(sql)...)
-		if strings.Count(string(chkEBytes(got)), string(behind)) != 1 || err != nil {
+		if strings.Count(string(bytesOf(got)), string(behind)) != 1 || err != nil {
 			t.Errorf("%s: who asked got %v, %v, want one %q in it", form, got, err, behind)
 		}
 		second := b.wires(t)
