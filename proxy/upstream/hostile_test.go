@@ -380,3 +380,45 @@ func FuzzLogin(f *testing.F) {
 		}
 	})
 }
+
+// endless is a connection that says the same for ever.
+type endless struct {
+	net.Conn // nil: nothing else is used
+	said     []byte
+	bytes    int
+}
+
+func (e *endless) Read(b []byte) (int, error) {
+	n := 0
+	for len(b)-n >= len(e.said) {
+		n += copy(b[n:], e.said)
+	}
+	e.bytes += n
+	return n, nil
+}
+
+func (e *endless) Write(b []byte) (int, error) { return len(b), nil }
+
+// What is small on the wire may be large in memory, and who says nothing at length is to be left as well.
+func TestQuery_AnEndlessResultIsGivenUpByWhatItTakesInMemory(t *testing.T) {
+	for name, c := range map[string]struct {
+		said  string
+		bytes int // that may be read at most
+	}{
+		"rows without columns":  {msg('D', "\x00\x00"), maxResult / 8},
+		"rows of NULLs":         {msg('D', "\x00\xc8"+strings.Repeat("\xff\xff\xff\xff", 200)), maxResult / 4},
+		"messages of no length": {msg('I', ""), maxResult / 10},
+		"rows":                  {msg('D', "\x00\x01\x00\x00\x03\xe8"+strings.Repeat("x", 1000)), maxResult},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := &endless{said: []byte(c.said)}
+			_, err := (&Conn{NC: e}).Query("select")
+			if !errors.Is(err, pgwire.ErrLength) {
+				t.Errorf("got %v, want %v", err, pgwire.ErrLength)
+			}
+			if e.bytes > c.bytes {
+				t.Errorf("%d bytes were read, want %d at most", e.bytes, c.bytes)
+			}
+		})
+	}
+}

@@ -8,7 +8,9 @@ import (
 )
 
 const (
-	maxResult  = 256 << 20 // bytes that one Query may return
+	maxResult  = 256 << 20 // bytes that one Query may take from the server, and about what its rows take in memory
+	perMessage = 64        // what a message costs besides its body: its head, and the slice of a row
+	perValue   = 16        // the head of a string
 	readBuffer = 16 << 10  // a catalog has thousands of short rows
 )
 
@@ -25,11 +27,14 @@ func (c *Conn) Query(sql string) ([][]string, error) {
 	var rows [][]string
 	var failure error
 	for left := maxResult; ; {
+		if left < 0 {
+			return nil, fmt.Errorf("query: a result of more than %d bytes: %w", maxResult, pgwire.ErrLength)
+		}
 		typ, body, err := pgwire.ReadMessage(c.ahead, left)
 		if err != nil {
 			return nil, err
 		}
-		left -= len(body)
+		left -= perMessage + len(body)
 		switch typ {
 		case pgwire.DataRow:
 			row, err := readRow(body)
@@ -37,6 +42,7 @@ func (c *Conn) Query(sql string) ([][]string, error) {
 				return nil, err
 			}
 			rows = append(rows, row)
+			left -= perValue * len(row)
 		case pgwire.ErrorResponse:
 			failure = parseServerError(body)
 		case pgwire.ReadyForQuery:
