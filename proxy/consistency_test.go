@@ -42,6 +42,10 @@ var entrances = []entrance{
 	{suffix: "_own", size: 1, ownUser: true, roamers: 2, writers: 1},
 }
 
+// stuck is how long a client may wait for a server until something is taken to be wrong with the pool. Everybody wants the
+// same few rows, and a schema change waits for all who read them, so on a busy machine that may be long.
+const stuck = 4 * patience
+
 // A checker runs roamers in one world.
 type checker struct {
 	tb     testing.TB
@@ -78,7 +82,7 @@ func serve(tb testing.TB, options querycache.Options, checkers ...*checker) {
 				if n.ownUser {
 					d.Target.User = ""
 				}
-				d.Pool, d.Cache = pool.Limits{Size: n.size, WaitTimeout: patience}, &c.policy
+				d.Pool, d.Cache = pool.Limits{Size: n.size, WaitTimeout: stuck}, &c.policy
 				o.Databases = append(o.Databases, d)
 			}
 		}
