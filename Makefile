@@ -8,6 +8,12 @@ TIME     ?= 10m
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 
+# go test, but with a line for each package as soon as it has finished and one every 30 seconds that names what is running.
+# Two quiet processors need ten minutes, and five more where nothing is compiled yet; one that is slower may take its time.
+gotest  := $(GO) run ./scripts/gotest -timeout 26m
+# Many tests wait for PostgreSQL most of the time, so more of them run at a time than there are processors.
+PARALLEL ?= 3
+
 # The directory of initdb and postgres is found when a target needs it, and comes first in PATH.
 with_postgres = bin=$$(scripts/ensure-postgres) && export PATH="$$bin:$$PATH" &&
 
@@ -25,26 +31,46 @@ build: ## build ./overdrive
 demo: ## start PostgreSQL and Overdrive and show what they do (installs PostgreSQL if need be)
 	@$(with_postgres) $(GO) run ./cmd/overdrive demo $(DEMOFLAGS)
 
+# These have tests that go through all of something in one goroutine, where the race detector finds nothing and makes them four times as
+# long. It sees a part of them, and all that they do in several goroutines.
+EXHAUSTIVE := ./proxy/postgres/session ./querycache/classify ./querycache/sqlscan
+
 .PHONY: test
-test: ## run every test with the race detector (installs PostgreSQL if need be)
-	@$(with_postgres) set -x && $(GO) vet ./... && OVERDRIVE_CONSISTENCY=60s $(GO) test -race -timeout 13m ./... && \
-		$(GO) test -race -tags portable_loop ./proxy/loop && \
-		$(GO) test -race -tags portable_loop -run Differential ./proxy
+test: ## run every test, with the race detector (installs PostgreSQL if need be)
+	@$(with_postgres) set -x && \
+		OVERDRIVE_CONSISTENCY=30s $(gotest) -race -vet=all -parallel $(PARALLEL) \
+			$$($(GO) list ./... | grep -vxF "$$($(GO) list $(EXHAUSTIVE))") && \
+		$(gotest) -race -vet=all -short $(EXHAUSTIVE) && $(gotest) $(EXHAUSTIVE) && \
+		$(gotest) -race -tags portable_loop ./proxy/loop && \
+		$(gotest) -race -tags portable_loop -run Differential ./proxy
+
+.PHONY: test-faults
+test-faults: ## try every fault under load (FAULTS='black hole': those with that name); see proxy/faults
+	@$(with_postgres) FAULTS="$(or $(FAULTS),all)" $(GO) test -count=1 -v -timeout 0 ./proxy/faults
 
 .PHONY: consistency
 consistency: ## check reads against writes for TIME (10m); see docs/consistency.md
-	@$(with_postgres) OVERDRIVE_CONSISTENCY=$(TIME) $(GO) test -count=1 -v -timeout 0 -run TestConsistency ./proxy
+	@$(with_postgres) OVERDRIVE_CONSISTENCY=$(TIME) $(GO) test -count=1 -v -timeout 0 -run TestConsistency ./proxy/consistency
+
+# The machine's tests that compare it with a real server are called ...OnPostgres.
+UNIT := ./config ./pool ./querycache ./querycache/sqlscan ./querycache/verdict ./querycache/classify/nodetree ./proxy/loop \
+	./proxy/postgres/pgauth ./proxy/postgres/pgwire ./proxy/postgres/session ./proxy/postgres/settings
 
 .PHONY: test-unit
-test-unit: ## run the tests of the packages that need no PostgreSQL
-	$(GO) test -race ./config ./pool ./querycache/... ./proxy/pgwire ./proxy/pgauth ./proxy/loop
+test-unit: ## run the tests that need no PostgreSQL
+	$(GO) test -race -short -skip OnPostgres $(UNIT)
+	$(GO) test -skip OnPostgres ./proxy/postgres/session ./querycache/sqlscan
+
+.PHONY: test-memory
+test-memory: ## measure what the cache takes of the machine, by budgets of 64, 256 and 1024 MiB
+	OVERDRIVE_MEMORY='64 256 1024' $(GO) test -count=1 -v -timeout 30m -run TestMemory_IsWhatTheBudgetSays ./querycache
 
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (30s)
 	@set -e; for pkg in $$($(GO) list ./...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 			echo "$$pkg $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg; \
 		done; \
 	done
 

@@ -92,13 +92,14 @@ func (v *validator) sharedCaches(databases map[string]Database) {
 // upstreamDatabase is what databases of equal cache have in common.
 type upstreamDatabase struct{ address, name string }
 
-func (up *Upstream) place() upstreamDatabase { return upstreamDatabase{up.Address, up.Database} }
+func (up *Upstream) place() upstreamDatabase { return upstreamDatabase{up.Addresses(), up.Database} }
 
 // memoryFloors finds floors that the budget cannot hold together. Names of one upstream database have one floor.
 func (v *validator) memoryFloors(cfg *Config) {
 	floors := make(map[upstreamDatabase]Size)
 	for _, db := range cfg.Databases {
-		floors[db.Upstream.place()] = max(db.Cache.MinMemory, 0)
+		at := db.Upstream.place()
+		floors[at] = max(floors[at], db.Cache.MinMemory)
 	}
 	var sum Size
 	for _, floor := range floors {

@@ -73,6 +73,12 @@ func TestLoad_RefusesRulesThatCannotWork(t *testing.T) {
 		"databases.shop.cache.rules[0].tags[0]: must not be empty")
 }
 
+func TestLoad_ReportsABadSettingOfARuleOnce(t *testing.T) {
+	wantProblems(t, withCache("rules: [{max_age: soon}, {enabled: {}}]"),
+		`databases.shop.cache.rules[0].max_age: must be a duration such as 15s or 1h30m, got "soon"`,
+		"databases.shop.cache.rules[1].enabled: must be a single value, not a table")
+}
+
 func TestLoad_RefusesFloorsThatTheBudgetCannotHold(t *testing.T) {
 	const floors = `
 auth: {users: {app: secret}}
@@ -87,11 +93,27 @@ databases:
 		"cache.memory: must be at least the sum of min_memory of all databases")
 }
 
+// What is wrong with a url says nothing of its database's floor; neither does the order in which Go walks a map.
+func TestLoad_CountsTheFloorOfADatabaseWhoseURLIsBad(t *testing.T) {
+	const file = `
+auth: {users: {app: secret}}
+cache: {memory: 64MiB}
+databases:
+  one: {url: nix, cache: {min_memory: 65MiB}}
+  two: {url: nix}
+`
+	for range 20 {
+		wantProblems(t, file, "databases.one.url: must be a URL", "databases.two.url: must be a URL",
+			"cache.memory: must be at least the sum of min_memory of all databases")
+	}
+}
+
 func TestLoad_WantsAdministratorsWhoCanLogIn(t *testing.T) {
 	const admin = "admin: {users: [app, root], stats_users: [\"\"]}\n"
 	wantProblems(t, shop+admin, "admin.users[1]: root is not in auth.users", "admin.stats_users[0]: a user must have a name")
+	setenv(t, "OVERDRIVE_ADMIN_STATS_USERS", "a, b")
 	cfg := mustLoad(t, Options{File: write(t, "o.yaml", strings.Replace(shop, "auth: {", "auth: {method: trust, ", 1)+
-		"admin: {users: [root]}\n"), Env: env("OVERDRIVE_ADMIN_STATS_USERS", "a, b")})
+		"admin: {users: [root]}\n"), Environment: true})
 	if got := strings.Join(append(cfg.Admin.Users, cfg.Admin.StatsUsers...), " "); got != "root a b" {
 		t.Errorf("got %q", got)
 	}

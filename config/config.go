@@ -41,9 +41,12 @@ type TLS struct {
 
 // Limits bounds what clients may take.
 type Limits struct {
-	MaxClients   int      `key:"max_clients"`
-	MaxMessage   Size     `key:"max_message"`
-	LoginTimeout Duration `key:"login_timeout"`
+	MaxClients          int      `key:"max_clients"`
+	MaxMessage          Size     `key:"max_message"`
+	MaxPrepared         Size     `key:"max_prepared_bytes"`
+	LoginTimeout        Duration `key:"login_timeout"`
+	MaxLoginsPerAddress int      `key:"max_logins_per_address"` // 0: no limit
+	ShutdownTimeout     Duration `key:"shutdown_timeout"`
 }
 
 // Cache is the budget that all databases share.
@@ -149,8 +152,11 @@ func Default() *Config {
 		Log:    Log{Level: "info", Format: "text"},
 		Auth:   Auth{Method: AuthSCRAM},
 		TLS:    TLS{Mode: TLSPrefer},
-		Limits: Limits{MaxClients: 10000, MaxMessage: GiB, LoginTimeout: Duration(time.Minute)},
-		Cache:  Cache{Memory: 256 * MiB},
+		Limits: Limits{
+			MaxClients: 10000, MaxMessage: GiB, MaxPrepared: 64 * MiB, LoginTimeout: Duration(time.Minute), MaxLoginsPerAddress: 1000,
+			ShutdownTimeout: Duration(25 * time.Second), // below the 30 s after which Kubernetes kills
+		},
+		Cache: Cache{Memory: 256 * MiB},
 	}
 }
 

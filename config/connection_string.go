@@ -3,17 +3,20 @@ package config
 import (
 	"cmp"
 	"errors"
+
+	"github.com/spf13/viper"
 )
 
 // connectionStringKey is not a key of the file but the flag that stands for one.
 const connectionStringKey = "connection-string"
 
-// addOnly makes dsn the configuration's one database. A problem is reported under the flag that carries dsn.
-func (c *Config) addOnly(dsn ConnectionString, r *report) {
+// addOnly makes dsn the one database, and its user the one who may log in, over every other source. A problem is reported
+// under the flag that carries dsn.
+func addOnly(v *viper.Viper, dsn ConnectionString, r *report) {
 	up, err := parseUpstream(dsn)
 	switch {
 	case err != nil:
-	case c.Databases != nil:
+	case v.IsSet("databases"):
 		err = errors.New("cannot be used together with a file")
 	case up.User == "":
 		err = errors.New("must name a user")
@@ -24,9 +27,8 @@ func (c *Config) addOnly(dsn ConnectionString, r *report) {
 		r.add(connectionStringKey, "%v", err)
 		return
 	}
-	db := DefaultDatabase()
-	db.URL = dsn
-	c.Auth.Users = map[string]Secret{up.User: up.Password}
 	// Without a name in the URL the database is named as its user, which is libpq's rule.
-	c.Databases = map[string]Database{cmp.Or(up.Database, up.User): db}
+	name := cmp.Or(up.Database, up.User)
+	v.Set("databases", []any{map[string]any{entryName: name, entryValue: map[string]any{"url": dsn}}})
+	v.Set("auth.users", []any{map[string]any{entryName: up.User, entryValue: up.Password}})
 }

@@ -9,11 +9,19 @@
 // neither: their paths contain names the user chose, and PostgreSQL's names keep their case where variables do not.
 // Inside the file, ${NAME} stands for the value of an environment variable, so that secrets stay out of it.
 //
-// YAML, TOML and JSON files are read into the same tree of nodes, and one decoder walks that tree along the structs
-// below Config. The tree keeps keys and scalars as they were written: the database Shop stays Shop, and a password of
-// 0123 stays those four characters.
+// How a file becomes a Config:
 //
-// Load reads only what its Options name and changes nothing, so a reload is another Load: when it reports problems, the
-// old Config is still whole and still in use. All problems are reported together, each with the path of its key. No
-// problem, and nothing printed from a Config, contains a secret.
+//	YAML, TOML, JSON ─▶ tree of yaml.Node ─▶ codec ─▶ viper ─▶ Config ─▶ validate
+//	     formats.go, json.go, aliases.go       │        ▲  layers.go
+//	                                 problems, lines    └── flags, environment, defaults
+//
+// viper layers the sources. It folds the case of keys, knows no lines and stops at the first mistake, so a codec of ours
+// stands before it: the tree keeps keys and scalars as they were written (a password of 0123 stays those four characters),
+// and the codec walks it along the structs below Config, reports what does not fit with its line, and gives viper only keys
+// of Config. Tables whose keys are names, such as databases, become lists in which the name is a value: the database Shop
+// stays Shop.
+//
+// Load reads only what its Options name and changes nothing. Each has a viper of its own, so a reload is another Load: when it
+// reports problems, the old Config is still whole and still in use. All problems are reported together, each with the path of
+// its key. No problem, and nothing printed from a Config, contains a secret.
 package config

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 const sampleFile = "../docs/sample/overdrive.yaml"
@@ -93,7 +95,7 @@ func TestSample_HasEachKeyAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := regexp.MustCompile(`(?m)^( *)#([^ \n]|  )`).ReplaceAllString(string(text), "$1$2")
-	root, err := parse(sampleFile, []byte(whole))
+	root, err := parseYAML([]byte(whole))
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, whole)
 	}
@@ -112,24 +114,24 @@ func TestSample_HasEachKeyAndNoOther(t *testing.T) {
 }
 
 // collectKeys appends the keys of n's leaves, in the form of Keys.
-func collectKeys(path string, n *node, t reflect.Type, out *[]string) {
+func collectKeys(path string, n *yaml.Node, t reflect.Type, out *[]string) {
 	switch {
-	case n.kind == tableNode && t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct:
-		for _, e := range n.table {
-			collectKeys(path+".<name>", e.value, t.Elem(), out)
+	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct:
+		for _, value := range entries(n) {
+			collectKeys(path+".<name>", value, t.Elem(), out)
 		}
-	case n.kind == tableNode && t.Kind() == reflect.Struct:
-		for _, e := range n.table {
+	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
+		for name, value := range entries(n) {
 			child := reflect.TypeFor[string]()
 			for i := range t.NumField() {
-				if t.Field(i).Tag.Get("key") == e.key {
+				if t.Field(i).Tag.Get("key") == name {
 					child = t.Field(i).Type
 				}
 			}
-			collectKeys(strings.TrimPrefix(path+"."+e.key, "."), e.value, child, out)
+			collectKeys(strings.TrimPrefix(path+"."+name, "."), value, child, out)
 		}
-	case n.kind == listNode && t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
-		for _, item := range n.list {
+	case n.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		for _, item := range n.Content {
 			collectKeys(path+"[]", item, t.Elem(), out)
 		}
 	default:

@@ -6,20 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"go.yaml.in/yaml/v3"
 )
 
-func parseJSON(data []byte) (*node, error) {
+// parseJSON reads token by token rather than into a map, since a map would hide keys that are there twice. YAML's parser
+// would not do: it refuses \/ and characters in two halves such as \ud83d\ude00, which programs write into their JSON.
+func parseJSON(data []byte) (*yaml.Node, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
-		return &node{kind: tableNode}, nil
+		return &yaml.Node{Kind: yaml.MappingNode}, nil
 	}
 	j := &jsonReader{dec: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1}
 	j.dec.UseNumber()
-	root, err := j.node(0)
-	if err == nil {
-		if _, tail := j.dec.Token(); !errors.Is(tail, io.EOF) {
-			err = errors.New("text after the end of the value")
-		}
-	}
+	root, err := j.value()
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
@@ -29,7 +28,6 @@ func parseJSON(data []byte) (*node, error) {
 	return root, nil
 }
 
-// jsonReader reads token by token rather than into a map, since a map would hide keys that are there twice.
 type jsonReader struct {
 	dec     *json.Decoder
 	data    []byte
@@ -45,59 +43,36 @@ func (j *jsonReader) here() int {
 	return j.line
 }
 
-func (j *jsonReader) node(depth int) (*node, error) {
-	if depth > maxDepth {
-		return nil, errors.New("nested too deeply")
-	}
-	token, err := j.dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	out := &node{line: j.here()}
-	switch token {
-	case nil:
-		return out, nil
-	case json.Delim('['):
-		out.kind = listNode
-		for j.dec.More() {
-			item, err := j.node(depth + 1)
-			if err != nil {
-				return nil, err
-			}
-			out.list = append(out.list, item)
-		}
-		_, err = j.dec.Token()
-		return out, err
-	case json.Delim('{'):
-		out.kind = tableNode
-		return out, j.table(out, depth)
-	default:
-		out.kind, out.scalar = scalarNode, fmt.Sprint(token)
-		return out, nil
-	}
-}
-
-func (j *jsonReader) table(out *node, depth int) error {
-	have := make(map[string]bool)
-	for j.dec.More() {
+// value reads the one value of the file. The keys and values of an object follow each other as the items of an array do.
+func (j *jsonReader) value() (*yaml.Node, error) {
+	file := new(yaml.Node)
+	for open := []*yaml.Node{file}; len(open) > 1 || len(file.Content) == 0; {
 		token, err := j.dec.Token()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		key, ok := token.(string)
-		if !ok {
-			return errors.New("a key must be a string")
+		n := &yaml.Node{Kind: yaml.ScalarNode, Line: j.here()}
+		switch token {
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:len(open)-1]
+			continue
+		case json.Delim('{'):
+			n.Kind = yaml.MappingNode
+		case json.Delim('['):
+			n.Kind = yaml.SequenceNode
+		case nil:
+			n.Tag = "!!null"
+		default:
+			n.Tag, n.Value = "!!str", fmt.Sprint(token)
 		}
-		if have[key] {
-			return fmt.Errorf("%s is there twice", quoteName(key))
+		inner := open[len(open)-1]
+		inner.Content = append(inner.Content, n)
+		if n.Kind != yaml.ScalarNode {
+			open = append(open, n)
 		}
-		have[key] = true
-		value, err := j.node(depth + 1)
-		if err != nil {
-			return err
-		}
-		out.table = append(out.table, entry{key, value})
 	}
-	_, err := j.dec.Token()
-	return err
+	if _, err := j.dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("text after the end of the value")
+	}
+	return file.Content[0], nil
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding"
 	"reflect"
 	"slices"
 	"strconv"
@@ -39,6 +38,10 @@ type setting struct {
 	key   string
 	list  bool
 	index []int // of the field, from Config down
+}
+
+func (s setting) field(c *Config) reflect.Value {
+	return reflect.ValueOf(c).Elem().FieldByIndex(s.index)
 }
 
 func (s setting) flag() string { return strings.NewReplacer(".", "-", "_", "-").Replace(s.key) }
@@ -87,5 +90,3 @@ func quoteName(name string) string {
 	}
 	return name
 }
-
-var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()

@@ -1,15 +1,16 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 
 	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
 )
 
 // Options says where a configuration comes from. The zero value is the defaults alone, which lack a database.
@@ -20,8 +21,9 @@ type Options struct {
 	ConnectionString string
 	// Listen replaces the key listen, over every other source, unless it is empty.
 	Listen []string
-	// Env looks up environment variables, as os.LookupEnv does. Nil is an empty environment.
-	Env func(name string) (string, bool)
+	// Environment says whether environment variables count: those of the keys, and ${NAME} in the file. Without it the
+	// environment is taken to be empty.
+	Environment bool
 	// Flags are command line flags as AddFlags defines them. Only those that were given count. It may be nil, and it
 	// may hold other flags.
 	Flags *pflag.FlagSet
@@ -45,19 +47,14 @@ func AddFlags(flags *pflag.FlagSet) {
 // Load has no effect besides reading files, so a running program reloads by calling it again and, if there are
 // problems, keeping the Config it has.
 func Load(opts Options) (*Config, Problems) {
-	var root *node
-	r := &report{origin: make(map[string]string)}
+	var data []byte
 	if opts.File != "" {
-		data, err := readFile(opts.File)
-		if err == nil {
-			root, err = parse(opts.File, data)
-		}
-		if err != nil {
-			r.problems = append(r.problems, Problem{Text: oneLine(err.Error()), Where: opts.File})
-			return nil, r.problems
+		var err error
+		if data, err = readFile(opts.File); err != nil {
+			return nil, Problems{{Text: oneLine(err.Error()), Where: opts.File}}
 		}
 	}
-	return load(opts, root, r)
+	return load(opts, data)
 }
 
 // FromConnectionString returns the configuration of the one-line mode: one database under the name it has upstream,
@@ -66,23 +63,23 @@ func FromConnectionString(dsn string, listen []string) (*Config, Problems) {
 	return Load(Options{ConnectionString: dsn, Listen: listen})
 }
 
-// load layers the sources over the defaults and checks the outcome. A nil root is no file.
-func load(opts Options, root *node, r *report) (*Config, Problems) {
-	cfg := Default()
-	if opts.Env == nil {
-		opts.Env = func(string) (string, bool) { return "", false }
-	}
+// load is Load for a file that holds data. Each call has a viper of its own, in which nothing of an earlier one is left.
+func load(opts Options, data []byte) (*Config, Problems) {
+	r := &report{origin: make(map[string]string)}
+	c := &codec{report: r, file: filepath.Base(opts.File), env: opts.variable}
+	v := viper.NewWithOptions(viper.WithDecoderRegistry(c))
 	dir := ""
-	if root != nil {
+	if opts.File != "" {
 		dir = filepath.Dir(opts.File)
-		d := &decoder{report: r, file: filepath.Base(opts.File), env: opts.Env}
-		d.value("", root, reflect.ValueOf(cfg).Elem())
-		cfg.resolvePaths(dir)
+		if err := readInto(v, c, data); err != nil {
+			return nil, Problems{{Text: oneLine(err.Error()), Where: opts.File}}
+		}
 	}
 	if opts.ConnectionString != "" {
-		cfg.addOnly(ConnectionString(opts.ConnectionString), r)
+		addOnly(v, ConnectionString(opts.ConnectionString), r)
 	}
-	override(cfg, opts, r)
+	opts.bind(v, r)
+	cfg := opts.decode(v, dir, r)
 	validate(cfg, dir, r)
 	if len(r.problems) > 0 {
 		return nil, r.problems
@@ -90,58 +87,23 @@ func load(opts Options, root *node, r *report) (*Config, Problems) {
 	return cfg, nil
 }
 
-// override sets what the environment and the flags say, the flags last.
-func override(cfg *Config, opts Options, r *report) {
-	for _, s := range settings {
-		texts, place := s.given(opts)
-		if place == "" {
-			continue
-		}
-		r.forget(s.key)
-		r.origin[s.key] = place
-		field := reflect.ValueOf(cfg).Elem().FieldByIndex(s.index)
-		if s.list {
-			field.Set(reflect.ValueOf(texts))
-		} else if err := setScalar(field, texts[0]); err != nil {
-			r.add(s.key, "%v, got %q", err, texts[0])
-		}
+// readInto has v read data through c, in the format that the extension of c's file tells.
+func readInto(v *viper.Viper, c *codec, data []byte) error {
+	ext := strings.ToLower(filepath.Ext(c.file))
+	format := strings.TrimPrefix(ext, ".")
+	if c.parse = parsers[format]; c.parse == nil {
+		return fmt.Errorf("has the extension %q; .yaml, .toml and .json are known", ext)
 	}
+	v.SetConfigType(format)
+	err := v.ReadConfig(bytes.NewReader(data))
+	var inFile viper.ConfigParseError
+	if errors.As(err, &inFile) {
+		return inFile.Unwrap() // what viper puts around it says nothing more
+	}
+	return err
 }
 
-// given returns what the strongest of flag and environment says and its name, or "" when neither says anything.
-// A variable that is set and empty says something: OVERDRIVE_HTTP= turns the HTTP side off.
-func (s setting) given(opts Options) (texts []string, place string) {
-	if s.key == "listen" && len(opts.Listen) > 0 {
-		return opts.Listen, "--listen"
-	}
-	if opts.Flags != nil {
-		if f := opts.Flags.Lookup(s.flag()); f != nil && f.Changed {
-			if list, ok := f.Value.(pflag.SliceValue); ok {
-				return list.GetSlice(), "--" + s.flag()
-			}
-			return []string{f.Value.String()}, "--" + s.flag()
-		}
-	}
-	value, found := opts.Env(s.env())
-	if !found {
-		return nil, ""
-	}
-	if !s.list {
-		return []string{value}, s.env()
-	}
-	for one := range strings.SplitSeq(value, ",") {
-		texts = append(texts, strings.TrimSpace(one))
-	}
-	return texts, s.env()
-}
-
-// resolvePaths makes the names of files that the configuration file wrote relative to its own directory dir.
-func (c *Config) resolvePaths(dir string) {
-	for _, name := range []*string{&c.Auth.UsersFile, &c.TLS.CertFile, &c.TLS.KeyFile, &c.TLS.ClientCAFile} {
-		resolve(dir, name)
-	}
-}
-
+// resolve makes *name, unless it is empty, relative to dir.
 func resolve(dir string, name *string) {
 	if *name != "" && !filepath.IsAbs(*name) {
 		*name = filepath.Join(dir, *name)

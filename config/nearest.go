@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/hbollon/go-edlib"
+)
 
 // suggest returns a hint for the unknown key path: the nearest key beside it, or a key of that name elsewhere when
 // nothing beside it is near. It returns "" only when there are no keys to choose from.
@@ -43,25 +47,5 @@ func distance(a, b string) int {
 	if len(a) > longestCompared || len(b) > longestCompared {
 		return max(len(a), len(b))
 	}
-	before := make([]int, len(b)+1) // the row before the last, for swaps
-	last := make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := last[j]
-			if a[i] != b[j] {
-				substitute++
-			}
-			row[j+1] = min(substitute, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
+	return edlib.OSADamerauLevenshteinDistance(a, b)
 }

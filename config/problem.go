@@ -60,11 +60,12 @@ func (r *report) place(key string) string {
 	return ""
 }
 
-// forget drops the problems of key, whose value another source replaces.
-func (r *report) forget(key string) {
+// replace says that the value of key comes from place, and drops the problems of the value that it replaces.
+func (r *report) replace(key, place string) {
 	r.problems = slices.DeleteFunc(r.problems, func(p Problem) bool {
 		return p.Key == key || strings.HasPrefix(p.Key, key+"[")
 	})
+	r.origin[key] = place
 }
 
 // failed says whether key itself already has a problem, so that its value is not judged twice.

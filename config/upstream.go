@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ConnectionString is the URL of a database: postgres://user:password@host:port/database?sslmode=…. Whatever prints it
@@ -40,22 +39,26 @@ func (c ConnectionString) LogValue() slog.Value         { return slog.StringValu
 
 // Upstream is a ConnectionString taken apart.
 type Upstream struct {
-	Network string // "tcp" or "unix"
-	Address string // host:port, or the path of the socket
-	Host    string // the name that the server's certificate must have; empty for a Unix socket
+	Place
+	Others       []Place // further hosts, to be tried in this order
+	SessionAttrs SessionAttrs
 
 	User     string // empty when every client is its own server user
 	Password Secret
 	Database string // empty until Load fills in the name clients use
 
 	SSLMode     TLSMode
-	SSLRootCert string // file; empty or "system" means the system's roots
+	SSLRootCert string // file; "system" means the system's roots, with verify-full only
 	SSLCert     string // file of our certificate, with SSLKey
 	SSLKey      string
+	RequireAuth string // libpq's require_auth: methods that the server may ask for; empty: our own rule
+
+	ChannelBinding ChannelBinding
 
 	ApplicationName string
 	Options         string   // the startup parameter of that name
 	ConnectTimeout  Duration // 0 when the URL does not say
+	Vanished        Vanished
 }
 
 const defaultPort = "5432"
@@ -71,7 +74,7 @@ func parseURL(dsn string) (*url.URL, error) {
 	if !found || scheme != "postgres" && scheme != "postgresql" {
 		return nil, errNotURL
 	}
-	u, err := url.Parse(dsn)
+	u, err := splitAuthority(dsn)
 	if err != nil {
 		return nil, errEncoding
 	}
@@ -84,12 +87,12 @@ func parseURL(dsn string) (*url.URL, error) {
 
 // parseUpstream takes dsn apart. Problems name a parameter at most, never a value of user, password or host.
 func parseUpstream(dsn ConnectionString) (Upstream, error) {
-	up := Upstream{Network: "tcp", SSLMode: TLSPrefer}
+	up := Upstream{Vanished: DefaultVanished()}
 	u, err := parseURL(string(dsn))
 	if err != nil {
 		return up, err
 	}
-	host, port := u.Hostname(), u.Port()
+	hosts, ports := hostsOf(u)
 	if u.User != nil {
 		up.User = u.User.Username()
 		password, _ := u.User.Password()
@@ -104,20 +107,26 @@ func parseUpstream(dsn ConnectionString) (Upstream, error) {
 		if len(values) != 1 {
 			return up, fmt.Errorf("the parameter %s must be there once", quoteName(name))
 		}
-		if err := up.parameter(name, values[0], &host, &port); err != nil {
+		if err := up.parameter(name, values[0], &hosts, &ports); err != nil {
 			return up, err
 		}
 	}
-	return up, up.address(host, port)
+	if err := up.verification(); err != nil {
+		return up, err
+	}
+	return up, up.places(hosts, ports)
 }
 
 // parameter sets what one parameter of the URL's query says, in libpq's words.
-func (up *Upstream) parameter(name, value string, host, port *string) error {
+func (up *Upstream) parameter(name, value string, hosts, ports *[]string) error {
 	switch name {
 	case "host":
-		*host = value
+		*hosts = strings.Split(value, ",")
 	case "port":
-		*port = value
+		*ports = strings.Split(value, ",")
+	case "target_session_attrs":
+		up.SessionAttrs = SessionAttrs(value)
+		return oneOf(up.SessionAttrs, sessionAttrs)
 	case "user":
 		up.User = value
 	case "password":
@@ -137,22 +146,39 @@ func (up *Upstream) parameter(name, value string, host, port *string) error {
 		up.ApplicationName = value
 	case "options":
 		up.Options = value
+	case "require_auth":
+		up.RequireAuth = value
+		return checkRequireAuth(value)
+	case "channel_binding":
+		up.ChannelBinding = ChannelBinding(value)
+		return oneOf(up.ChannelBinding, channelBindings)
 	case "connect_timeout":
-		n, err := strconv.ParseUint(value, 10, 31)
-		if err != nil {
-			return errors.New("connect_timeout must be a number of seconds")
-		}
-		return up.ConnectTimeout.UnmarshalText([]byte(strconv.FormatUint(n, 10)))
+		n, err := count(name, value, "seconds")
+		up.ConnectTimeout = Duration(n) * Duration(time.Second)
+		return err
 	default:
+		if known, err := up.Vanished.parameter(name, value); known {
+			return err
+		}
 		return otherParameter(name, value)
 	}
 	return nil
 }
 
+// count reads a number that a parameter holds.
+func count(name, value, unit string) (int, error) {
+	n, err := strconv.ParseUint(value, 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("%s must be a number of %s", name, unit)
+	}
+	return int(n), nil
+}
+
 // otherParameter accepts the parameters of libpq that ask for nothing we do not do anyway.
 func otherParameter(name, value string) error {
 	harmless := map[string]string{
-		"channel_binding": "disable prefer", "gssencmode": "disable prefer", "target_session_attrs": "any",
+		"gssencmode":     "disable prefer",
+		"sslnegotiation": "postgres", "sslcompression": "0", "sslsni": "1", "load_balance_hosts": "disable",
 	}
 	allowed, known := harmless[name]
 	if !known {
@@ -169,34 +195,14 @@ func otherParameter(name, value string) error {
 
 var parameters = []string{
 	"host", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey",
-	"application_name", "options", "connect_timeout",
-}
-
-// address fills in Network, Address and Host. A host that is an absolute path is the directory of a Unix socket.
-func (up *Upstream) address(host, port string) error {
-	if port == "" {
-		port = defaultPort
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return errors.New("the port must be between 1 and 65535")
-	}
-	switch {
-	case host == "":
-		return errors.New("must name a host")
-	case strings.Contains(host, ","):
-		return errors.New("several hosts are not supported yet")
-	case filepath.IsAbs(host):
-		up.Network, up.Address = "unix", filepath.Join(host, ".s.PGSQL."+port)
-	default:
-		up.Host, up.Address = host, net.JoinHostPort(host, port)
-	}
-	return nil
+	"application_name", "options", "connect_timeout", "require_auth", "channel_binding", "target_session_attrs", "keepalives", "keepalives_idle", "keepalives_interval",
+	"keepalives_count", "tcp_user_timeout",
 }
 
 // files returns the names of the files that the URL mentions, for checking and for making them absolute.
 func (up *Upstream) files() []*string {
 	names := []*string{&up.SSLCert, &up.SSLKey}
-	if up.SSLRootCert != "system" {
+	if up.SSLRootCert != systemRoots {
 		names = append(names, &up.SSLRootCert)
 	}
 	return names

@@ -28,8 +28,9 @@ const (
 	// largestMessage is PostgreSQL's own limit on a message.
 	largestMessage = GiB
 	// smallestMessage leaves room for any startup packet, which PostgreSQL bounds at 10000 bytes.
-	smallestMessage = 16 * KiB
-	smallestCache   = MiB
+	smallestMessage                   = 16 * KiB
+	smallestCache                     = MiB
+	smallestPrepared, largestPrepared = MiB, GiB
 )
 
 // validate checks cfg, completes what is derived from other keys, and reports every problem.
@@ -48,7 +49,10 @@ func validate(cfg *Config, dir string, r *report) {
 	v.tls(&cfg.TLS)
 	atLeast(v, "limits.max_clients", cfg.Limits.MaxClients, 1)
 	between(v, "limits.max_message", cfg.Limits.MaxMessage, smallestMessage, largestMessage)
+	between(v, "limits.max_prepared_bytes", cfg.Limits.MaxPrepared, smallestPrepared, largestPrepared)
 	atLeast(v, "limits.login_timeout", cfg.Limits.LoginTimeout, 1)
+	atLeast(v, "limits.max_logins_per_address", cfg.Limits.MaxLoginsPerAddress, 0)
+	atLeast(v, "limits.shutdown_timeout", cfg.Limits.ShutdownTimeout, 0)
 	atLeast(v, "cache.memory", cfg.Cache.Memory, smallestCache)
 	if len(cfg.Databases) == 0 && !v.failed(connectionStringKey) {
 		v.check("databases", errors.New("must name at least one database"))
@@ -253,7 +257,7 @@ func (v *validator) upstream(key, name string, db *Database) {
 	} else if up.SSLCert != "" {
 		v.check(key, checkKeyPair(up.SSLCert, up.SSLKey))
 	}
-	if up.SSLRootCert != "" && up.SSLRootCert != "system" {
+	if up.SSLRootCert != "" && up.SSLRootCert != systemRoots {
 		if err := checkRoots(up.SSLRootCert); err != nil {
 			v.check(key, fmt.Errorf("sslrootcert %w", err))
 		}

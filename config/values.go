@@ -1,9 +1,11 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"log/slog"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -111,3 +113,32 @@ func (s Secret) String() string               { return redacted }
 func (s Secret) GoString() string             { return strconv.Quote(redacted) }
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 func (s Secret) LogValue() slog.Value         { return slog.StringValue(redacted) }
+
+// setScalar parses text into v. Errors say what is wanted and do not quote text.
+func setScalar(v reflect.Value, text string) error {
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return u.UnmarshalText([]byte(text))
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text)
+	case reflect.Int:
+		n, err := strconv.ParseInt(text, 10, 0)
+		if err != nil {
+			return errors.New("must be a whole number")
+		}
+		v.SetInt(n)
+	case reflect.Bool:
+		switch strings.ToLower(text) {
+		case "true", "on", "yes":
+			v.SetBool(true)
+		case "false", "off", "no":
+			v.SetBool(false)
+		default:
+			return errors.New("must be true or false")
+		}
+	default:
+		panic("config: no rule to decode " + v.Type().String())
+	}
+	return nil
+}

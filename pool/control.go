@@ -1,5 +1,7 @@
 package pool
 
+import "time"
+
 // Warm opens connections up to MinIdle and keeps them open from now on.
 func (p *Pool[C]) Warm() {
 	var out outcome[C]
@@ -21,6 +23,13 @@ func (p *Pool[C]) Reconfigure(limits Limits) {
 		p.closeLocked(p.idle.oldest(), CloseShrunk, &out)
 	}
 	p.pumpLocked(&out)
+}
+
+// WaitTimeout returns Limits.WaitTimeout.
+func (p *Pool[C]) WaitTimeout() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.limits.WaitTimeout
 }
 
 // Reconnect retires every connection opened, or being opened, before this
@@ -74,17 +83,19 @@ func (p *Pool[C]) Close(err error) {
 	for _, l := range p.idle.all() {
 		p.closeLocked(l, CloseShutdown, &out)
 	}
+	p.callHoldersLocked(&out)
 	p.finishLocked()
 }
 
 // Done is closed when the pool has been closed, its last connection was
-// closed (Options.Close has returned), and none of its goroutines is left.
+// closed (Options.Close has returned), and none of its goroutines is left. It
+// does not wait for slots to be given back.
 func (p *Pool[C]) Done() <-chan struct{} { return p.done }
 
 // finishLocked closes Done if nothing is left. Whatever may have been the
 // last thing calls it.
 func (p *Pool[C]) finishLocked() {
-	if p.closed && !p.finished && p.openLocked() == 0 && p.closing == 0 && p.goroutines == 0 {
+	if p.closed && !p.finished && p.connsLocked() == 0 && p.closing == 0 && p.goroutines == 0 {
 		p.finished = true
 		close(p.done)
 	}

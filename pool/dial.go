@@ -6,26 +6,46 @@ import (
 	"time"
 )
 
-// The pause after a failed login starts at minBackoff and doubles up to
-// maxBackoff; half as much again is added at random, so that many pools do
-// not return to a struggling server in step. In all: 100 ms to 15 s.
+// The pause after a failed login starts at minBackoff and doubles; half as
+// much again is added at random, so that many pools do not return to a
+// struggling server in step. While somebody waits it stays below a second, so
+// that whoever waited out an outage is served as soon as it is over. While only
+// MinIdle asks for a connection it grows up to 15 s.
 const (
-	minBackoff = 100 * time.Millisecond
-	maxBackoff = 10 * time.Second
+	minBackoff       = 100 * time.Millisecond
+	maxWaitedBackoff = 660 * time.Millisecond
+	maxBackoff       = 10 * time.Second
+	// refusedPause is the least pause after a login that was refused for good,
+	// while those who wait can be served by connections that are open.
+	refusedPause = time.Second
 )
 
-// backoff returns the pause after the given number of failures in a row.
-func backoff(failures int) time.Duration {
-	d := maxBackoff
-	if shift := failures - 1; shift < 10 { // 100 ms << 10 is beyond maxBackoff
-		d = min(minBackoff<<shift, maxBackoff)
+// backoff returns the pause after the given number of failures in a row: at most
+// most, and half as much again.
+func backoff(failures int, most time.Duration) time.Duration {
+	d := most
+	if shift := failures - 1; shift < 10 { // 100 ms << 10 is beyond any limit
+		d = min(minBackoff<<shift, most)
 	}
 	return d + rand.N(d/2+1)
 }
 
+// retryAtLocked returns the moment before which no login is begun while
+// failures > 0. A caller who begins to wait in a long pause ends it.
+func (p *Pool[C]) retryAtLocked() instant {
+	at := p.retryAt
+	if p.waiters.n > 0 {
+		at = p.waitedRetryAt
+	}
+	if p.refused && p.connsLocked() > p.count[Dialing] {
+		at = max(at, p.refusedAt.after(refusedPause))
+	}
+	return at
+}
+
 // startDialsLocked begins as many logins as are wanted and allowed now.
 func (p *Pool[C]) startDialsLocked(now instant) {
-	for p.missingLocked() && p.mayDialLocked() && (p.failures == 0 || p.retryAt <= now) {
+	for p.missingLocked() && p.mayDialLocked() && (p.failures == 0 || p.retryAtLocked() <= now) {
 		l := &Lease[C]{pool: p, home: p.dialHomeLocked(), reconns: p.reconns}
 		p.count[Dialing]++
 		p.counters.Dials++
@@ -38,7 +58,7 @@ func (p *Pool[C]) startDialsLocked(now instant) {
 // waiters, or connections missing to MinIdle.
 func (p *Pool[C]) missingLocked() bool {
 	dialing := p.count[Dialing]
-	return dialing < p.waiters.n || p.used && p.openLocked() < p.limits.MinIdle
+	return dialing < p.waiters.callers() || p.used && p.openLocked() < p.limits.MinIdle
 }
 
 // mayDialLocked reports whether there is room for another login. While
@@ -54,7 +74,7 @@ func (p *Pool[C]) mayDialLocked() bool {
 // dialHomeLocked returns the home of the oldest waiter for whom no login is
 // in progress yet.
 func (p *Pool[C]) dialHomeLocked() int {
-	if w := p.waiters.at(p.count[Dialing]); w != nil {
+	if w := p.waiters.caller(p.count[Dialing]); w != nil {
 		return w.Home
 	}
 	return NoHome
@@ -94,7 +114,7 @@ func (p *Pool[C]) tryDial(l *Lease[C]) (err error) {
 
 func (p *Pool[C]) dialedLocked(l *Lease[C], out *outcome[C]) {
 	now := p.now()
-	p.failures, p.lastDial = 0, nil
+	p.failures, p.lastDial, p.refused = 0, nil, false
 	l.born = now
 	l.jitter = randomJitter()
 	if l.doomed {
@@ -112,14 +132,29 @@ func (p *Pool[C]) dialFailedLocked(l *Lease[C], err error, permanent bool, out *
 		return // cancelled by Close: says nothing about the server
 	}
 	p.counters.DialFailures++
-	p.lastDial = err
+	p.lastDial, p.refused = err, permanent
 	// Logins that were in progress together fail together: the first one
 	// starts the pause, the others must not lengthen it.
-	if now := p.now(); p.failures == 0 || p.retryAt <= now {
+	if now := p.now(); p.failures == 0 || p.waitedRetryAt <= now {
 		p.failures++
-		p.retryAt = now.after(backoff(p.failures))
+		p.waitedRetryAt = now.after(backoff(p.failures, maxWaitedBackoff))
+		p.retryAt = max(p.waitedRetryAt, now.after(backoff(p.failures, maxBackoff)))
 	}
-	if permanent {
+	if !permanent {
+		return
+	}
+	p.refusedAt = p.now()
+	p.used = false // MinIdle holds again when somebody asks: until then no login is of use
+	if p.connsLocked() == 0 {
 		p.refuseAllLocked(err, out)
+	}
+}
+
+// lastGoneLocked is called when no connection is left. If logins are refused,
+// those who wait have waited for one that was open: they are told what the
+// server says now, at once.
+func (p *Pool[C]) lastGoneLocked() {
+	if p.refused {
+		p.waitedRetryAt = 0
 	}
 }

@@ -118,35 +118,77 @@ func TestDial_FailureKeepsWaitersAndRetriesOneAtATime(t *testing.T) {
 	})
 }
 
-func TestDial_BackoffDoublesUpToItsLimit(t *testing.T) {
+// wantPauses checks that the pauses between the dials double up to most, and half as much again.
+func (f *fixture) wantPauses(most time.Duration) {
+	f.t.Helper()
+	least := 100 * time.Millisecond
+	for i := 1; i < len(f.starts); i++ {
+		gap := f.starts[i].Sub(f.starts[i-1])
+		if gap < least || gap > least*3/2 {
+			f.t.Errorf("pause %d: %v, want between %v and %v", i, gap, least, least*3/2)
+		}
+		least = min(2*least, most)
+	}
+	if n := len(f.starts); n < 20 {
+		f.t.Errorf("only %d dials in five minutes", n)
+	}
+}
+
+func TestDial_PausesForLessThanASecondWhileSomebodyWaits(t *testing.T) {
 	inBubble(t, size(1), func(f *fixture) {
 		f.fail = errStarting
 		f.caller(0).acquire()
 		f.advance(5 * time.Minute)
-		least := 100 * time.Millisecond
-		for i := 1; i < len(f.starts); i++ {
-			gap := f.starts[i].Sub(f.starts[i-1])
-			if gap < least || gap > least*3/2 {
-				t.Errorf("pause %d: %v, want between %v and %v", i, gap, least, least*3/2)
-			}
-			least = min(2*least, 10*time.Second)
+		f.wantPauses(660 * time.Millisecond)
+	})
+}
+
+func TestDial_PausesForLongWhileNobodyWaits(t *testing.T) {
+	o := size(2)
+	o.MinIdle = 1
+	inBubble(t, o, func(f *fixture) {
+		f.fail = errStarting
+		f.Warm()
+		f.settle()
+		f.advance(5 * time.Minute)
+		f.wantPauses(10 * time.Second)
+	})
+}
+
+func TestDial_WhoBeginsToWaitEndsALongPause(t *testing.T) {
+	o := size(2)
+	o.MinIdle = 1
+	inBubble(t, o, func(f *fixture) {
+		f.fail = errStarting
+		f.Warm()
+		f.settle()
+		f.advance(5 * time.Minute)
+		for n := len(f.starts); len(f.starts) == n; { // to the beginning of a pause
+			f.advance(time.Second)
 		}
-		if n := len(f.starts); n < 20 {
-			t.Errorf("only %d dials in five minutes", n)
+		f.fail = nil
+		began := time.Now()
+		w := f.caller(0).acquire()
+		for w.id() == 0 && time.Since(began) < 20*time.Second {
+			f.advance(10 * time.Millisecond)
+		}
+		if waited := time.Since(began); waited > time.Second {
+			t.Errorf("served after %v, want a second at most", waited)
 		}
 	})
 }
 
 func TestBackoff_HasJitterAndNeverOverflows(t *testing.T) {
+	const most = 10 * time.Second
 	seen := map[time.Duration]bool{}
 	for range 20 {
-		seen[pool.Backoff(5)] = true
+		seen[pool.Backoff(5, most)] = true
 	}
 	if len(seen) < 10 {
 		t.Errorf("20 pauses took only %d values", len(seen))
 	}
 	for _, n := range []int{11, 12, 64, 1 << 40} {
-		if got := pool.Backoff(n); got < 10*time.Second || got > 15*time.Second {
+		if got := pool.Backoff(n, most); got < most || got > most*3/2 {
 			t.Errorf("pause after %d failures: %v", n, got)
 		}
 	}
@@ -232,12 +274,8 @@ func TestDial_PermanentErrorRefusesAllWaiters(t *testing.T) {
 		f.manual = true
 		waiters := []*caller{f.caller(0).acquire(), f.caller(0).acquire(), f.caller(0).acquire()}
 		f.endDial(errPassword)
-		for i, w := range waiters {
-			if len(w.refused) != 1 || !errors.Is(w.refused[0], errPassword) {
-				t.Errorf("waiter %d: %v, want %v", i, w.refused, errPassword)
-			}
-		}
 		f.endDial(errPassword)
+		wantRefused(t, "when no login is left", waiters...)
 
 		late := f.caller(0).acquire()
 		if len(f.dials) != 0 || len(late.refused) != 0 {
@@ -330,5 +368,24 @@ func TestOpened_MayDiscard(t *testing.T) {
 			t.Errorf("closed for %v, want %v", got, want)
 		}
 		f.shutdown()
+	})
+}
+
+func TestDial_PermanentErrorWithNobodyWaitingIsNotTriedAgain(t *testing.T) {
+	o := size(2)
+	o.MinIdle, o.Permanent = 1, isPassword
+	inBubble(t, o, func(f *fixture) {
+		f.fail = errPassword
+		f.caller(0).acquire()
+		f.advance(time.Hour)
+		if got, most := len(f.starts), 2; got > most {
+			t.Errorf("%d dials with a password that is wrong for good, want %d at most", got, most)
+		}
+		f.fail = nil // somebody has repaired it
+		w := f.caller(0).acquire()
+		f.advance(time.Minute)
+		if w.id() == 0 || f.Stats().Open < 1 {
+			t.Errorf("holds %d after the repair, want a connection", w.id())
+		}
 	})
 }

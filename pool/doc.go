@@ -27,13 +27,16 @@
 //
 // # Invariants
 //
-//   - dialing + idle + leased + resetting = open ≤ size. After the size was
-//     lowered, open may stay above it but only falls.
+//   - dialing + idle + leased + resetting + reserved ≤ size. After the size was
+//     lowered, the sum may stay above it but only falls. Reserved are slots
+//     that a Reservation holds for a connection which is not the pool's.
 //   - A connection has at most one lease holder.
 //   - Waiters are served strictly in order of arrival. Nobody waits while a
 //     connection is idle, unless the pool is paused.
 //   - A released connection goes to the oldest waiter, so never back to the
 //     caller that released it while anybody else waits.
+//   - A login that fails refuses nobody while a connection is open, or another
+//     login in progress: who waits may yet be served.
 //   - A queued Acquire is answered exactly once: Granted, or Refused, or
 //     Cancel returned true.
 //   - Close is called exactly once for each connection that Dial returned.

@@ -18,9 +18,9 @@ var (
 // numbers are those of the moment it gave up.
 type WaitTimeoutError struct {
 	Pool   string        // Options.Name
-	Waited time.Duration // since Acquire
+	Waited time.Duration // since Acquire, or Waiter.Since
 
-	Size, Open, Leased, Resetting, Dialing int
+	Size, Open, Leased, Resetting, Dialing, Reserved int
 
 	Paused   bool
 	LastDial error // why the last login failed; nil if it succeeded or there was none
@@ -35,6 +35,9 @@ func (e *WaitTimeoutError) Error() string {
 	}
 	if e.Dialing > 0 {
 		fmt.Fprintf(&b, ", %d logging in", e.Dialing)
+	}
+	if e.Reserved > 0 {
+		fmt.Fprintf(&b, ", %d reserved", e.Reserved)
 	}
 	if e.Paused {
 		b.WriteString(", paused")

@@ -68,7 +68,7 @@ func (p *Pool[C]) nextDueLocked() instant {
 		due = w.since.after(p.limits.WaitTimeout)
 	}
 	if p.failures > 0 && p.missingLocked() && p.mayDialLocked() {
-		due = min(due, p.retryAt)
+		due = min(due, p.retryAtLocked())
 	}
 	if p.count[Idle] > 0 && (p.limits.IdleTimeout > 0 || p.limits.MaxLifetime > 0) {
 		for _, stack := range p.idle.stacks {
@@ -121,22 +121,25 @@ func (p *Pool[C]) tick() {
 }
 
 // expireWaitersLocked refuses those who waited too long. All have the same
-// limit, so the oldest is always the first.
+// limit, and the queue is in the order of since, so the oldest is the first.
 func (p *Pool[C]) expireWaitersLocked(now instant, out *outcome[C]) {
 	for w := p.waiters.front; w != nil && w.since.after(p.limits.WaitTimeout) <= now; w = p.waiters.front {
 		err := &WaitTimeoutError{
 			Pool:      p.name,
 			Waited:    now.sub(w.since),
 			Size:      p.limits.Size,
-			Open:      p.openLocked(),
+			Open:      p.connsLocked(),
 			Leased:    p.count[Leased],
 			Resetting: p.count[Resetting],
 			Dialing:   p.count[Dialing],
+			Reserved:  len(p.reserved),
 			Paused:    p.paused,
 			LastDial:  p.lastDial,
 		}
 		p.dequeueLocked(w, now)
-		p.counters.Timeouts++
+		if w.slot == nil {
+			p.counters.Timeouts++
+		}
 		w.err = err
 		out.answer(w)
 	}

@@ -23,6 +23,8 @@ func (p *Pool[C]) Check() error {
 	switch idle := p.count[Idle]; {
 	case p.waiters.n > 0 && idle > 0 && !p.paused:
 		return fmt.Errorf("%d wait while %d connections are idle", p.waiters.n, idle)
+	case p.waiters.slots > 0 && p.openLocked() < p.limits.Size && !p.paused && p.waiters.front.slot != nil:
+		return fmt.Errorf("the oldest waits for a slot while there is one")
 	case p.openLocked() > p.limits.Size && idle > 0:
 		return fmt.Errorf("%d open, size %d, but %d are idle", p.openLocked(), p.limits.Size, idle)
 	case p.closed && (p.waiters.n > 0 || idle > 0):

@@ -90,10 +90,14 @@ func (p *Pool[C]) setStateLocked(l *Lease[C], next State) {
 	l.state = next
 }
 
-// openLocked counts the connections that hold a slot.
-func (p *Pool[C]) openLocked() int {
+// connsLocked counts the connections of the pool.
+func (p *Pool[C]) connsLocked() int {
 	return p.count[Dialing] + p.count[Idle] + p.count[Leased] + p.count[Resetting]
 }
+
+// openLocked counts the slots that are taken: by connections of the pool, and
+// by reservations.
+func (p *Pool[C]) openLocked() int { return p.connsLocked() + len(p.reserved) }
 
 // unfitLocked says whether l, which must not be idle, leaves the pool instead
 // of becoming so, and why. The caller closes it then.
@@ -125,4 +129,7 @@ func (p *Pool[C]) closeLocked(l *Lease[C], why CloseReason, out *outcome[C]) {
 	p.counters.Closes[why]++
 	p.closing++
 	l.next, out.closed = out.closed, l
+	if p.connsLocked() == 0 {
+		p.lastGoneLocked()
+	}
 }

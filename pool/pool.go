@@ -21,7 +21,7 @@ type Limits struct {
 	Size         int           // most open connections; default DefaultSize
 	MinIdle      int           // kept open, idle or not, once the pool has been used; at most Size
 	MaxWaiters   int           // more are refused with ErrTooManyWaiters; 0 = no limit
-	WaitTimeout  time.Duration // how long a waiter is queued; 0 = for ever
+	WaitTimeout  time.Duration // how long a waiter waits, see Waiter.Since; 0 = for ever
 	IdleTimeout  time.Duration // how long a connection may be idle; 0 = for ever
 	MaxLifetime  time.Duration // how old a connection may be, ±10 %; 0 = any age
 	DialParallel int           // most logins in progress; default DefaultDialParallel
@@ -63,8 +63,9 @@ type Options[C any] struct {
 	Close func(c C, why CloseReason)
 
 	// Permanent, if set, tells whether a login failed for a reason that
-	// waiting does not cure, such as a wrong password. All who wait are then
-	// refused with that error. Called under no lock.
+	// waiting does not cure, such as a wrong password. If then no connection is
+	// open that could be waited for, nor another login in progress, all who wait
+	// are refused with that error. Called under no lock.
 	Permanent func(err error) bool
 }
 
@@ -89,6 +90,7 @@ type Pool[C any] struct {
 	idle     idleSet[C]
 	idleSeq  uint64
 	waiters  waitlist[C]
+	reserved []*Reservation[C] // slots that are held for others' connections
 	counters Counters
 
 	used     bool // MinIdle holds from the first Acquire or Warm on
@@ -97,9 +99,12 @@ type Pool[C any] struct {
 	closeErr error  // what Close refuses with
 	reconns  uint64 // how often Reconnect was called
 
-	failures int     // failed logins in a row, those at the same time as one
-	retryAt  instant // no login before this while failures > 0
-	lastDial error   // of the last login; nil if it succeeded
+	failures      int     // failed logins in a row, those at the same time as one
+	retryAt       instant // no login before this while failures > 0 and nobody waits
+	waitedRetryAt instant // the same while somebody waits; not later
+	lastDial      error   // of the last login; nil if it succeeded
+	refused       bool    // lastDial is permanent
+	refusedAt     instant // when it failed
 
 	nextRetire instant // no connection ends by MaxLifetime before this
 
@@ -153,7 +158,7 @@ func (p *Pool[C]) Acquire(w *Waiter[C]) *Lease[C] {
 	return nil
 }
 
-// queueLocked puts w at the end of the queue, or refuses it.
+// queueLocked puts w in the queue, or refuses it.
 func (p *Pool[C]) queueLocked(w *Waiter[C], out *outcome[C]) {
 	if w.turn.Load() != idleTurn {
 		panic("pool: Acquire with a Waiter that has not been answered yet")
@@ -162,13 +167,17 @@ func (p *Pool[C]) queueLocked(w *Waiter[C], out *outcome[C]) {
 	case p.closed:
 		p.refuseLocked(w, p.closeErr, out)
 		return
-	case limit > 0 && p.waiters.n >= limit:
+	case limit > 0 && p.waiters.callers() >= limit:
 		p.refuseLocked(w, ErrTooManyWaiters, out)
 		return
 	}
 	w.turn.Store(queuedTurn)
-	w.pool, w.since = p, p.now()
-	p.waiters.push(w)
+	w.pool, w.queued = p, p.now()
+	w.since = w.queued
+	if !w.Since.IsZero() {
+		w.since = min(max(instant(w.Since.Sub(p.epoch)), 0), w.queued)
+	}
+	p.waiters.insert(w)
 	p.counters.Waits++
 	p.used = true
 	p.pumpLocked(out)
@@ -218,7 +227,12 @@ func (p *Pool[C]) Release(l *Lease[C], home int) {
 // idle.
 func (p *Pool[C]) settleLocked(l *Lease[C], now instant, out *outcome[C]) {
 	if w := p.waiters.front; w != nil && !p.paused {
-		p.grantLocked(w, l, now, out)
+		if w.slot == nil {
+			p.grantLocked(w, l, now, out)
+			return
+		}
+		p.closeLocked(l, CloseYielded, out)
+		p.pumpLocked(out)
 		return
 	}
 	p.setStateLocked(l, Idle)
@@ -309,7 +323,9 @@ func (p *Pool[C]) grantLocked(w *Waiter[C], l *Lease[C], now instant, out *outco
 
 // refuseLocked answers w, which is not queued (any more), with err.
 func (p *Pool[C]) refuseLocked(w *Waiter[C], err error, out *outcome[C]) {
-	p.counters.Refusals++
+	if w.slot == nil {
+		p.counters.Refusals++
+	}
 	w.err = err
 	out.answer(w)
 }
@@ -327,7 +343,9 @@ func (p *Pool[C]) refuseAllLocked(err error, out *outcome[C]) {
 // seem to have come after it.
 func (p *Pool[C]) dequeueLocked(w *Waiter[C], now instant) {
 	p.waiters.remove(w)
-	p.counters.WaitTime += max(now.sub(w.since), 0)
+	if w.slot == nil {
+		p.counters.WaitTime += max(now.sub(w.queued), 0)
+	}
 }
 
 // pumpLocked restores what must hold after anything but the plain hand-out
@@ -335,10 +353,19 @@ func (p *Pool[C]) dequeueLocked(w *Waiter[C], now instant) {
 // missing ones are dialled, and the timer knows what is due next.
 func (p *Pool[C]) pumpLocked(out *outcome[C]) {
 	now := p.now()
-	for p.count[Idle] > 0 && p.waiters.front != nil && !p.paused {
-		w := p.waiters.front
+	for w := p.waiters.front; w != nil && !p.paused; w = p.waiters.front {
+		if w.slot != nil {
+			if !p.reserveLocked(w, now, out) {
+				break
+			}
+			continue
+		}
+		if p.count[Idle] == 0 {
+			break
+		}
 		p.grantLocked(w, p.idle.pop(w.Home), now, out)
 	}
 	p.startDialsLocked(now)
+	p.callHoldersLocked(out)
 	p.armLocked(p.nextDueLocked())
 }

@@ -16,6 +16,7 @@ const (
 	CloseDirty                   // caller: could not be made clean again
 	CloseAborted                 // caller: its client left in the middle of something
 	CloseKilled                  // caller: an administrator said so
+	CloseYielded                 // pool: its slot was reserved
 
 	closeReasons = iota
 )
@@ -42,6 +43,8 @@ func (r CloseReason) String() string {
 		return "client left"
 	case CloseKilled:
 		return "killed"
+	case CloseYielded:
+		return "slot reserved"
 	}
 	return fmt.Sprintf("CloseReason(%d)", uint8(r))
 }

@@ -6,6 +6,7 @@ import "time"
 type Stats struct {
 	Size, Open                       int // Open = Dialing + Idle + Leased + Resetting
 	Dialing, Idle, Leased, Resetting int
+	Reserved                         int // slots held for others' connections, which count within Size
 
 	Waiting    int
 	OldestWait time.Duration // how long the oldest waiter has waited; 0 without waiters
@@ -36,17 +37,18 @@ func (p *Pool[C]) Stats() Stats {
 	defer p.mu.Unlock()
 	s := Stats{
 		Size:      p.limits.Size,
-		Open:      p.openLocked(),
+		Open:      p.connsLocked(),
 		Dialing:   p.count[Dialing],
 		Idle:      p.count[Idle],
 		Leased:    p.count[Leased],
 		Resetting: p.count[Resetting],
-		Waiting:   p.waiters.n,
+		Reserved:  len(p.reserved),
+		Waiting:   p.waiters.callers(),
 		Paused:    p.paused,
 		LastDial:  p.lastDial,
 		Counters:  p.counters,
 	}
-	if w := p.waiters.front; w != nil {
+	if w := p.waiters.caller(0); w != nil {
 		s.OldestWait = p.now().sub(w.since)
 	}
 	return s

@@ -1,14 +1,23 @@
 package pool
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // A Waiter is a caller's place in the queue. Embed it by value and keep it:
 // after it was granted, refused or cancelled it may be used again, by the
-// same or another pool. It must not be copied, and Home and Grantee must not
-// change while it is queued.
+// same or another pool. It must not be copied, and its exported fields must
+// not change between Acquire and the answer.
 type Waiter[C any] struct {
 	Home    int        // which idle connection is preferred, NoHome for any
 	Grantee Grantee[C] // who is told
+
+	// Since is when that which needs the connection began to wait, be it here
+	// or for anything else; zero means at Acquire. WaitTimeout counts from it,
+	// and it decides the place in the queue. A caller that must queue again
+	// for the same leaves it as it is.
+	Since time.Time
 
 	// turn is atomic because it becomes idleTurn again outside the lock, just
 	// before the callback; all other changes are made under Pool.mu.
@@ -16,10 +25,12 @@ type Waiter[C any] struct {
 
 	// Guarded by Pool.mu while queued; owned by outcome while answered.
 	pool       *Pool[C]
-	since      instant
+	since      instant // Since, or else when it was queued
+	queued     instant
 	prev, next *Waiter[C]
-	lease      *Lease[C] // the answer: a lease,
-	err        error     // or why there is none
+	slot       *Reservation[C] // not nil: a slot is wanted, and no connection
+	lease      *Lease[C]       // the answer: a lease,
+	err        error           // or why there is none
 }
 
 // The turns of a Waiter.
@@ -38,8 +49,8 @@ type Grantee[C any] interface {
 	// must Release it.
 	Granted(l *Lease[C])
 	// Refused reports that there will be no lease: a *WaitTimeoutError,
-	// ErrTooManyWaiters, the permanent error of a login, or what the pool was
-	// closed with.
+	// ErrTooManyWaiters, the permanent error of a login while no connection is
+	// open, or what the pool was closed with.
 	Refused(err error)
 }
 
@@ -49,21 +60,60 @@ type Grantee[C any] interface {
 type waitlist[C any] struct {
 	front, back *Waiter[C]
 	n           int
+	// late is where the last one was put that had waited before, for those
+	// come in herds: who comes next belongs near it.
+	late  *Waiter[C]
+	slots int // those of them who want a slot
 }
 
-func (q *waitlist[C]) push(w *Waiter[C]) {
-	w.prev, w.next = q.back, nil
-	if q.back == nil {
-		q.front = w
-	} else {
-		q.back.next = w
+// callers counts those who want a connection.
+func (q *waitlist[C]) callers() int { return q.n - q.slots }
+
+// insert puts w behind all who have waited as long or longer: mostly, that is
+// the end.
+func (q *waitlist[C]) insert(w *Waiter[C]) {
+	after := q.back
+	if after != nil && after.since > w.since {
+		after = q.place(w)
+		q.late = w
 	}
-	q.back = w
+	w.prev = after
+	if after == nil {
+		w.next, q.front = q.front, w
+	} else {
+		w.next, after.next = after.next, w
+	}
+	if w.next == nil {
+		q.back = w
+	} else {
+		w.next.prev = w
+	}
 	q.n++
+	if w.slot != nil {
+		q.slots++
+	}
+}
+
+// place returns whom w comes after, or nil.
+func (q *waitlist[C]) place(w *Waiter[C]) *Waiter[C] {
+	at := q.late
+	if at == nil {
+		at = q.front
+	}
+	for at.next != nil && at.next.since <= w.since {
+		at = at.next
+	}
+	for at != nil && at.since > w.since {
+		at = at.prev
+	}
+	return at
 }
 
 // remove takes out w, which must be in the list.
 func (q *waitlist[C]) remove(w *Waiter[C]) {
+	if q.late == w {
+		q.late = w.prev
+	}
 	if w.prev == nil {
 		q.front = w.next
 	} else {
@@ -76,23 +126,34 @@ func (q *waitlist[C]) remove(w *Waiter[C]) {
 	}
 	w.prev, w.next = nil, nil
 	q.n--
+	if w.slot != nil {
+		q.slots--
+	}
 }
 
-// at returns the waiter with i others before it, or nil.
-func (q *waitlist[C]) at(i int) *Waiter[C] {
-	w := q.front
-	for ; i > 0 && w != nil; i-- {
-		w = w.next
+// caller returns the waiter for a connection with i others before it, or nil.
+func (q *waitlist[C]) caller(i int) *Waiter[C] {
+	for w := q.front; w != nil; w = w.next {
+		if w.slot != nil {
+			continue
+		}
+		if i == 0 {
+			return w
+		}
+		i--
 	}
-	return w
+	return nil
 }
 
 // outcome is what a call has decided under the lock and owes to others once
-// the lock is free. Its lists are linked through their members, which nobody
-// else touches meanwhile, so it costs no allocation.
+// the lock is free. The lists of waiters and leases are linked through their
+// members, which nobody else touches meanwhile, so they cost no allocation. The
+// holders are in a slice: each may give its slot back and reserve again before
+// it is told.
 type outcome[C any] struct {
 	first, last *Waiter[C] // answered, in the order they queued
 	closed      *Lease[C]  // left the pool, their connections to be closed
+	wanted      []*Reservation[C]
 }
 
 // answer notes that w's lease or err is decided.
@@ -116,6 +177,9 @@ func (p *Pool[C]) leave(out *outcome[C]) {
 	if out.closed != nil {
 		p.closeConns(out.closed)
 	}
+	if len(out.wanted) > 0 {
+		out.tellHolders()
+	}
 }
 
 func (o *outcome[C]) tellWaiters() {
@@ -123,8 +187,11 @@ func (o *outcome[C]) tellWaiters() {
 		next, lease, err := w.next, w.lease, w.err
 		w.next, w.lease, w.err, w.pool = nil, nil, nil, nil
 		grantee := w.Grantee
+		slot := w.slot
 		w.turn.Store(idleTurn) // from here on its owner may queue it again
-		if lease != nil {
+		if slot != nil {
+			slot.tell(err)
+		} else if lease != nil {
 			grantee.Granted(lease)
 		} else {
 			grantee.Refused(err)

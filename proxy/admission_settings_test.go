@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"overdrive/proxy/proxytest/rig"
+
 	"overdrive/proxy/proxytest"
 )
 
@@ -11,10 +13,10 @@ import (
 // whatever server the client is given.
 func TestAdmission_StartupSettingsAreAnsweredAsPostgresDoes(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "startup_settings", "create schema Œuvre; create table Œuvre.t as select 1 as a")
-	in := start(t, setup{upstream: pg.Addr(), database: "startup_settings", size: 2})
+	pg := rig.NewDatabase(t, "startup_settings", "create schema Œuvre; create table Œuvre.t as select 1 as a")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "startup_settings", Size: 2})
 	login := proxytest.Login{User: "postgres", Database: "startup_settings"}
-	defer in.keepBusy(t, login, 4)()
+	defer keepBusy(t, in, login, 4)()
 	for _, c := range []struct {
 		params map[string]string
 		show   string // a setting to look at after the login
@@ -41,7 +43,7 @@ func TestAdmission_StartupSettingsAreAnsweredAsPostgresDoes(t *testing.T) {
 		login := login
 		login.Params = c.params
 		var logins, shown []string
-		for _, address := range []string{pg.Addr(), in.address} {
+		for _, address := range []string{pg.Addr(), in.Address} {
 			w, err := proxytest.Dial(t.Context(), address, login)
 			if err != nil {
 				t.Fatalf("%v at %s: %v", c.params, address, err)
@@ -68,8 +70,8 @@ func TestAdmission_StartupSettingsAreAnsweredAsPostgresDoes(t *testing.T) {
 func TestAdmission_ImpossibleStartupSettingsAreRefusedAsPostgresDoes(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	var log captured
-	in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 1, options: log.capture})
+	var log rig.Captured
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "postgres", Size: 1, Options: log.Capture})
 	for _, params := range []map[string]string{
 		{"timezone": "Nowhere/Land"}, {"DateStyle": "upside down"}, {"client_encoding": "klingon"}, {"nosuchsetting": "1"},
 		{"options": "-c nosuchsetting=1"}, {"options": "-c extra_float_digits=99"}, {"port": "1"},
@@ -85,28 +87,28 @@ func TestAdmission_ImpossibleStartupSettingsAreRefusedAsPostgresDoes(t *testing.
 		}
 		_, refusal := untilReady(w.Conn())
 		w.Close()
-		want := fields(refusal)
-		nc := in.raw(t)
+		want := rig.Fields(refusal)
+		nc := in.Raw(t)
 		if _, err := nc.Write(startup); err != nil {
 			t.Fatal(err)
 		}
 		types, refusal := untilReady(nc)
-		got := fields(refusal)
+		got := rig.Fields(refusal)
 		for _, f := range []byte("SCM") {
 			if got[f] != want[f] {
 				t.Errorf("%v: field %c is %q (%s), want %q", params, f, got[f], types, want[f])
 			}
 		}
 	}
-	log.await(t, "session ended", "settings refused", "Nowhere/Land")
-	if c := in.connect(t, "postgres"); ask(t, c, "show timezone") != "UTC" {
+	log.Await(t, "session ended", "settings refused", "Nowhere/Land")
+	if c := in.Connect(t, "postgres"); rig.Ask(t, c, "show timezone") != "UTC" {
 		t.Error("a refused setting stayed on the server")
 	}
 }
 
 func TestAdmission_MalformedOptionsAndTooManySettingsAreRefused(t *testing.T) {
 	t.Parallel()
-	in := start(t, setup{upstream: "127.0.0.1:1", database: "postgres", size: 1, options: new(captured).capture})
+	in := rig.Start(t, rig.Setup{Upstream: "127.0.0.1:1", Database: "postgres", Size: 1, Options: new(rig.Captured).Capture})
 	many := make(map[string]string)
 	for i := range 501 {
 		many[fmt.Sprintf("a.b%d", i)] = "1"
@@ -114,12 +116,12 @@ func TestAdmission_MalformedOptionsAndTooManySettingsAreRefused(t *testing.T) {
 	for want, params := range map[string]map[string]string{
 		"22023": {"options": "-x"}, "53400": many, "0A000": {"replication": "database"},
 	} {
-		nc := in.raw(t)
+		nc := in.Raw(t)
 		startup := proxytest.StartupMessage(proxytest.Login{User: "postgres", Params: params})
 		if _, err := nc.Write(startup); err != nil {
 			t.Fatal(err)
 		}
-		if got, last := untilReady(nc); got != "E" || fields(last)['C'] != want {
+		if got, last := untilReady(nc); got != "E" || rig.Fields(last)['C'] != want {
 			t.Errorf("got %s %v, want an error %s", got, last, want)
 		}
 	}

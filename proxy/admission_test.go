@@ -2,85 +2,22 @@ package proxy_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"overdrive/proxy/proxytest/rig"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 )
-
-// Codes of the requests that may come before a StartupMessage.
-const (
-	sslRequest    = 80877103
-	gssRequest    = 80877104
-	cancelRequest = 80877102
-)
-
-// opener is a startup packet with a code and no more than data behind it.
-func opener(code uint32, data ...byte) []byte {
-	b := binary.BigEndian.AppendUint32(nil, uint32(8+len(data)))
-	return append(binary.BigEndian.AppendUint32(b, code), data...)
-}
-
-// authority makes a CA, and a configuration of a server at 127.0.0.1 whose certificate it signed.
-func authority(tb testing.TB) (server *tls.Config, roots *x509.CertPool) {
-	tb.Helper()
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter}
-	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	root, err := x509.ParseCertificate(caDER)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	roots = x509.NewCertPool()
-	roots.AddCert(root)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, roots
-}
-
-// raw connects without a word and with a deadline for all that follows.
-func (in *instance) raw(tb testing.TB) net.Conn {
-	tb.Helper()
-	nc, err := net.Dial("tcp", in.address)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { nc.Close() })
-	if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
-		tb.Fatal(err)
-	}
-	return nc
-}
 
 // untilReady reads messages up to ReadyForQuery, an error or the end, and returns their types and the last one.
 func untilReady(r io.Reader) (types string, last proxytest.Message) {
@@ -103,23 +40,23 @@ const loggedIn = "RSSSSSSSSSSSSSKZ"
 func TestAdmission_TakesOpenersInEveryLegalOrder(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	serverTLS, roots := authority(t)
+	serverTLS, roots := rig.Authority(t)
 	startup := proxytest.StartupMessage(proxytest.Login{User: "postgres"})
 	for _, mode := range []proxy.TLSMode{proxy.TLSDisable, proxy.TLSPrefer, proxy.TLSRequire} {
-		in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 2, options: func(o *proxy.Options) {
-			new(captured).capture(o)
+		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "postgres", Size: 2, Options: func(o *proxy.Options) {
+			new(rig.Captured).Capture(o)
 			o.TLS, o.TLSMode = serverTLS, mode
 		}})
 		for _, order := range []string{"", "S", "G", "SG", "GS"} {
-			nc := in.raw(t)
+			nc := in.Raw(t)
 			secure := false
 			for _, request := range order {
-				code := map[rune]uint32{'S': sslRequest, 'G': gssRequest}[request]
+				code := map[rune]uint32{'S': rig.SslRequest, 'G': rig.GssRequest}[request]
 				want := byte('N')
 				if request == 'S' && mode != proxy.TLSDisable {
 					want = 'S'
 				}
-				if got := exchange(t, nc, opener(code)); got != want {
+				if got := exchange(t, nc, rig.Opener(code)); got != want {
 					t.Fatalf("mode %d, order %q: request %c got %q, want %q", mode, order, request, got, want)
 				}
 				if want == 'S' {
@@ -131,7 +68,7 @@ func TestAdmission_TakesOpenersInEveryLegalOrder(t *testing.T) {
 			}
 			got, last := untilReady(nc)
 			if mode == proxy.TLSRequire && !secure {
-				if got != "E" || fields(last)['C'] != "28000" || fields(last)['S'] != "FATAL" {
+				if got != "E" || rig.Fields(last)['C'] != "28000" || rig.Fields(last)['S'] != "FATAL" {
 					t.Errorf("plain under require got %s %v, want FATAL 28000", got, last)
 				}
 				continue
@@ -159,7 +96,7 @@ func exchange(tb testing.TB, nc net.Conn, request []byte) byte {
 func TestAdmission_TLSModesWorkForADriver(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	serverTLS, roots := authority(t)
+	serverTLS, roots := rig.Authority(t)
 	strict := &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
 	for _, c := range []struct {
 		mode   proxy.TLSMode
@@ -169,15 +106,15 @@ func TestAdmission_TLSModesWorkForADriver(t *testing.T) {
 		{proxy.TLSDisable, nil, false}, {proxy.TLSPrefer, nil, false},
 		{proxy.TLSPrefer, strict, true}, {proxy.TLSRequire, strict, true},
 	} {
-		in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 2, options: func(o *proxy.Options) {
+		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "postgres", Size: 2, Options: func(o *proxy.Options) {
 			o.TLS, o.TLSMode = serverTLS, c.mode
 		}})
-		conn := in.connect(t, "postgres", func(config *pgconn.Config) { config.TLSConfig = c.client })
+		conn := in.Connect(t, "postgres", func(config *pgconn.Config) { config.TLSConfig = c.client })
 		if _, secure := conn.Conn().(*tls.Conn); secure != c.secure {
 			t.Errorf("mode %d: TLS is %v, want %v", c.mode, secure, c.secure)
 		}
 		// Larger than a TLS record and than any buffer on the way.
-		if got := ask(t, conn, "select length(repeat('x', 1000000)), repeat('x', 1000000)"); len(got) != 1000008 {
+		if got := rig.Ask(t, conn, "select length(repeat('x', 1000000)), repeat('x', 1000000)"); len(got) != 1000008 {
 			t.Errorf("mode %d: got %d bytes, want 1000008", c.mode, len(got))
 		}
 	}
@@ -187,26 +124,26 @@ func TestAdmission_TLSModesWorkForADriver(t *testing.T) {
 func TestAdmission_PlainTextBeforeTheHandshakeIsNotTakenUp(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	serverTLS, _ := authority(t)
-	var log captured
-	in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 2, options: func(o *proxy.Options) {
-		log.capture(o)
+	serverTLS, _ := rig.Authority(t)
+	var log rig.Captured
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "postgres", Size: 2, Options: func(o *proxy.Options) {
+		log.Capture(o)
 		o.TLS, o.TLSMode = serverTLS, proxy.TLSPrefer
 	}})
-	nc := in.raw(t)
-	if got := exchange(t, nc, slices.Concat(opener(sslRequest), proxytest.StartupMessage(proxytest.Login{User: "postgres"}))); got != 'S' {
+	nc := in.Raw(t)
+	if got := exchange(t, nc, slices.Concat(rig.Opener(rig.SslRequest), proxytest.StartupMessage(proxytest.Login{User: "postgres"}))); got != 'S' {
 		t.Fatalf("got %q, want 'S'", got)
 	}
 	if rest, _ := io.ReadAll(nc); bytes.IndexByte(rest, 'R') >= 0 {
 		t.Errorf("got %q, want nothing but an alert", rest)
 	}
-	log.await(t, "client refused", "TLS handshake")
+	log.Await(t, "client refused", "TLS handshake")
 }
 
 func TestAdmission_TellsNewerClientsWhatItSpeaks(t *testing.T) {
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
-	in := start(t, setup{upstream: pg.Addr(), database: "postgres", size: 2})
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "postgres", Size: 2})
 	for _, c := range []struct {
 		version uint32
 		params  map[string]string
@@ -217,7 +154,7 @@ func TestAdmission_TellsNewerClientsWhatItSpeaks(t *testing.T) {
 		startup := proxytest.StartupMessage(proxytest.Login{User: "postgres", Params: c.params})
 		binary.BigEndian.PutUint32(startup[4:], c.version)
 		var logins []string
-		for _, address := range []string{pg.Addr(), in.address} {
+		for _, address := range []string{pg.Addr(), in.Address} {
 			w, err := proxytest.DialRaw(t.Context(), address)
 			if err != nil {
 				t.Fatal(err)
@@ -237,13 +174,13 @@ func TestAdmission_TellsNewerClientsWhatItSpeaks(t *testing.T) {
 
 func TestAdmission_RefusesAnOlderProtocol(t *testing.T) {
 	t.Parallel()
-	in := start(t, setup{upstream: "127.0.0.1:1", database: "postgres", size: 2, options: new(captured).capture})
+	in := rig.Start(t, rig.Setup{Upstream: "127.0.0.1:1", Database: "postgres", Size: 2, Options: new(rig.Captured).Capture})
 	for _, version := range []uint32{1 << 16, 2 << 16, 4 << 16, 0} {
-		nc := in.raw(t)
-		if _, err := nc.Write(opener(version, 0)); err != nil {
+		nc := in.Raw(t)
+		if _, err := nc.Write(rig.Opener(version, 0)); err != nil {
 			t.Fatal(err)
 		}
-		if got, last := untilReady(nc); got != "E" || fields(last)['C'] != "0A000" {
+		if got, last := untilReady(nc); got != "E" || rig.Fields(last)['C'] != "0A000" {
 			t.Errorf("version %x got %s %v, want an error 0A000", version, got, last)
 		}
 	}

@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"overdrive/proxy/loop"
-	"overdrive/proxy/pgauth"
-	"overdrive/proxy/pgwire"
+	"overdrive/proxy/postgres/pgauth"
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/postgres/session"
 )
 
 // This file is the start of a client connection, up to the moment it is known who it is: plain blocking code in a
@@ -34,6 +35,7 @@ const (
 type admission struct {
 	server  *Server
 	nc      net.Conn
+	arrival *arrival // at the gate; nil: not counted
 	startup pgwire.Startup
 	secure  bool
 }
@@ -55,15 +57,32 @@ var errCancelled = errors.New("cancel request")
 
 // admit leads a client in. It owns nc until the session does. Who is still on the way in when the server has stopped is out
 // of time at once.
-func (s *Server) admit(nc net.Conn) {
-	a := &admission{server: s, nc: nc}
+func (s *Server) admit(nc net.Conn, t *arrival) {
+	a := &admission{server: s, nc: nc, arrival: t}
 	_ = nc.SetDeadline(time.Now().Add(s.options.LoginTimeout))
 	defer context.AfterFunc(s.context, func() { _ = nc.SetDeadline(time.Unix(0, 0)) })()
 	err := a.run()
-	if err != nil {
-		s.clients.Add(-1) // else forget does it
+	if t.leave() && err != nil {
+		err = refuse(pgwire.CodeTooManyConnections, "gave way to a newer connection while it was logging in")
 	}
 	a.end(err)
+}
+
+// full says that no more clients are let in. The console is not one of them: it is needed most when nobody else gets in.
+func (s *Server) full() error {
+	if limit := s.options.MaxClients; limit > 0 && s.clients.Load() >= int64(limit) {
+		return refuse(pgwire.CodeTooManyConnections, "sorry, too many clients already (limit %d)", limit)
+	}
+	return nil
+}
+
+// takePlace counts one more client, if there is room.
+func (s *Server) takePlace() error {
+	if n, limit := s.clients.Add(1), s.options.MaxClients; limit > 0 && n > int64(limit) {
+		s.clients.Add(-1)
+		return refuse(pgwire.CodeTooManyConnections, "sorry, too many clients already (limit %d)", limit)
+	}
+	return nil
 }
 
 // errConsole ends an admission that was a visit to the console, which is over.
@@ -76,6 +95,7 @@ func (a *admission) isForConsole() bool {
 // serveConsole returns when the visit is over. A console stays until the server has stopped: it may be wanted to see how that
 // goes on.
 func (a *admission) serveConsole(user string) error {
+	a.arrival.leave()
 	_ = a.nc.SetDeadline(time.Time{})
 	a.server.options.Console.Serve(a.server.context, a.nc, user)
 	return errConsole
@@ -102,14 +122,19 @@ func (a *admission) run() error {
 		return err
 	}
 	if a.server.options.TLSMode == TLSRequire && !a.secure && a.nc.LocalAddr().Network() != "unix" {
-		return refuse(codeInvalidAuthorization, "connection requires TLS")
+		return refuse(pgwire.CodeInvalidAuthorization, "connection requires TLS")
 	}
 	if err := a.negotiate(); err != nil {
 		return err
 	}
 	user := a.startup.Get("user")
 	if user == "" {
-		return refuse(codeInvalidAuthorization, "no PostgreSQL user name specified in startup packet")
+		return refuse(pgwire.CodeInvalidAuthorization, "no PostgreSQL user name specified in startup packet")
+	}
+	if !a.isForConsole() {
+		if err := a.server.full(); err != nil {
+			return err
+		}
 	}
 	if err := a.authenticate(user); err != nil {
 		return err
@@ -121,22 +146,27 @@ func (a *admission) run() error {
 	if err != nil {
 		return err
 	}
+	defer a.server.letGo(origin)
 	raw, err := startupSettings(a.startup.Params)
-	var own func(*session)
+	var entry *session.Entry
 	if err == nil {
-		raw, own, err = ownSettings(raw)
+		entry, err = session.NewEntry(raw)
 	}
 	if err != nil {
-		return refuse(codeInvalidParameter, "%v", err)
+		return refuse(pgwire.CodeInvalidParameter, "%v", err)
 	}
-	if len(raw) > maxStartupSettings {
-		return refuse(codeConfigurationLimit, "more than %d startup parameters", maxStartupSettings)
+	if entry.Size() > maxStartupSettings {
+		return refuse(pgwire.CodeConfigurationLimit, "more than %d startup parameters", maxStartupSettings)
 	}
 	if a.server.stopping.Load() {
-		return refuse(codeAdminShutdown, "%v", errShutdown)
+		return refuse(pgwire.CodeAdminShutdown, "%v", errShutdown)
 	}
+	if err := a.server.takePlace(); err != nil {
+		return err
+	}
+	a.arrival.leave()
 	_ = a.nc.SetDeadline(time.Time{})
-	a.server.moveIn(a.nc, origin, user, raw, own)
+	a.server.moveIn(a.nc, origin, user, entry)
 	return nil
 }
 
@@ -146,7 +176,7 @@ func (a *admission) open() error {
 		code, rest, err := pgwire.ReadStartup(a.nc)
 		switch {
 		case errors.Is(err, pgwire.ErrLength):
-			return refuse(codeProtocolViolation, "invalid length of startup packet")
+			return refuse(pgwire.CodeProtocolViolation, "invalid length of startup packet")
 		case err != nil:
 			return err
 		}
@@ -165,7 +195,7 @@ func (a *admission) open() error {
 			return err
 		}
 	}
-	return refuse(codeProtocolViolation, "too many requests before the startup packet")
+	return refuse(pgwire.CodeProtocolViolation, "too many requests before the startup packet")
 }
 
 // secureUp answers SSLRequest.
@@ -173,7 +203,7 @@ func (a *admission) secureUp(rest []byte) error {
 	config := a.server.options.TLS
 	switch {
 	case a.secure || len(rest) != 0:
-		return refuse(codeProtocolViolation, "unexpected SSLRequest")
+		return refuse(pgwire.CodeProtocolViolation, "unexpected SSLRequest")
 	case config == nil || a.server.options.TLSMode == TLSDisable || a.nc.LocalAddr().Network() == "unix":
 		_, err := a.nc.Write([]byte{'N'})
 		return err
@@ -191,17 +221,17 @@ func (a *admission) secureUp(rest []byte) error {
 
 func (a *admission) readStartup(version uint32, rest []byte) (err error) {
 	if version>>16 != pgwire.Version30>>16 {
-		return refuse(codeFeatureNotSupported, "unsupported frontend protocol %d.%d: server supports 3.0 to 3.0",
+		return refuse(pgwire.CodeFeatureNotSupported, "unsupported frontend protocol %d.%d: server supports 3.0 to 3.0",
 			version>>16, version&0xffff)
 	}
 	if a.startup, err = pgwire.ParseStartup(version, rest); err != nil {
-		return refuse(codeProtocolViolation, "%v", err)
+		return refuse(pgwire.CodeProtocolViolation, "%v", err)
 	}
 	switch a.startup.Get("replication") {
 	case "", "false", "off", "no", "0":
 		return nil
 	}
-	return refuse(codeFeatureNotSupported, "replication connections are not supported")
+	return refuse(pgwire.CodeFeatureNotSupported, "replication connections are not supported")
 }
 
 // negotiate tells a client of a newer minor version, or with options of the protocol, that neither is known here.
@@ -240,13 +270,13 @@ func (a *admission) authenticate(user string) error {
 		typ, body, err := pgwire.ReadMessage(a.nc, pgauth.MaxResponseBytes)
 		switch {
 		case errors.Is(err, pgwire.ErrLength):
-			return refuse(codeProtocolViolation, "invalid length of password message")
+			return refuse(pgwire.CodeProtocolViolation, "invalid length of password message")
 		case err != nil:
 			return err
 		case typ != pgwire.PasswordMessage:
-			return refuse(codeProtocolViolation, "expected password response, got message type %d", typ)
+			return refuse(pgwire.CodeProtocolViolation, "expected password response, got message type %d", typ)
 		}
-		if ask, err = x.Next(body); err != nil {
+		if ask, err = a.judge(x, body); err != nil {
 			return authRefusal(user, err)
 		}
 	}
@@ -256,12 +286,20 @@ func (a *admission) authenticate(user string) error {
 	return nil
 }
 
+// judge checks a proof. To derive a key takes a millisecond of a processor, so only as many are checked at a time as there are
+// processors.
+func (a *admission) judge(x *pgauth.Exchange, body []byte) ([]byte, error) {
+	a.server.logins <- struct{}{}
+	defer func() { <-a.server.logins }()
+	return x.Next(body)
+}
+
 func authRefusal(user string, err error) error {
 	switch {
 	case errors.Is(err, pgauth.ErrProtocol):
-		return refuse(codeProtocolViolation, "%v", err)
+		return refuse(pgwire.CodeProtocolViolation, "%v", err)
 	case errors.Is(err, pgauth.ErrUnsupported):
-		return refuse(codeFeatureNotSupported, "%v", err)
+		return refuse(pgwire.CodeFeatureNotSupported, "%v", err)
 	}
-	return refuse(codeInvalidPassword, "password authentication failed for user %q", user)
+	return refuse(pgwire.CodeInvalidPassword, "password authentication failed for user %q", user)
 }

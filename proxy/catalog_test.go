@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"overdrive/pool"
+	"overdrive/proxy/postgres/session"
+	"overdrive/proxy/postgres/upstream"
 	"overdrive/proxy/proxytest"
-	"overdrive/proxy/upstream"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
 )
@@ -32,7 +33,7 @@ func keep(t *testing.T, pg *proxytest.Postgres, name string) *catalogKeeper {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.cache = querycache.New(querycache.Options{}).Database(name, querycache.Policy{Enabled: true})
+	o.Cache = querycache.New(querycache.Options{}).Database(name, querycache.Policy{Enabled: true})
 	t.Cleanup(o.keeper.close)
 	attend(t, o.keeper)
 	return o.keeper
@@ -50,8 +51,8 @@ func leave(t *testing.T, k *catalogKeeper) {
 	t.Helper()
 	k.busy = time.Now().Add(-catalogRest)
 	attend(t, k)
-	for _, l := range k.origin.everyLens() {
-		if l.classifier.Catalog() != nil {
+	for _, l := range k.origin.EveryLens() {
+		if l.Classifier.Catalog() != nil {
 			t.Error("a catalog is trusted that nobody looks after")
 		}
 	}
@@ -65,7 +66,7 @@ func arrive(t *testing.T, k *catalogKeeper) *classify.Catalog {
 	t.Helper()
 	k.origin.arrived.Add(1)
 	attend(t, k)
-	c := k.origin.usual.classifier.Catalog()
+	c := k.origin.Usual.Classifier.Catalog()
 	if c == nil || k.conn == nil {
 		t.Fatalf("after a client came: catalog %v, connection %v", c != nil, k.conn != nil)
 	}
@@ -74,14 +75,14 @@ func arrive(t *testing.T, k *catalogKeeper) *classify.Catalog {
 
 func TestCatalogKeeper_PutsBackWhatHasNotChangedDuringARest(t *testing.T) {
 	k := keep(t, proxytest.SharedPostgres(t), "keeper_rests")
-	k.origin.lensOf(lensKey{path: "pg_catalog"})
+	k.origin.LensOf(session.LensKey{Path: "pg_catalog"})
 	arrive(t, k)
-	before := []*classify.Catalog{k.origin.usual.classifier.Catalog(), k.origin.lenses[0].classifier.Catalog()}
+	before := []*classify.Catalog{k.origin.Usual.Classifier.Catalog(), k.origin.EveryLens()[1].Classifier.Catalog()}
 	leave(t, k)
 	leave(t, k) // a second look changes nothing
 	arrive(t, k)
-	for i, l := range k.origin.everyLens() {
-		if c := l.classifier.Catalog(); c == nil || c != before[i] {
+	for i, l := range k.origin.EveryLens() {
+		if c := l.Classifier.Catalog(); c == nil || c != before[i] {
 			t.Errorf("lens %d has another catalog than before the rest", i)
 		}
 	}
@@ -106,6 +107,7 @@ func TestCatalogKeeper_StaysWhileClientsComeAndGo(t *testing.T) {
 }
 
 func TestCatalogKeeper_LoadsAnewWhatHasChangedDuringARest(t *testing.T) {
+	proxytest.ChangesCluster(t)
 	pg := proxytest.SharedPostgres(t)
 	k := keep(t, pg, "keeper_changes")
 	t.Cleanup(func() { pg.Exec("alter role postgres reset bytea_output") })
@@ -128,6 +130,7 @@ func TestCatalogKeeper_LoadsAnewWhatHasChangedDuringARest(t *testing.T) {
 
 // The catalog has no trace of the server's configuration file.
 func TestCatalogKeeper_LoadsAnewWhenNewSessionsBeginOtherwise(t *testing.T) {
+	proxytest.ChangesCluster(t)
 	pg := proxytest.SharedPostgres(t)
 	k := keep(t, pg, "keeper_login")
 	before := arrive(t, k)
@@ -157,7 +160,7 @@ func TestCatalogKeeper_LoadsAnewWhenNewSessionsBeginOtherwise(t *testing.T) {
 
 func TestCatalogKeeper_DDLThatPassesDuringARestIsNotForgotten(t *testing.T) {
 	k := keep(t, proxytest.SharedPostgres(t), "keeper_ddl")
-	before := k.origin.usual.classifier.Catalog()
+	before := k.origin.Usual.Classifier.Catalog()
 	leave(t, k)
 	k.origin.forgetCatalog()
 	if arrive(t, k) == before {
@@ -170,10 +173,19 @@ func TestCatalogKeeper_AFailureLeavesNoCatalogBehind(t *testing.T) {
 	k := keep(t, pg, "keeper_fails")
 	before := arrive(t, k)
 	k.conn.NC.Close()
-	if err := k.attend(t.Context()); err == nil {
-		t.Fatal("a look over a closed connection succeeded")
+	if arrive(t, k) != before {
+		t.Error("a connection that broke costs the catalog, though the server answers over another")
 	}
-	if k.origin.usual.classifier.Catalog() != nil {
+	k.conn.NC.Close()
+	reachable := k.origin.dialer
+	k.origin.dialer = &upstream.Dialer{Target: reachable.Target}
+	k.origin.dialer.Target.Port = 1
+	k.origin.arrived.Add(1)
+	if err := k.attend(t.Context()); err == nil {
+		t.Fatal("a look at a server that cannot be reached succeeded")
+	}
+	k.origin.dialer = reachable
+	if k.origin.Usual.Classifier.Catalog() != nil {
 		t.Error("the catalog is trusted after a failure")
 	}
 	if arrive(t, k) != before {
@@ -183,20 +195,21 @@ func TestCatalogKeeper_AFailureLeavesNoCatalogBehind(t *testing.T) {
 
 // A role that is gone cannot be asked what it sees: its lens must not keep the old picture.
 func TestCatalogKeeper_ALensThatCannotBeReadAnewHasNoCatalog(t *testing.T) {
+	proxytest.ChangesCluster(t)
 	pg := proxytest.SharedPostgres(t)
 	k := keep(t, pg, "keeper_lens")
 	pg.Exec("create role keeper_lens_role")
-	l := k.origin.lensOf(lensKey{role: "keeper_lens_role"})
+	l := k.origin.LensOf(session.LensKey{Role: "keeper_lens_role"})
 	arrive(t, k)
-	if l.classifier.Catalog() == nil {
+	if l.Classifier.Catalog() == nil {
 		t.Fatal("the lens has no catalog")
 	}
 	pg.Exec("drop role keeper_lens_role")
 	attend(t, k)
-	if l.classifier.Catalog() != nil {
+	if l.Classifier.Catalog() != nil {
 		t.Error("the lens of a role that is gone has its catalog still")
 	}
-	if k.unsettled() {
+	if !k.troubles[l].bars(k.known.fingerprint) {
 		t.Error("the catalog is loaded again and again for a role that is gone")
 	}
 	arrive(t, k)
@@ -210,7 +223,7 @@ func TestCatalogKeeper_AVisitKeepsItUpForAWhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	attend(t, k)
-	if k.origin.usual.classifier.Catalog() != before || k.origin.profile.Load() == nil {
+	if k.origin.Usual.Classifier.Catalog() != before || !k.origin.Known() {
 		t.Error("after a visit the origin does not know its server and catalog")
 	}
 }
@@ -224,4 +237,37 @@ func TestCatalogKeeper_AVisitEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	<-k.turn
+}
+
+// A look may be broken off at any point.
+func TestCatalogKeeper_NoLensKeepsItsOldCatalogWhereALookEndsBeforeItsTurn(t *testing.T) {
+	pg := proxytest.SharedPostgres(t)
+	k := keep(t, pg, "keeper_halfway")
+	o := k.origin
+	o.LensOf(session.LensKey{Path: "public"})
+	arrive(t, k)
+	pg.ExecIn("keeper_halfway", "create table fresh (a int)")
+	var all []pending
+	for _, l := range o.EveryLens() {
+		all = append(all, pending{l, l.Classifier.Generation()})
+	}
+	fingerprint, login, err := k.askAnew(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	inventory, fingerprint, err := k.inventory(fingerprint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.renew(&knowledge{fingerprint, login, inventory, map[string]*classify.Rights{}}, all)
+	if err := k.fit(all[:1], true); err != nil {
+		t.Fatal(err)
+	}
+	k.rest() // as where the connection is lost before the second lens
+	attend(t, k)
+	for _, l := range o.EveryLens() {
+		if c := l.Classifier.Catalog(); c == nil || len(c.RelationIDs("public", "fresh")) != 1 {
+			t.Errorf("the lens of search_path %q does not know the new table", l.Path)
+		}
+	}
 }

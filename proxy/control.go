@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"overdrive/proxy/postgres/pgwire"
 )
 
 // This file and its neighbours control_*.go are the operators' side of a Server: what the console and the command line look
@@ -54,7 +56,7 @@ func (s *Server) MayUse(database, user string) bool {
 func (s *Server) databaseNamed(name string) (*Database, error) {
 	db := s.databases[name]
 	if db == nil {
-		return nil, controlError(codeInvalidCatalogName, "database %q does not exist", name)
+		return nil, controlError(pgwire.CodeInvalidCatalogName, "database %q does not exist", name)
 	}
 	return db, nil
 }
@@ -65,18 +67,20 @@ func (s *Server) allOrigins() []*origin {
 	defer s.mu.Unlock()
 	list := slices.Collect(maps.Values(s.origins))
 	slices.SortFunc(list, func(a, b *origin) int {
-		if c := strings.Compare(a.database, b.database); c != 0 {
+		if c := strings.Compare(a.Database, b.Database); c != 0 {
 			return c
 		}
-		return strings.Compare(a.user, b.user)
+		return strings.Compare(a.User, b.User)
 	})
 	return list
 }
 
 // originsOf returns the origins of the upstream database that the name means, under whatever name they came.
 func (s *Server) originsOf(db *Database) []*origin {
-	name := cacheName(db.Target)
-	return slices.DeleteFunc(s.allOrigins(), func(o *origin) bool { return cacheName(s.databases[o.database].Target) != name })
+	s.mu.Lock()
+	u := s.upstreamOf(db.Target)
+	s.mu.Unlock()
+	return slices.DeleteFunc(s.allOrigins(), func(o *origin) bool { return o.upstream != u })
 }
 
 // Purge says what is to be dropped of a database's cache: one of these.

@@ -4,13 +4,15 @@ import (
 	"time"
 
 	"overdrive/querycache"
+	"overdrive/querycache/sqlscan"
+	"overdrive/querycache/verdict"
 )
 
 // cacheOf returns the cache of a database, or nil if there is none or nobody has used it yet.
 func (s *Server) cacheOf(db *Database) *querycache.Database {
 	for _, o := range s.originsOf(db) {
-		if o.cache != nil {
-			return o.cache
+		if o.Cache != nil {
+			return o.Cache
 		}
 	}
 	return nil
@@ -51,7 +53,7 @@ func (s *Server) Queries(database string) []QueryStatus {
 		return nil
 	}
 	s.mu.Lock()
-	seen := s.talliesOf(cacheName(db.Target)).All()
+	seen := s.upstreamOf(db.Target).tallies.All()
 	s.mu.Unlock()
 	var list []QueryStatus
 	for _, q := range cache.Queries(seen) {
@@ -62,7 +64,7 @@ func (s *Server) Queries(database string) []QueryStatus {
 
 func queryStatus(database string, q *querycache.QueryStats) QueryStatus {
 	out := QueryStatus{
-		Database: database, Fingerprint: q.Fingerprint, Shape: q.Shape, Status: string(q.Status), Reason: q.Reason,
+		Database: database, Fingerprint: q.Fingerprint, Shape: displayed(q), Status: string(q.Status), Reason: q.Reason,
 		Tables: q.Tables, Calls: q.Calls, Hits: q.Hits, Stale: q.Stale, Coalesced: q.Coalesced,
 		Misses: q.Misses, WouldHit: q.WouldHit, Entries: q.Entries, Bytes: q.Bytes, Youngest: q.Youngest,
 	}
@@ -70,4 +72,9 @@ func queryStatus(database string, q *querycache.QueryStats) QueryStatus {
 		out.MeanMiss = q.FillTime / time.Duration(q.Fills)
 	}
 	return out
+}
+
+// displayed is the shape without anything that may be a value.
+func displayed(q *querycache.QueryStats) string {
+	return sqlscan.Display(q.Shape, string(q.Status) != string(verdict.ParseError))
 }

@@ -6,8 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/postgres/session"
+	"overdrive/proxy/postgres/upstream"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // Explain says what the cache would do with a statement that a client without settings of its own sent outside of a
@@ -20,24 +24,29 @@ func (s *Server) Explain(ctx context.Context, database, user, sql string, verify
 	if err != nil {
 		return Explanation{}, err
 	}
+	if verify && !db.admits(user) {
+		return Explanation{}, controlError(pgwire.CodeInsufficientRights, "user %q may not log in to database %q, whose server would have to parse the statement",
+			user, database)
+	}
 	o, err := s.originOf(db, user)
 	if err != nil {
-		return Explanation{}, controlError(codeInternal, "%v", err)
+		return Explanation{}, controlError(pgwire.CodeInternal, "%v", err)
 	}
-	e := Explanation{Database: database, User: o.user}
-	if o.cache == nil {
+	defer s.letGo(o)
+	e := Explanation{Database: database, User: o.User}
+	if o.Cache == nil {
 		e.Status, e.Reason = string(querycache.Disabled), "the cache is off for this database"
 		return e, nil
 	}
 	if err := o.keeper.visit(ctx); err != nil {
 		return Explanation{}, unreachable(o, err)
 	}
-	catalog, verdict := o.usual.classifier.Catalog(), o.usual.classifier.Judge([]byte(sql))
-	e.judged(verdict, catalog)
-	e.keyed(o, verdict)
-	s.policed(&e, o, user, sql, verdict)
+	catalog, v := o.Usual.Classifier.Catalog(), o.Usual.Classifier.Judge([]byte(sql))
+	e.judged(v, catalog)
+	e.keyed(o, v)
+	s.policed(&e, o, user, sql, v)
 	if verify && catalog != nil {
-		if e.Oracle, err = o.consult(ctx, sql, verdict, catalog); err != nil {
+		if e.Oracle, err = o.consult(ctx, sql, v, catalog); err != nil {
 			return Explanation{}, err
 		}
 	}
@@ -45,21 +54,21 @@ func (s *Server) Explain(ctx context.Context, database, user, sql string, verify
 }
 
 func unreachable(o *origin, err error) error {
-	return controlError(codeCannotConnect, "database %q, server user %q: %v", o.database, o.user, err)
+	return controlError(pgwire.CodeCannotConnect, "database %q, server user %q: %v", o.Database, o.User, err)
 }
 
 // judged takes over what the verdict says. The catalog gives tables their names; it may be nil.
 func (e *Explanation) judged(v *classify.Verdict, catalog *classify.Catalog) {
 	e.Status, e.Reason, e.Tables = string(v.Status), v.Reason, v.Tables
 	switch {
-	case v.Effect == classify.EffectEverything:
+	case v.Effect == verdict.EffectEverything:
 		e.Writes = []string{"everything"}
-	case v.Effect == classify.EffectRelations && catalog != nil:
+	case v.Effect == verdict.EffectRelations && catalog != nil:
 		e.Writes = namesOf(catalog, v.Writes)
 	}
 }
 
-func namesOf(catalog *classify.Catalog, relations []classify.RelationID) []string {
+func namesOf(catalog *classify.Catalog, relations []verdict.RelationID) []string {
 	var names []string
 	for _, id := range relations {
 		names = append(names, catalog.RelationName(id))
@@ -70,8 +79,8 @@ func namesOf(catalog *classify.Catalog, relations []classify.RelationID) []strin
 
 // keyed tells which settings the key of an answer holds.
 func (e *Explanation) keyed(o *origin, v *classify.Verdict) {
-	for _, it := range o.base().items {
-		e.Settings = append(e.Settings, NameValue{it.name, it.value})
+	for _, it := range o.Base().Items() {
+		e.Settings = append(e.Settings, NameValue{it.Name, it.Value})
 	}
 	e.Needs = v.Needs
 }
@@ -79,20 +88,20 @@ func (e *Explanation) keyed(o *origin, v *classify.Verdict) {
 // policed tells what the database's policy, its rules and the statement's own hint make of the verdict, and what became of
 // statements of the shape so far.
 func (s *Server) policed(e *Explanation, o *origin, user, sql string, v *classify.Verdict) {
-	request := querycache.Request{Verdict: v, Text: []byte(sql), User: user, Hint: querycache.HintOf([]byte(sql))}
-	found := o.cache.Inspect(&request)
+	request := querycache.Request{Verdict: &v.Statement, Text: []byte(sql), User: user, Hint: session.HintOf([]byte(sql))}
+	found := o.Cache.Inspect(&request)
 	e.DryRun, e.MaxAge, e.StaleWhileRevalidate, e.Tags = found.DryRun, found.MaxAge, found.StaleWhileRevalidate, found.Tags
 	if found.Rule >= 0 {
-		e.Rule, e.RuleText = found.Rule+1, conditions(&s.databases[o.database].Cache.Rules[found.Rule])
+		e.Rule, e.RuleText = found.Rule+1, conditions(&s.databases[o.Database].Cache.Rules[found.Rule])
 	}
 	if request.Hint != nil {
 		e.Ignored = request.Hint.Unknown
 	}
-	if reason := hindrance(&found); v.Status == classify.Cacheable && reason != "" {
+	if reason := hindrance(&found); v.Status == verdict.Cacheable && reason != "" {
 		e.Status, e.Reason = string(found.Status), reason
 	}
 	e.Query = &QueryStatus{Fingerprint: v.Fingerprint, Shape: v.Shape}
-	for _, q := range s.Queries(o.database) {
+	for _, q := range s.Queries(o.Database) {
 		if q.Fingerprint == v.Fingerprint {
 			e.Query = &q
 		}
@@ -109,7 +118,7 @@ func hindrance(found *querycache.Inspection) string {
 			return "its max_age is 0"
 		}
 		return "the configuration turns the cache off for it"
-	case classify.Unsettled:
+	case verdict.Unsettled:
 		return "a table that it reads is being written"
 	}
 	return ""
@@ -141,13 +150,12 @@ func conditions(r *querycache.Rule) string {
 
 // consult compares the verdict with one on the server's own tree of the statement.
 func (o *origin) consult(ctx context.Context, sql string, v *classify.Verdict, catalog *classify.Catalog) (*OracleAnswer, error) {
-	up, err := o.dialer.Connect(ctx, o.credential)
-	if err != nil {
-		return nil, unreachable(o, err)
-	}
-	defer up.NC.Close()
-	defer context.AfterFunc(ctx, func() { up.NC.Close() })()
-	tree, refusal, err := rewritten(up, sql)
+	var tree string
+	var refusal *pgwire.ErrorReport
+	err := o.keeper.lend(ctx, func(up *upstream.Conn) (err error) {
+		tree, refusal, err = rewritten(up, sql)
+		return err
+	})
 	switch {
 	case err != nil:
 		return nil, unreachable(o, err)
@@ -156,12 +164,12 @@ func (o *origin) consult(ctx context.Context, sql string, v *classify.Verdict, c
 	}
 	status, reason, reads := catalog.Oracle(tree)
 	return &OracleAnswer{
-		Agrees: v.Status != classify.Cacheable || status == classify.Cacheable && includes(v.Reads, reads),
+		Agrees: v.Status != verdict.Cacheable || status == verdict.Cacheable && includes(v.Reads, reads),
 		Status: string(status), Reason: reason, Reads: namesOf(catalog, reads),
 	}, nil
 }
 
-func includes(all, some []classify.RelationID) bool {
+func includes(all, some []verdict.RelationID) bool {
 	for _, id := range some {
 		if !slices.Contains(all, id) {
 			return false

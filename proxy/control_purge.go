@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"overdrive/proxy/postgres/pgwire"
 	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // Purge drops what it is told to of the database's cache, and returns what that was. When it returns, no answer begun before
@@ -26,7 +28,7 @@ func (s *Server) Purge(ctx context.Context, database string, what Purge) (purged
 	if len(origins) == 0 {
 		return []string{what.String()}, nil // nobody has been here, so nothing is kept
 	}
-	cache := origins[0].cache // which they share
+	cache := origins[0].Cache // which they share
 	switch {
 	case what.All:
 		cache.Purge()
@@ -35,7 +37,7 @@ func (s *Server) Purge(ctx context.Context, database string, what Purge) (purged
 	case what.Query != 0:
 		cache.PurgeQuery(what.Query)
 	default:
-		return nil, controlError(codeInvalidParameter, "nothing is named that could be purged")
+		return nil, controlError(pgwire.CodeInvalidParameter, "nothing is named that could be purged")
 	}
 	return []string{what.String()}, nil
 }
@@ -58,8 +60,9 @@ func (s *Server) purgeTable(ctx context.Context, db *Database, origins []*origin
 	if len(origins) == 0 && db.Target.User != "" { // to learn whether there is such a table
 		o, err := s.originOf(db, db.Target.User)
 		if err != nil {
-			return nil, controlError(codeInternal, "%v", err)
+			return nil, controlError(pgwire.CodeInternal, "%v", err)
 		}
+		defer s.letGo(o)
 		origins = []*origin{o}
 	}
 	catalogs, err := s.catalogsOf(ctx, origins)
@@ -70,7 +73,7 @@ func (s *Server) purgeTable(ctx context.Context, db *Database, origins []*origin
 	for _, o := range catalogs {
 		for _, id := range o.catalog.RelationIDs(schema, table) {
 			name := o.catalog.RelationName(id)
-			o.cache.Invalidate(o.dependencies(id, strings.TrimSuffix(name, "."+table), table)...)
+			o.Cache.Invalidate(o.dependencies(id, strings.TrimSuffix(name, "."+table), table)...)
 			if !slices.Contains(purged, "table "+name) {
 				purged = append(purged, "table "+name)
 			}
@@ -92,7 +95,7 @@ type knowing struct {
 func (s *Server) catalogsOf(ctx context.Context, origins []*origin) ([]knowing, error) {
 	var list []knowing
 	for _, o := range origins {
-		if c := o.usual.classifier.Catalog(); c != nil {
+		if c := o.Usual.Classifier.Catalog(); c != nil {
 			list = append(list, knowing{o, c})
 		}
 	}
@@ -103,17 +106,17 @@ func (s *Server) catalogsOf(ctx context.Context, origins []*origin) ([]knowing, 
 	if err := o.keeper.visit(ctx); err != nil {
 		return nil, unreachable(o, err)
 	}
-	c := o.usual.classifier.Catalog()
+	c := o.Usual.Classifier.Catalog()
 	if c == nil {
-		return nil, controlError(codeNotInState, "the catalog of database %q is changing, try again", o.database)
+		return nil, controlError(codeNotInState, "the catalog of database %q is changing, try again", o.Database)
 	}
 	return []knowing{{o, c}}, nil
 }
 
 // dependencies returns all that answers which read a relation depend on: the relation, and the partitions, children and
 // tables of a view that a statement which reads all of it would.
-func (k knowing) dependencies(id classify.RelationID, schema, table string) []classify.RelationID {
+func (k knowing) dependencies(id verdict.RelationID, schema, table string) []verdict.RelationID {
 	quote := func(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-	v := k.usual.classifier.Judge([]byte("TABLE " + quote(schema) + "." + quote(table)))
+	v := k.Usual.Classifier.Judge([]byte("TABLE " + quote(schema) + "." + quote(table)))
 	return append(slices.Clone(v.Reads), id)
 }

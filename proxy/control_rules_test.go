@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"overdrive/proxy/proxytest/rig"
+
 	"overdrive/proxy"
 	"overdrive/querycache"
 )
@@ -26,8 +28,8 @@ func pointer[T any](v T) *T { return &v }
 
 func TestControl_ExplainSaysWhichRuleMatched(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "control_rules", "create table t as select 1 as a; create table u as select 1 as a; create view v as select a from t")
-	in := start(t, setup{upstream: pg.Addr(), database: "control_rules", size: 1, caching: true, options: withRules(nil,
+	pg := rig.NewDatabase(t, "control_rules", "create table t as select 1 as a; create table u as select 1 as a; create view v as select a from t")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "control_rules", Size: 1, Caching: true, Options: withRules(nil,
 		querycache.Rule{Users: []string{"nobody"}, Enabled: pointer(false)},
 		querycache.Rule{Tables: []string{"t"}, MaxAge: pointer(5 * time.Second), Tags: []string{"x", "y"}},
 		querycache.Rule{Match: regexp.MustCompile("(?is:from u)"), Enabled: pointer(false)},
@@ -59,12 +61,12 @@ func TestControl_ExplainSaysWhichRuleMatched(t *testing.T) {
 
 func TestControl_CountsByShapeAndShowsNoConstant(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "control_counts", "create table t(a int, b text)")
-	in := start(t, setup{upstream: pg.Addr(), database: "control_counts", size: 1, caching: true})
-	c := in.connect(t, "control_counts")
-	prime(t, c, "select a from t where b = 'secret1'")
-	ask(t, c, "select a from t where b = 'secret2'")
-	ask(t, c, "select random() from t where b = 'secret3'")
+	pg := rig.NewDatabase(t, "control_counts", "create table t(a int, b text)")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "control_counts", Size: 1, Caching: true})
+	c := in.Connect(t, "control_counts")
+	rig.Prime(t, c, "select a from t where b = 'secret1'")
+	rig.Ask(t, c, "select a from t where b = 'secret2'")
+	rig.Ask(t, c, "select random() from t where b = 'secret3'")
 	shape := func(prefix string) proxy.QueryStatus {
 		t.Helper()
 		for _, q := range in.Queries("control_counts") {
@@ -96,15 +98,15 @@ func TestControl_CountsByShapeAndShowsNoConstant(t *testing.T) {
 
 func TestControl_PurgesByTagAndByQuery(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "control_tags", "create table t as select 1 as a; create table u as select 1 as a")
-	in := start(t, setup{upstream: pg.Addr(), database: "control_tags", size: 1, caching: true, options: withRules(nil,
+	pg := rig.NewDatabase(t, "control_tags", "create table t as select 1 as a; create table u as select 1 as a")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "control_tags", Size: 1, Caching: true, Options: withRules(nil,
 		querycache.Rule{Tables: []string{"t"}, Tags: []string{"mine"}},
 	)})
-	c := in.connect(t, "control_tags")
+	c := in.Connect(t, "control_tags")
 	print := explained(t, in, "control_tags", "select a from u", false).Query.Fingerprint
 	for what, purge := range map[string]proxy.Purge{"select a from t": {Tag: "mine"}, "select a from u": {Query: print}} {
-		prime(t, c, "select a from t")
-		prime(t, c, "select a from u")
+		rig.Prime(t, c, "select a from t")
+		rig.Prime(t, c, "select a from u")
 		if _, err := in.Purge(t.Context(), "control_tags", purge); err != nil {
 			t.Fatal(err)
 		}
@@ -113,8 +115,8 @@ func TestControl_PurgesByTagAndByQuery(t *testing.T) {
 			if sql == what {
 				want = "miss"
 			}
-			ask(t, c, sql)
-			if got := status(t, c); got != want {
+			rig.Ask(t, c, sql)
+			if got := rig.Status(t, c); got != want {
 				t.Errorf("%v: %s: got %s, want %s", purge, sql, got, want)
 			}
 		}
@@ -123,15 +125,15 @@ func TestControl_PurgesByTagAndByQuery(t *testing.T) {
 
 func TestControl_ADryRunTellsWhatWouldHit(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "control_dry", "create table t as select 1 as a")
-	in := start(t, setup{upstream: pg.Addr(), database: "control_dry", size: 1, caching: true,
-		options: withRules(func(p *querycache.Policy) { p.DryRun = true })})
-	c := in.connect(t, "control_dry")
-	await(t, "an entry of the dry run", func() bool {
-		ask(t, c, "select a from t")
+	pg := rig.NewDatabase(t, "control_dry", "create table t as select 1 as a")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "control_dry", Size: 1, Caching: true,
+		Options: withRules(func(p *querycache.Policy) { p.DryRun = true })})
+	c := in.Connect(t, "control_dry")
+	rig.Await(t, "an entry of the dry run", func() bool {
+		rig.Ask(t, c, "select a from t")
 		return in.Caches()[0].DryEntries > 0
 	})
-	ask(t, c, "select a from t")
+	rig.Ask(t, c, "select a from t")
 	stats := in.Caches()[0]
 	if !stats.DryRun || stats.Hits != 0 || stats.Entries != 0 || stats.WouldHit == 0 {
 		t.Errorf("got %+v", stats)

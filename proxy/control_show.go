@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"overdrive/pool"
+	"overdrive/proxy/postgres/session"
 )
 
 // PoolStatus is one pool as it is at the moment.
@@ -21,22 +22,9 @@ type PoolStatus struct {
 func (s *Server) Pools() []PoolStatus {
 	var list []PoolStatus
 	for _, o := range s.allOrigins() {
-		list = append(list, PoolStatus{o.database, o.user, o.mode.String(), o.sessions.Load(), o.pool.Stats()})
+		list = append(list, PoolStatus{o.Database, o.User, o.Mode.String(), o.sessions.Load(), o.pool.Stats()})
 	}
 	return list
-}
-
-// String returns the mode in PgBouncer's word.
-func (m PoolMode) String() string {
-	switch m {
-	case SessionPooling:
-		return "session"
-	case StatementPooling:
-		return "statement"
-	case TransactionPooling:
-		return "transaction"
-	}
-	return "unknown"
 }
 
 // DatabaseStatus is one name that clients may connect to.
@@ -59,7 +47,7 @@ func (s *Server) Databases() []DatabaseStatus {
 	for _, name := range s.DatabaseNames() {
 		db := s.databases[name]
 		d := DatabaseStatus{
-			Name: name, Host: db.Target.Host, Port: db.Target.Port, Upstream: db.Target.Database, User: db.Target.User,
+			Name: name, Host: db.Target.Hosts(), Port: db.Target.Port, Upstream: db.Target.Database, User: db.Target.User,
 			Mode: db.Mode.String(), Limits: db.Pool, CachingEnabled: db.Cache != nil && db.Cache.Enabled,
 		}
 		for _, p := range pools {
@@ -75,7 +63,7 @@ func (s *Server) Databases() []DatabaseStatus {
 
 // ClientStatus is one logged-in client.
 type ClientStatus struct {
-	ID             SessionID
+	ID             session.ID
 	Database, User string // as the client named them
 	State          string // active: it holds a server connection; idle; waiting for one
 	Address        string
@@ -120,25 +108,18 @@ func (s *Server) Clients(ctx context.Context) []ClientStatus {
 	defer mu.Unlock()
 	list = slices.Clone(list) // a late loop may append yet
 	slices.SortFunc(list, func(a, b ClientStatus) int { return int(int64(a.ID) - int64(b.ID)) })
-	return list
+	return slices.CompactFunc(list, func(a, b ClientStatus) bool { return a.ID == b.ID }) // one that moved meanwhile was asked twice
 }
 
 // snapshot is for the session's own loop.
-func (s *session) snapshot() ClientStatus {
-	c := ClientStatus{
-		ID: s.id, Database: s.origin.database, User: s.user, State: "idle", Prepared: len(s.names), Pinned: s.pins.String(),
+func (c *client) snapshot() ClientStatus {
+	s := c.Show()
+	status := ClientStatus{
+		ID: c.ID(), Database: c.origin.Database, User: c.User(), State: s.Doing, Application: s.Application, Server: s.Server,
+		Prepared: s.Prepared, Pinned: s.Pinned,
 	}
-	if conn, ok := s.client.(interface{ RemoteAddr() net.Addr }); ok {
-		c.Address = conn.RemoteAddr().String()
+	if conn, ok := c.Socket().(interface{ RemoteAddr() net.Addr }); ok {
+		status.Address = conn.RemoteAddr().String()
 	}
-	if s.want != nil {
-		c.Application, _ = s.want.get("application_name")
-	}
-	switch {
-	case s.srv != nil:
-		c.State, c.Server = "active", s.srv.pid
-	case s.state == waiting:
-		c.State = "waiting"
-	}
-	return c
+	return status
 }

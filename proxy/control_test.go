@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"overdrive/proxy/proxytest/rig"
+
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"overdrive/proxy"
@@ -17,7 +19,7 @@ import (
 )
 
 // explained is Explain for postgres, which must succeed.
-func explained(t *testing.T, in *instance, database, sql string, verify bool) proxy.Explanation {
+func explained(t *testing.T, in *rig.Instance, database, sql string, verify bool) proxy.Explanation {
 	t.Helper()
 	e, err := in.Explain(t.Context(), database, "postgres", sql, verify)
 	if err != nil {
@@ -36,8 +38,8 @@ func wantControlError(t *testing.T, what string, err error, code string) {
 
 func TestControl_ExplainsBeforeAnyClientHasCome(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "control_explain", "create table t(a int primary key); create table u(a int)")
-	in := start(t, setup{upstream: pg.Addr(), database: "control_explain", size: 1, caching: true})
+	pg := rig.NewDatabase(t, "control_explain", "create table t(a int primary key); create table u(a int)")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "control_explain", Size: 1, Caching: true})
 	e := explained(t, in, "control_explain", "select a from t where a = 7", true)
 	if e.Status != "cacheable" || e.Reason != "" || !slices.Equal(e.Tables, []string{"public.t"}) || e.Writes != nil {
 		t.Errorf("a read: got %+v", e)
@@ -70,8 +72,8 @@ func TestControl_ExplainsBeforeAnyClientHasCome(t *testing.T) {
 // VERIFY asks the server about a statement, and never has it run, whatever it is.
 func TestControl_VerifiesWithoutRunning(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "control_verify", "create table t(a int); create sequence s")
-	in := start(t, setup{upstream: pg.Addr(), database: "control_verify", size: 1, caching: true})
+	pg := rig.NewDatabase(t, "control_verify", "create table t(a int); create sequence s")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "control_verify", Size: 1, Caching: true})
 	for _, sql := range []string{
 		"insert into t values (1)", "select nextval('s')", "drop table t", "select 1; insert into t values (1)", "select nonsense",
 	} {
@@ -82,16 +84,16 @@ func TestControl_VerifiesWithoutRunning(t *testing.T) {
 	if e := explained(t, in, "control_verify", "select nonsense", true); !strings.Contains(e.Oracle.Reason, "nonsense") {
 		t.Errorf("the server's refusal: got %+v", e.Oracle)
 	}
-	real := direct(t, pg, "control_verify")
-	if got := ask(t, real, "select count(*), (select is_called from s) from t"); got != "0,f" {
+	real := rig.Direct(t, pg, "control_verify")
+	if got := rig.Ask(t, real, "select count(*), (select is_called from s) from t"); got != "0,f" {
 		t.Errorf("the database has changed: %s", got)
 	}
 }
 
 func TestControl_ExplainSaysWhatStandsInTheWay(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "control_off", "select")
-	off := start(t, setup{upstream: pg.Addr(), database: "control_off", size: 1})
+	pg := rig.NewDatabase(t, "control_off", "select")
+	off := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "control_off", Size: 1})
 	if e := explained(t, off, "control_off", "select 1", true); e.Status != "disabled" || e.Reason == "" {
 		t.Errorf("without a cache: got %+v", e)
 	}
@@ -99,7 +101,7 @@ func TestControl_ExplainSaysWhatStandsInTheWay(t *testing.T) {
 	wantControlError(t, "an unknown database", err, "3D000")
 	_, err = off.Purge(t.Context(), "control_off", proxy.Purge{All: true})
 	wantControlError(t, "a purge without a cache", err, "55000")
-	gone := start(t, setup{upstream: closedAddress(t), database: "gone", size: 1, caching: true})
+	gone := rig.Start(t, rig.Setup{Upstream: closedAddress(t), Database: "gone", Size: 1, Caching: true})
 	_, err = gone.Explain(t.Context(), "gone", "postgres", "select 1", false)
 	wantControlError(t, "a server that is not there", err, "08001")
 	_, err = gone.Purge(t.Context(), "gone", proxy.Purge{Table: "t"})
@@ -120,11 +122,11 @@ func closedAddress(t *testing.T) string {
 // A purge is over when it returns: what was kept before is asked from the server the next time, and only that.
 func TestControl_PurgesWhatDependsOnATable(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "control_purge", `create table t as select 1 as a; create table u as select 2 as a;
+	pg := rig.NewDatabase(t, "control_purge", `create table t as select 1 as a; create table u as select 2 as a;
 		create table parts(a int) partition by range (a); create table low partition of parts for values from (0) to (10);
 		insert into parts values (3); create schema "Other"; create table "Other"."T""x" as select 5 as a`)
-	in := start(t, setup{upstream: pg.Addr(), database: "control_purge", size: 2, caching: true})
-	c := in.connect(t, "control_purge")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "control_purge", Size: 2, Caching: true})
+	c := in.Connect(t, "control_purge")
 	for _, step := range []struct {
 		what   proxy.Purge
 		purged string
@@ -139,7 +141,7 @@ func TestControl_PurgesWhatDependsOnATable(t *testing.T) {
 	} {
 		tables := []string{"t", "u", "parts", "low", `"Other"."T""x"`}
 		for _, table := range tables {
-			prime(t, c, "select a from "+table)
+			rig.Prime(t, c, "select a from "+table)
 		}
 		purged, err := in.Purge(t.Context(), "control_purge", step.what)
 		if err != nil || !slices.Equal(purged, []string{step.purged}) {
@@ -150,8 +152,8 @@ func TestControl_PurgesWhatDependsOnATable(t *testing.T) {
 			if slices.Contains(step.hits, table) {
 				want = "hit"
 			}
-			ask(t, c, "select a from "+table)
-			if got := status(t, c); got != want {
+			rig.Ask(t, c, "select a from "+table)
+			if got := rig.Status(t, c); got != want {
 				t.Errorf("after the purge of %s, %s: got %s, want %s", step.purged, table, got, want)
 			}
 		}
@@ -164,17 +166,17 @@ func TestControl_PurgesWhatDependsOnATable(t *testing.T) {
 
 func TestControl_ShowsPoolsDatabasesAndClients(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "control_show", "select")
-	in := start(t, setup{upstream: pg.Addr(), database: "control_show", size: 1, caching: true})
-	idle, busy, waits := in.connect(t, "control_show"), in.connect(t, "control_show"), in.connect(t, "control_show")
-	ask(t, idle, "set application_name = 'resting'")
-	ask(t, busy, "begin")
+	pg := rig.NewDatabase(t, "control_show", "select")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "control_show", Size: 1, Caching: true})
+	idle, busy, waits := in.Connect(t, "control_show"), in.Connect(t, "control_show"), in.Connect(t, "control_show")
+	rig.Ask(t, idle, "set application_name = 'resting'")
+	rig.Ask(t, busy, "begin")
 	late := make(chan error, 1)
 	go func() {
-		_, err := try(context.Background(), waits, "select 1")
+		_, err := rig.Try(context.Background(), waits, "select 1")
 		late <- err
 	}()
-	await(t, "a client to wait", func() bool { return in.Pools()[0].Waiting == 1 })
+	rig.Await(t, "a client to wait", func() bool { return in.Pools()[0].Waiting == 1 })
 	p := in.Pools()[0]
 	if p.Database != "control_show" || p.User != "postgres" || p.Mode != "transaction" || p.Clients != 3 || p.Leased != 1 {
 		t.Errorf("pool: got %+v", p)
@@ -193,28 +195,28 @@ func TestControl_ShowsPoolsDatabasesAndClients(t *testing.T) {
 	if want := []string{"idle resting false", "active  true", "waiting  false"}; !slices.Equal(states, want) {
 		t.Errorf("clients: got %q, want %q", states, want)
 	}
-	ask(t, busy, "rollback")
+	rig.Ask(t, busy, "rollback")
 	if err := <-late; err != nil {
 		t.Error(err)
 	}
 }
 
 // withConsole gives an instance a console for root and the databases' own users.
-func withConsole(t *testing.T, s setup) *instance {
+func withConsole(t *testing.T, s rig.Setup) *rig.Instance {
 	t.Helper()
 	console := admin.New(admin.Options{Version: "test", Admins: []string{"root"}})
-	s.options = func(o *proxy.Options) { o.Console, o.MaxClients = console, 4 }
-	in := start(t, s)
+	s.Options = func(o *proxy.Options) { o.Console, o.MaxClients = console, 4 }
+	in := rig.Start(t, s)
 	console.Attach(in.Server)
 	return in
 }
 
 func TestConsole_IsADatabaseOfTheProxy(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "control_console", "create table t as select 1 as a")
-	in := withConsole(t, setup{upstream: pg.Addr(), database: "control_console", size: 2, caching: true})
+	pg := rig.NewDatabase(t, "control_console", "create table t as select 1 as a")
+	in := withConsole(t, rig.Setup{Upstream: pg.Addr(), Database: "control_console", Size: 2, Caching: true})
 	dsn := func(user, database string) string {
-		return fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", user, in.address, database)
+		return fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", user, in.Address, database)
 	}
 	for range 10 { // each gives back its place among four clients
 		for _, name := range []string{"overdrive", "pgbouncer"} {
@@ -222,29 +224,29 @@ func TestConsole_IsADatabaseOfTheProxy(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := ask(t, c, "show version"); got != "Overdrive test" {
+			if got := rig.Ask(t, c, "show version"); got != "Overdrive test" {
 				t.Errorf("got %q", got)
 			}
-			closeConn(c)
+			rig.CloseConn(c)
 			<-c.CleanupDone()
 		}
 	}
-	client := in.connect(t, "control_console")
-	prime(t, client, "select a from t")
+	client := in.Connect(t, "control_console")
+	rig.Prime(t, client, "select a from t")
 	root, err := pgconn.Connect(t.Context(), dsn("root", "overdrive"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeConn(root)
-	if got := ask(t, root, "purge table t"); got != "control_console,table public.t" {
+	defer rig.CloseConn(root)
+	if got := rig.Ask(t, root, "purge table t"); got != "control_console,table public.t" {
 		t.Errorf("got %q", got)
 	}
-	ask(t, client, "select a from t")
-	if got := status(t, client); got != "miss" {
+	rig.Ask(t, client, "select a from t")
+	if got := rig.Status(t, client); got != "miss" {
 		t.Errorf("after the purge: got %s", got)
 	}
 	_, err = pgconn.Connect(t.Context(), dsn("stranger", "overdrive"))
-	if state(err) != "42501" {
+	if rig.State(err) != "42501" {
 		t.Errorf("a user of no database: got %v", err)
 	}
 }
@@ -252,19 +254,19 @@ func TestConsole_IsADatabaseOfTheProxy(t *testing.T) {
 // A console does not hold up the end, and hears of it.
 func TestConsole_EndsWithTheProxy(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "control_end", "select")
-	in := withConsole(t, setup{upstream: pg.Addr(), database: "control_end", size: 2, caching: true})
-	c, err := pgconn.Connect(t.Context(), fmt.Sprintf("postgres://root@%s/overdrive?sslmode=disable", in.address))
+	pg := rig.NewDatabase(t, "control_end", "select")
+	in := withConsole(t, rig.Setup{Upstream: pg.Addr(), Database: "control_end", Size: 2, Caching: true})
+	c, err := pgconn.Connect(t.Context(), fmt.Sprintf("postgres://root@%s/overdrive?sslmode=disable", in.Address))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeConn(c)
+	defer rig.CloseConn(c)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := in.Shutdown(ctx); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
-	if _, err := try(t.Context(), c, "show version"); err == nil {
+	if _, err := rig.Try(t.Context(), c, "show version"); err == nil {
 		t.Error("the console outlived the proxy")
 	}
 }

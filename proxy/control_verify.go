@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"overdrive/proxy/pgwire"
-	"overdrive/proxy/upstream"
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/postgres/upstream"
 )
 
 // treeSettings have the server show what it makes of each statement, once names, operators, views and policies are resolved.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"overdrive/proxy/proxytest/rig"
+
 	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 )
@@ -52,15 +54,15 @@ func TestDifferential_ProxyAnswersAsPostgresDoes(t *testing.T) {
 	to := func(address string) proxytest.Dialer {
 		return func(string) (*proxytest.Wire, error) { return proxytest.Dial(t.Context(), address, login) }
 	}
-	proxies := map[string]*instance{}
-	for name, s := range map[string]setup{
-		"transaction pooling":            {size: 3},
-		"transaction pooling with cache": {size: 3, caching: true},
-		"session pooling":                {size: 12, mode: proxy.SessionPooling},
+	proxies := map[string]*rig.Instance{}
+	for name, s := range map[string]rig.Setup{
+		"transaction pooling":            {Size: 3},
+		"transaction pooling with cache": {Size: 3, Caching: true},
+		"session pooling":                {Size: 12, Mode: proxy.SessionPooling},
 	} {
-		s.upstream, s.database = pg.Addr(), "differential"
-		proxies[name] = start(t, s)
-		defer proxies[name].keepBusy(t, login, 6)()
+		s.Upstream, s.Database = pg.Addr(), "differential"
+		proxies[name] = rig.Start(t, s)
+		defer keepBusy(t, proxies[name], login, 6)()
 	}
 	for name, script := range scripts(t) {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +75,7 @@ func TestDifferential_ProxyAnswersAsPostgresDoes(t *testing.T) {
 			}
 			for kind, in := range proxies {
 				for run := range 2 {
-					got, err := script.Run(to(in.address))
+					got, err := script.Run(to(in.Address))
 					if err != nil || got.String() != want.String() {
 						t.Fatalf("%s, run %d: %v\ngot\n%.4000s\nwant\n%.4000s", kind, run, err, got, want)
 					}
@@ -84,12 +86,12 @@ func TestDifferential_ProxyAnswersAsPostgresDoes(t *testing.T) {
 }
 
 // keepBusy has n clients ask for something of their own again and again, and fails the test if they get anything else.
-func (in *instance) keepBusy(t *testing.T, login proxytest.Login, n int) (stop func()) {
+func keepBusy(t *testing.T, in *rig.Instance, login proxytest.Login, n int) (stop func()) {
 	t.Helper()
 	done := make(chan struct{})
 	var clients sync.WaitGroup
 	for i := range n {
-		w := in.dial(t, login)
+		w := in.Dial(t, login)
 		clients.Go(func() {
 			for round := 0; ; round++ {
 				select {

@@ -3,15 +3,15 @@ package proxy_test
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"overdrive/proxy/proxytest/rig"
 
 	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
@@ -29,8 +29,8 @@ func typed(typ byte, length uint32, body string) []byte {
 
 // A fence is an instance with two servers, some clients who use them all the while and must not notice anything, and a log.
 type fence struct {
-	*instance
-	log captured
+	*rig.Instance
+	log rig.Captured
 }
 
 var fenceLogin = proxytest.Login{User: "postgres", Database: "postgres"}
@@ -38,8 +38,8 @@ var fenceLogin = proxytest.Login{User: "postgres", Database: "postgres"}
 func newFence(t *testing.T, upstream string, options func(*proxy.Options)) *fence {
 	t.Helper()
 	f := &fence{}
-	f.instance = start(t, setup{upstream: upstream, database: "postgres", size: 2, options: func(o *proxy.Options) {
-		f.log.capture(o)
+	f.Instance = rig.Start(t, rig.Setup{Upstream: upstream, Database: "postgres", Size: 2, Options: func(o *proxy.Options) {
+		f.log.Capture(o)
 		if options != nil {
 			options(o)
 		}
@@ -51,7 +51,7 @@ func newFence(t *testing.T, upstream string, options func(*proxy.Options)) *fenc
 func TestHostileClient_NoLoginNoHarm(t *testing.T) {
 	t.Parallel()
 	f := newFence(t, proxytest.SharedPostgres(t).Addr(), func(o *proxy.Options) { o.LoginTimeout = time.Second })
-	defer f.keepBusy(t, fenceLogin, 2)()
+	defer keepBusy(t, f.Instance, fenceLogin, 2)()
 	good := proxytest.StartupMessage(proxytest.Login{User: "postgres"})
 	for name, said := range map[string][]byte{
 		"nothing":                  nil,
@@ -68,18 +68,18 @@ func TestHostileClient_NoLoginNoHarm(t *testing.T) {
 		"bytes after the end":      packet(uint32(len(good)+3), append(slices.Clone(good[4:]), 'a', 'b', 0)),
 		"name without value":       packet(14, append(good[4:8:8], "user\x00\x00"...)),
 		"nobody":                   packet(9, append(good[4:8:8], 0)),
-		"cancel of no length":      opener(cancelRequest),
-		"cancel of three bytes":    opener(cancelRequest, 1, 2, 3),
-		"cancel of nobody":         opener(cancelRequest, 0, 0, 0, 99, 1, 2, 3, 4),
-		"cancel of a long key":     opener(cancelRequest, make([]byte, 250)...),
-		"SSLRequest with a body":   opener(sslRequest, 1),
-		"many requests":            bytes.Repeat(opener(gssRequest), 10),
+		"cancel of no length":      rig.Opener(rig.CancelRequest),
+		"cancel of three bytes":    rig.Opener(rig.CancelRequest, 1, 2, 3),
+		"cancel of nobody":         rig.Opener(rig.CancelRequest, 0, 0, 0, 99, 1, 2, 3, 4),
+		"cancel of a long key":     rig.Opener(rig.CancelRequest, make([]byte, 250)...),
+		"SSLRequest with a body":   rig.Opener(rig.SslRequest, 1),
+		"many requests":            bytes.Repeat(rig.Opener(rig.GssRequest), 10),
 		"TLS without being asked":  []byte("\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03"),
 		"a query":                  proxytest.Query("select 1"),
 		"half a packet":            good[:len(good)-5],
-		"protocol of another kind": opener(1234<<16|9999, 0),
+		"protocol of another kind": rig.Opener(1234<<16|9999, 0),
 	} {
-		nc := f.raw(t)
+		nc := f.Raw(t)
 		if _, err := nc.Write(said); err != nil {
 			t.Fatal(err)
 		}
@@ -87,22 +87,17 @@ func TestHostileClient_NoLoginNoHarm(t *testing.T) {
 			_ = nc.(*net.TCPConn).CloseWrite()
 		}
 		got, err := io.ReadAll(nc)
-		if err != nil && !isReset(err) {
+		if err != nil && !rig.IsReset(err) {
 			t.Errorf("%s: was not closed: %v", name, err)
 		}
 		got = bytes.TrimLeft(got, "N") // to requests for encryption
-		if len(got) > 0 && (got[0] != 'E' || len(fields(proxytest.Message{Body: got[5:]})['C']) != 5) {
+		if len(got) > 0 && (got[0] != 'E' || len(rig.Fields(proxytest.Message{Body: got[5:]})['C']) != 5) {
 			t.Errorf("%s: got %q, want an error with an SQLSTATE or nothing", name, got)
 		}
 		if !strings.HasPrefix(name, "cancel") {
-			f.log.await(t, "client refused", "client="+nc.LocalAddr().String(), "error=")
+			f.log.Await(t, "client refused", "client="+nc.LocalAddr().String(), "error=")
 		}
 	}
-}
-
-func isReset(err error) bool {
-	var e *net.OpError
-	return errors.As(err, &e) && !e.Timeout() && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // A client that is in and breaks the protocol hears what was wrong and is closed. Its server connection, which may have
@@ -110,7 +105,7 @@ func isReset(err error) bool {
 func TestHostileClient_BrokenMessagesEndItsSessionOnly(t *testing.T) {
 	t.Parallel()
 	f := newFence(t, proxytest.SharedPostgres(t).Addr(), func(o *proxy.Options) { o.MaxMessage = 1 << 20 })
-	defer f.keepBusy(t, fenceLogin, 3)()
+	defer keepBusy(t, f.Instance, fenceLogin, 3)()
 	begin := proxytest.Query("begin")
 	cases := map[string][]byte{
 		"unknown type":             typed('z', 4, ""),
@@ -140,28 +135,28 @@ func TestHostileClient_BrokenMessagesEndItsSessionOnly(t *testing.T) {
 	}
 	for name, broken := range cases {
 		for _, before := range [][]byte{nil, begin} {
-			w := f.dial(t, fenceLogin)
+			w := f.Dial(t, fenceLogin)
 			if before != nil {
 				if _, err := w.Ask(before); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := w.Send(broken); err != nil && !isReset(err) {
+			if err := w.Send(broken); err != nil && !rig.IsReset(err) {
 				t.Fatal(err)
 			}
 			types, last := untilReady(w.Conn())
-			if !strings.HasSuffix(types, "E") || len(fields(last)['C']) != 5 {
+			if !strings.HasSuffix(types, "E") || len(rig.Fields(last)['C']) != 5 {
 				t.Errorf("%s: got %q %v, want an error with an SQLSTATE", name, types, last)
 			}
-			if strings.HasPrefix(fields(last)['S'], "FATAL") {
-				if rest, err := io.ReadAll(w.Conn()); len(rest) > 0 || err != nil && !isReset(err) {
+			if strings.HasPrefix(rig.Fields(last)['S'], "FATAL") {
+				if rest, err := io.ReadAll(w.Conn()); len(rest) > 0 || err != nil && !rig.IsReset(err) {
 					t.Errorf("%s: got %q, %v after the error, want the end", name, rest, err)
 				}
 			}
 			w.Conn().Close()
 		}
 	}
-	f.log.await(t, "session ended", "client broke the protocol", "user=postgres", "error=", "invalid frontend message type")
+	f.log.Await(t, "session ended", "client broke the protocol", "user=postgres", "error=", "invalid frontend message type")
 }
 
 // Messages that are whole but out of place get the answer that PostgreSQL gives.
@@ -169,7 +164,7 @@ func TestHostileClient_MessagesOutOfOrderAreAnsweredAsPostgresDoes(t *testing.T)
 	t.Parallel()
 	pg := proxytest.SharedPostgres(t)
 	f := newFence(t, pg.Addr(), nil)
-	defer f.keepBusy(t, fenceLogin, 3)()
+	defer keepBusy(t, f.Instance, fenceLogin, 3)()
 	q := proxytest.Query("select 1")
 	for name, said := range map[string][][]byte{
 		"copy out of nowhere":        {proxytest.CopyData([]byte("x")), proxytest.CopyDone(), proxytest.CopyFail("x"), q},
@@ -197,7 +192,7 @@ func TestHostileClient_MessagesOutOfOrderAreAnsweredAsPostgresDoes(t *testing.T)
 			ready--
 		}
 		var answers []string
-		for _, address := range []string{pg.Addr(), f.address} {
+		for _, address := range []string{pg.Addr(), f.Address} {
 			w, err := proxytest.Dial(t.Context(), address, fenceLogin)
 			if err != nil {
 				t.Fatal(err)
@@ -225,15 +220,15 @@ func TestHostileClient_MessagesOutOfOrderAreAnsweredAsPostgresDoes(t *testing.T)
 // Clients that hang up at any byte leave nothing behind: no transaction, no half message, no server less.
 func TestHostileClient_HangingUpAtEveryByteCostsNobody(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "hanging_up", "create table t(a int)")
-	in := start(t, setup{upstream: pg.Addr(), database: "hanging_up", size: 2, options: new(captured).capture})
+	pg := rig.NewDatabase(t, "hanging_up", "create table t(a int)")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "hanging_up", Size: 2, Options: new(rig.Captured).Capture})
 	login := proxytest.Login{User: "postgres", Database: "hanging_up"}
-	defer in.keepBusy(t, login, 2)()
+	defer keepBusy(t, in, login, 2)()
 	all := slices.Concat(proxytest.Query("begin; insert into t values (1)"), proxytest.Parse("s", "insert into t values ($1)"),
 		proxytest.Bind("", "s", [][]byte{[]byte("2")}, nil, nil), proxytest.Describe('P', ""), proxytest.Execute("", 0),
 		proxytest.Flush(), proxytest.Sync(), proxytest.Query("copy t from stdin"), proxytest.CopyData([]byte("3\n")))
 	for n := range all {
-		w := in.dial(t, login)
+		w := in.Dial(t, login)
 		if err := w.Send(all[:n]); err != nil {
 			t.Fatal(err)
 		}
@@ -242,20 +237,20 @@ func TestHostileClient_HangingUpAtEveryByteCostsNobody(t *testing.T) {
 		}
 		w.Conn().Close()
 	}
-	c := in.connect(t, "hanging_up")
-	if got := ask(t, c, "select count(*) from t"); got != "0" {
+	c := in.Connect(t, "hanging_up")
+	if got := rig.Ask(t, c, "select count(*) from t"); got != "0" {
 		t.Errorf("%s rows were committed by clients that never did", got)
 	}
-	d := direct(t, pg, "hanging_up")
-	await(t, "all transactions to be gone", func() bool {
-		return ask(t, d, "select count(*) from pg_stat_activity where datname = 'hanging_up' and state like 'idle in%'") == "0"
+	d := rig.Direct(t, pg, "hanging_up")
+	rig.Await(t, "all transactions to be gone", func() bool {
+		return rig.Ask(t, d, "select count(*) from pg_stat_activity where datname = 'hanging_up' and state like 'idle in%'") == "0"
 	})
 }
 
 // A client that asks on and on and never reads an answer is not read any more, and what passes through is not kept.
 func TestHostileClient_MemoryStaysBounded(t *testing.T) { // not parallel: it measures
 	f := newFence(t, proxytest.SharedPostgres(t).Addr(), nil)
-	defer f.keepBusy(t, fenceLogin, 1)()
+	defer keepBusy(t, f.Instance, fenceLogin, 1)()
 	const flood, bound = 48 << 20, 24 << 20
 	query, sync := proxytest.Query("select repeat('x', 10000)"), proxytest.Sync()
 	for name, c := range map[string]struct {
@@ -270,12 +265,12 @@ func TestHostileClient_MemoryStaysBounded(t *testing.T) { // not parallel: it me
 		"copy out of place":     {typed('d', 1<<29, ""), make([]byte, 1<<20), true},
 	} {
 		before, most := heap(), uint64(0)
-		w := f.dial(t, fenceLogin)
+		w := f.Dial(t, fenceLogin)
 		if err := w.Send(c.head); err != nil {
 			t.Fatal(err)
 		}
 		for sent := 0; sent < flood; most = max(most, heap()) {
-			limit := patience
+			limit := rig.Patience
 			if !c.passes {
 				limit = time.Second // nobody listens any more
 			}

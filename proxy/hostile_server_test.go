@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"overdrive/proxy/proxytest/rig"
+
 	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 )
@@ -88,7 +90,7 @@ func TestHostileServer_LiesReachOnlyWhoAsked(t *testing.T) {
 				return []proxytest.Step{proxytest.Expect('Q'), proxytest.Signal(asked), proxytest.Await(tell), proxytest.Send(c.lie), proxytest.Close()}
 			})
 			f := newFence(t, fake.Addr(), func(o *proxy.Options) { o.MaxMessage = 1 << 20 })
-			witness, victim := f.dial(t, fenceLogin), f.dial(t, fenceLogin)
+			witness, victim := f.Dial(t, fenceLogin), f.Dial(t, fenceLogin)
 			if err := victim.Send(proxytest.Query("select 'wrong'")); err != nil {
 				t.Fatal(err)
 			}
@@ -102,16 +104,16 @@ func TestHostileServer_LiesReachOnlyWhoAsked(t *testing.T) {
 					break
 				}
 				got = append(got, m.Type)
-				if m.Type == 'E' && !strings.HasSuffix(c.gets, "E") && fields(m)['C'] != "08006" {
-					t.Errorf("got %v, want SQLSTATE 08006", fields(m))
+				if m.Type == 'E' && !strings.HasSuffix(c.gets, "E") && rig.Fields(m)['C'] != "08006" {
+					t.Errorf("got %v, want SQLSTATE 08006", rig.Fields(m))
 				}
 			}
 			if s := string(got); s != c.gets && s != c.gets+"E" {
 				t.Errorf("victim got %q, want %q and perhaps an error", s, c.gets)
 			}
 			wantRight(t, "witness after", witness)
-			wantRight(t, "newcomer", f.dial(t, fenceLogin))
-			f.log.await(t, "session ended", "server connection lost", "db=postgres", "user=postgres", "error=", c.logged)
+			wantRight(t, "newcomer", f.Dial(t, fenceLogin))
+			f.log.Await(t, "session ended", "server connection lost", "db=postgres", "user=postgres", "error=", c.logged)
 		})
 	}
 }
@@ -147,12 +149,12 @@ func TestHostileServer_UnaskedMessagesReachNobody(t *testing.T) {
 				return append(steps, untilClosed, proxytest.Signal(dropped))
 			})
 			f := newFence(t, fake.Addr(), nil)
-			w := f.dial(t, fenceLogin)
+			w := f.Dial(t, fenceLogin)
 			wantRight(t, "first", w)
 			close(answered)
-			await(t, "what was said to be dealt with", func() bool { return isClosed(dropped) })
+			rig.Await(t, "what was said to be dealt with", func() bool { return isClosed(dropped) })
 			wantRight(t, "second", w)
-			wantRight(t, "newcomer", f.dial(t, fenceLogin))
+			wantRight(t, "newcomer", f.Dial(t, fenceLogin))
 		})
 	}
 }
@@ -181,14 +183,14 @@ func TestHostileServer_DyingAtEveryByteEndsOneSession(t *testing.T) {
 		return []proxytest.Step{proxytest.Expect('Q'), proxytest.DieAt(n, answer)}
 	})
 	f := newFence(t, fake.Addr(), nil)
-	idle := f.dial(t, fenceLogin)
+	idle := f.Dial(t, fenceLogin)
 	for n := range answer {
-		w := f.dial(t, fenceLogin)
+		w := f.Dial(t, fenceLogin)
 		if err := w.Send(proxytest.Query("select 'right'")); err != nil {
 			t.Fatal(err)
 		}
 		got, err := io.ReadAll(w.Conn())
-		if err != nil && !isReset(err) {
+		if err != nil && !rig.IsReset(err) {
 			t.Fatalf("dead at byte %d: %v", n, err)
 		}
 		same := 0
@@ -197,7 +199,7 @@ func TestHostileServer_DyingAtEveryByteEndsOneSession(t *testing.T) {
 		}
 		if rest := got[same:]; len(rest) > 0 {
 			m := proxytest.Message{Type: rest[0], Body: rest[min(5, len(rest)):]}
-			if m.Type != 'E' || fields(m)['C'] != "08006" || len(m.Bytes()) != len(rest) || !bytes.Equal(m.Bytes(), rest) {
+			if m.Type != 'E' || rig.Fields(m)['C'] != "08006" || len(m.Bytes()) != len(rest) || !bytes.Equal(m.Bytes(), rest) {
 				t.Errorf("dead at byte %d: got %q after %d bytes of the answer, want nothing or an error 08006", n, rest, same)
 			}
 		}
@@ -216,9 +218,9 @@ func TestHostileServer_SilenceHoldsNobodyElse(t *testing.T) {
 		}
 		return []proxytest.Step{proxytest.Expect('Q'), proxytest.Signal(asked), untilClosed}
 	})
-	var log captured
-	in := start(t, setup{upstream: fake.Addr(), database: "postgres", size: 1, options: log.capture})
-	victim, next := in.dial(t, fenceLogin), in.dial(t, fenceLogin)
+	var log rig.Captured
+	in := rig.Start(t, rig.Setup{Upstream: fake.Addr(), Database: "postgres", Size: 1, Options: log.Capture})
+	victim, next := in.Dial(t, fenceLogin), in.Dial(t, fenceLogin)
 	if err := victim.Send(proxytest.Query("select 'wrong'")); err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +231,7 @@ func TestHostileServer_SilenceHoldsNobodyElse(t *testing.T) {
 	if got := len(fake.Cancels()); got != 1 {
 		t.Errorf("the server got %d cancel requests, want 1", got)
 	}
-	log.await(t, "session ended", "client lost")
+	log.Await(t, "session ended", "client lost")
 }
 
 // A server that claims a login and then says nothing, or nonsense, is no server; its words reach the log and the client
@@ -247,14 +249,14 @@ func TestHostileServer_NonsenseAtLoginIsReportedToWhoWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := proxytest.StartFakeRaw(t, proxytest.ExpectStartup(), proxytest.Send(said), proxytest.Close())
-			var log captured
-			in := start(t, setup{upstream: fake.Addr(), database: "postgres", size: 1, wait: 500 * time.Millisecond, options: log.capture})
-			_, err := in.login(t)
-			if code := state(err); len(code) != 5 {
+			var log rig.Captured
+			in := rig.Start(t, rig.Setup{Upstream: fake.Addr(), Database: "postgres", Size: 1, Wait: 500 * time.Millisecond, Options: log.Capture})
+			_, err := login(t, in)
+			if code := rig.State(err); len(code) != 5 {
 				t.Errorf("got %v, want an error with an SQLSTATE", err)
 			}
-			log.await(t, "upstream login failed", "db=postgres", "error=")
-			log.await(t, "session ended", "no server connection")
+			log.Await(t, "upstream login failed", "db=postgres", "error=")
+			log.Await(t, "session ended", "no server connection")
 		})
 	}
 }

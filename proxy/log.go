@@ -5,28 +5,25 @@ import (
 	"io"
 	"log/slog"
 
-	"overdrive/proxy/loop"
+	"overdrive/proxy/postgres/session"
 )
 
-// SessionID numbers the sessions of a process in the log.
-type SessionID uint64
-
 // logEnd writes the line that says who left, and why.
-func (s *Server) logEnd(c *session, why reason, err error) {
+func (s *Server) logEnd(c *client, why session.Reason, err error) {
 	level := slog.LevelInfo
 	switch why {
-	case reasonClientClosed:
+	case session.ReasonClientClosed:
 		level = slog.LevelDebug
-	case reasonServerLost, reasonNoServer, reasonClientProtocol:
+	case session.ReasonServerLost, session.ReasonNoServer, session.ReasonClientProtocol:
 		level = slog.LevelWarn
-	case reasonPanic:
+	case session.ReasonPanic:
 		level = slog.LevelError
 	}
 	if !s.log.Enabled(s.context, level) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.Uint64("session", uint64(c.id)), slog.String("db", c.origin.database), slog.String("user", c.user),
+		slog.Uint64("session", uint64(c.ID())), slog.String("db", c.origin.Database), slog.String("user", c.User()),
 		slog.String("reason", why.String()),
 	}
 	if err != nil {
@@ -44,13 +41,4 @@ func (s *Server) logRefusal(a *admission, err error) {
 	}
 	s.log.Log(s.context, level, "client refused", "client", a.nc.RemoteAddr().String(), "db", a.startup.Get("database"),
 		"user", a.startup.Get("user"), "error", err)
-}
-
-// endReason tells a fault of ours from one of the socket.
-func endReason(err error) reason {
-	var p *loop.PanicError
-	if errors.As(err, &p) {
-		return reasonPanic
-	}
-	return reasonClientLost
 }

@@ -2,67 +2,69 @@ package proxy
 
 import (
 	"context"
-	"fmt"
+	"sync"
 
 	"overdrive/pool"
 	"overdrive/proxy/loop"
-	"overdrive/proxy/pgauth"
-	"overdrive/proxy/upstream"
-	"overdrive/querycache/classify"
+	"overdrive/proxy/postgres/pgauth"
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/postgres/session"
+	"overdrive/proxy/postgres/upstream"
+	"overdrive/querycache"
 )
 
 // newOrigin makes the pool and the view of the cache for one identity at one upstream. Call it with mu held.
 func (s *Server) newOrigin(db *Database, user string) (*origin, error) {
 	o := &origin{
-		id: s.ids.Add(1), database: db.Name, user: user, mode: db.Mode,
-		maxMessage: s.options.MaxMessage, interner: &s.interner, statements: newStatementTable(),
-		tallies: s.talliesOf(cacheName(db.Target)), dialer: &upstream.Dialer{Target: db.Target, Wrap: loop.Wrap},
-		kick: make(chan struct{}, 1), maxRefreshing: maxRefreshing(db.Pool.Size),
+		server: s, dialer: &upstream.Dialer{Target: db.Target, Wrap: loop.Wrap},
+		kick: make(chan struct{}, 1), back: make(chan struct{}, 1), upstream: s.upstreamOf(db.Target),
 	}
-	o.usual = &lens{classifier: classify.New(o.tallies)}
-	o.keeper = &catalogKeeper{server: s, origin: o, turn: make(chan struct{}, 1)}
+	o.maxRefreshing = maxRefreshing(db.Pool.Size)
+	o.keeper = &catalogKeeper{server: s, origin: o, turn: make(chan struct{}, 1), slot: newSlot(), trust: trust{limit: trustUnder(db.Cache)}}
+	o.keeper.grace.most = catalogPatience
+	if db.Pool.WaitTimeout > 0 { // a client must be left some time to be served in
+		o.keeper.grace.most = min(catalogPatience, db.Pool.WaitTimeout/2)
+	}
+	o.keeper.grace.begin()
 	credential, err := s.credentialFor(db, user)
 	if err != nil {
 		return nil, err
 	}
 	o.credential = credential
-	o.dropped, o.ddl = dropped, s.catalogChanged
-	o.pool = pool.New(pool.Options[*serverConn]{
+	o.pool = pool.New(pool.Options[*pooledConn]{
 		Name:   db.Name + "/" + user,
 		Limits: db.Pool,
-		Dial: func(ctx context.Context, home int) (*serverConn, error) {
+		Dial: func(ctx context.Context, home int) (*pooledConn, error) {
 			c, err := o.open(ctx, s.workers, home)
-			if err != nil {
-				s.log.Warn("upstream login failed", "db", o.database, "user", o.user, "error", err)
+			switch {
+			case err == nil:
+				s.followOnce(o)
+				o.mayBeBack()
+			case ctx.Err() == nil: // else the pool is closing
+				s.log.Warn("upstream login failed", "db", o.Database, "user", o.User, "error", err)
 			}
 			return c, err
 		},
-		Opened:    func(l *pool.Lease[*serverConn]) { l.Conn.lease.Store(l) },
+		Opened:    func(l *pool.Lease[*pooledConn]) { l.Conn.lease.Store(l) },
 		Close:     closeServer,
 		Permanent: upstream.Permanent,
 	})
+	var cache *querycache.Database
 	if db.Cache != nil && db.Cache.Enabled && s.options.Cache != nil {
-		o.cache = s.options.Cache.Database(cacheName(db.Target), *db.Cache)
-		s.tasks.Go(func() { s.followCatalog(o) })
+		cache = s.options.Cache.Database(o.upstream.name, *db.Cache)
 	}
+	o.Begin(session.IdentityOptions{
+		ID: s.ids.Add(1), Database: db.Name, User: user, Mode: db.Mode, MaxMessage: s.options.MaxMessage, MaxPrepared: s.options.MaxPrepared,
+		Interner: &s.interner, Tallies: o.upstream.tallies, Cache: cache, Watch: o,
+	})
+	o.keeper.slot.pool = o.pool
+	o.context, o.giveUp = context.WithCancel(s.context)
+	o.follow = sync.OnceFunc(func() { s.tasks.Go(func() { s.followCatalog(o) }) })
 	return o, nil
 }
 
-// talliesOf returns what was seen of the texts for one upstream database. Call it with mu held.
-func (s *Server) talliesOf(cacheName string) *classify.Tallies {
-	t := s.tallies[cacheName]
-	if t == nil {
-		t = classify.NewTallies()
-		s.tallies[cacheName] = t
-	}
-	return t
-}
-
-// cacheName names an upstream database: two names for it in the configuration share one cache, so that a write
-// through either is seen by both.
-func cacheName(t upstream.Target) string {
-	return fmt.Sprintf("%s:%d/%s", t.Host, t.Port, t.Database)
-}
+// maxRefreshing returns how many refreshes of an origin may be under way: they take servers that clients wait for.
+func maxRefreshing(poolSize int) int64 { return int64(max(1, poolSize/2)) }
 
 // credentialFor finds the password for the server: that of the target's user, or the client's own if it is known in plain.
 func (s *Server) credentialFor(db *Database, user string) (*pgauth.Credential, error) {
@@ -72,7 +74,7 @@ func (s *Server) credentialFor(db *Database, user string) (*pgauth.Credential, e
 		}
 		credential, err := db.Target.Credential()
 		if err != nil {
-			return nil, refuse(codeInternal, "%v", err)
+			return nil, refuse(pgwire.CodeInternal, "%v", err)
 		}
 		return credential, nil
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"overdrive/proxy/proxytest/rig"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -14,8 +16,8 @@ import (
 // Every way in which pgx runs statements works over servers that change from one transaction to the next.
 func TestPrepared_EveryModeOfPgxWorksOverSharedServers(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "pgx_modes", "create table item(id int primary key, name text, at timestamptz default now()); insert into item select i, 'item ' || i from generate_series(1, 100) i")
-	in := start(t, setup{upstream: pg.Addr(), database: "pgx_modes", size: 2})
+	pg := rig.NewDatabase(t, "pgx_modes", "create table item(id int primary key, name text, at timestamptz default now()); insert into item select i, 'item ' || i from generate_series(1, 100) i")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "pgx_modes", Size: 2})
 	modes := []pgx.QueryExecMode{
 		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec,
 		pgx.QueryExecModeSimpleProtocol,
@@ -23,7 +25,7 @@ func TestPrepared_EveryModeOfPgxWorksOverSharedServers(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 10 {
 		mode := modes[i%len(modes)]
-		c := in.connectPgx(t, "pgx_modes", mode)
+		c := in.ConnectPgx(t, "pgx_modes", mode)
 		random := rand.New(rand.NewPCG(3, uint64(i)))
 		all.Go(func() {
 			for range 40 {
@@ -69,7 +71,7 @@ func useItems(t *testing.T, c *pgx.Conn, id int) error {
 		return err
 	}
 	_, err = c.Exec(ctx, "select 1/0")
-	if state(err) != "22012" {
+	if rig.State(err) != "22012" {
 		return fmt.Errorf("got %w, want 22012", err)
 	}
 	return nil
@@ -79,9 +81,9 @@ func useItems(t *testing.T, c *pgx.Conn, id int) error {
 func TestPrepared_MoreStatementsThanAServerKeeps(t *testing.T) {
 	t.Parallel()
 	const statements = 300
-	pg := newDatabase(t, "many_statements", "")
-	in := start(t, setup{upstream: pg.Addr(), database: "many_statements", size: 2})
-	clients := []*pgx.Conn{in.connectPgx(t, "many_statements", pgx.QueryExecModeExec), in.connectPgx(t, "many_statements", pgx.QueryExecModeExec)}
+	pg := rig.NewDatabase(t, "many_statements", "")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "many_statements", Size: 2})
+	clients := []*pgx.Conn{in.ConnectPgx(t, "many_statements", pgx.QueryExecModeExec), in.ConnectPgx(t, "many_statements", pgx.QueryExecModeExec)}
 	name := func(i int) string { return fmt.Sprintf("s%d", i) }
 	for _, c := range clients {
 		for i := range statements {
@@ -94,12 +96,12 @@ func TestPrepared_MoreStatementsThanAServerKeeps(t *testing.T) {
 	for range 600 {
 		i, c := random.IntN(statements), clients[random.IntN(2)]
 		r := c.PgConn().ExecPrepared(t.Context(), name(i), [][]byte{[]byte("1000")}, nil, nil).Read()
-		if got := rowsOf(r); r.Err != nil || len(got) != 1 || got[0] != fmt.Sprint(1000+i) {
+		if got := rig.RowsOf(r); r.Err != nil || len(got) != 1 || got[0] != fmt.Sprint(1000+i) {
 			t.Fatalf("statement %d: got %q, %v", i, got, r.Err)
 		}
 	}
 	for range 4 {
-		if got := ask(t, clients[0].PgConn(), "select count(*) <= 200 from pg_prepared_statements"); got != "t" {
+		if got := rig.Ask(t, clients[0].PgConn(), "select count(*) <= 200 from pg_prepared_statements"); got != "t" {
 			t.Error("a server keeps more than 200 statements")
 		}
 	}
@@ -110,15 +112,15 @@ func TestPrepared_MoreStatementsThanAServerKeeps(t *testing.T) {
 // server it gets.
 func TestPrepared_ChangedColumnsAreRecoveredFrom(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "changed_columns", "create table wide(a int); insert into wide values (1)")
-	in := start(t, setup{upstream: pg.Addr(), database: "changed_columns", size: 2})
+	pg := rig.NewDatabase(t, "changed_columns", "create table wide(a int); insert into wide values (1)")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "changed_columns", Size: 2})
 	clients := make([]*pgx.Conn, 4)
 	for i := range clients {
-		clients[i] = in.connectPgx(t, "changed_columns", pgx.QueryExecModeCacheStatement)
+		clients[i] = in.ConnectPgx(t, "changed_columns", pgx.QueryExecModeCacheStatement)
 	}
 	for columns := 1; columns <= 3; columns++ {
 		if columns > 1 {
-			ask(t, clients[0].PgConn(), fmt.Sprintf("alter table wide add column c%d int default 5", columns))
+			rig.Ask(t, clients[0].PgConn(), fmt.Sprintf("alter table wide add column c%d int default 5", columns))
 		}
 		for i, c := range clients {
 			failed := 0
@@ -133,7 +135,7 @@ func TestPrepared_ChangedColumnsAreRecoveredFrom(t *testing.T) {
 					n = len(values)
 				}
 				switch err := rows.Err(); {
-				case (state(err) == "0A000" || state(err) == "26000") && failed < 2: // one for each server
+				case (rig.State(err) == "0A000" || rig.State(err) == "26000") && failed < 2: // one for each server
 					failed++
 				case err != nil:
 					t.Fatalf("client %d, %d columns: %v", i, columns, err)
@@ -150,9 +152,9 @@ func TestPrepared_ChangedColumnsAreRecoveredFrom(t *testing.T) {
 // Names belong to the client: the same name means different statements to different clients, and none to others.
 func TestPrepared_NamesArePrivate(t *testing.T) {
 	t.Parallel()
-	pg := newDatabase(t, "private_names", "")
-	in := start(t, setup{upstream: pg.Addr(), database: "private_names", size: 1})
-	a, b, c := in.connect(t, "private_names"), in.connect(t, "private_names"), in.connect(t, "private_names")
+	pg := rig.NewDatabase(t, "private_names", "")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "private_names", Size: 1})
+	a, b, c := in.Connect(t, "private_names"), in.Connect(t, "private_names"), in.Connect(t, "private_names")
 	if _, err := a.Prepare(t.Context(), "s", "select 'a' || $1::text", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -162,14 +164,14 @@ func TestPrepared_NamesArePrivate(t *testing.T) {
 	for range 3 {
 		for want, conn := range map[string]*pgconn.PgConn{"a1": a, "b1": b} {
 			r := conn.ExecPrepared(t.Context(), "s", [][]byte{[]byte("1")}, nil, nil).Read()
-			if got := strings.Join(rowsOf(r), ""); r.Err != nil || got != want {
+			if got := strings.Join(rig.RowsOf(r), ""); r.Err != nil || got != want {
 				t.Errorf("got %q, %v, want %q", got, r.Err, want)
 			}
 		}
-		wantState(t, c.ExecPrepared(t.Context(), "s", [][]byte{[]byte("1")}, nil, nil).Read().Err, "26000")
+		rig.WantState(t, c.ExecPrepared(t.Context(), "s", [][]byte{[]byte("1")}, nil, nil).Read().Err, "26000")
 	}
 	for serial := range 5 { // the names that the proxy gives are out of reach
 		r := c.ExecPrepared(t.Context(), fmt.Sprintf("_overdrive_%x", serial), [][]byte{[]byte("1")}, nil, nil).Read()
-		wantState(t, r.Err, "26000")
+		rig.WantState(t, r.Err, "26000")
 	}
 }

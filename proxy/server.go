@@ -14,10 +14,11 @@ import (
 
 	"overdrive/pool"
 	"overdrive/proxy/loop"
-	"overdrive/proxy/pgauth"
-	"overdrive/proxy/upstream"
+	"overdrive/proxy/postgres/pgauth"
+	"overdrive/proxy/postgres/session"
+	"overdrive/proxy/postgres/settings"
+	"overdrive/proxy/postgres/upstream"
 	"overdrive/querycache"
-	"overdrive/querycache/classify"
 )
 
 // Options make a Server. Databases and Users are required; the zero values of the others are usable.
@@ -33,8 +34,11 @@ type Options struct {
 	TLSMode      TLSMode
 	MaxClients   int           // 0: no limit
 	MaxMessage   int           // bytes of one message; 0: 1 GiB
+	MaxPrepared  int           // bytes that the prepared statements of one client may keep; 0: 64 MiB
 	LoginTimeout time.Duration // 0: one minute
-	Cache        *querycache.Cache
+	// MaxLoginsPerAddress bounds the connections of one address that are not logged in yet; 0: no limit.
+	MaxLoginsPerAddress int
+	Cache               *querycache.Cache
 	// Console serves clients of the databases overdrive and pgbouncer; nil: there are no such databases.
 	Console Console
 }
@@ -46,7 +50,7 @@ type Database struct {
 	// Users may log in besides the target's own user. Without a user in the target, everybody who is known may, and
 	// is its own server user.
 	Users []string
-	Mode  PoolMode
+	Mode  session.PoolMode
 	Pool  pool.Limits
 	// Cache is the policy for this database; nil: nothing is cached.
 	Cache *querycache.Policy
@@ -54,29 +58,53 @@ type Database struct {
 
 // A Server serves clients on any number of listeners. It is made by New, and must be stopped by Shutdown.
 type Server struct {
-	options       Options
-	log           *slog.Logger
-	context       context.Context // ends when the server has stopped
-	stop          context.CancelFunc
-	workers       []*worker
-	databases     map[string]*Database
-	authenticator *pgauth.Authenticator
-	registry      registry
-	interner      interner
-	loops         sync.WaitGroup
-	tasks         sync.WaitGroup // everything else that runs
-	inUse         atomic.Int32   // workers that clients are given to
-	arrival       chan struct{}  // tells spreadSessions of a new client
-	clients       atomic.Int64   // who count against MaxClients: all that are in or on their way in
-	ids           atomic.Uint64
-	stopping      atomic.Bool
-	judges        chan struct{} // holds one token for each text that is being judged
-	quiet         chan struct{} // closed when the last client has gone, once stopping
+	options   Options
+	log       *slog.Logger
+	databases map[string]*Database
+	registry  registry
+	interner  settings.Interner
+	judges    *judges
+	ids       atomic.Uint64 // of sessions and identities, the last one given out
+	door
+	crew
+	life
 
-	mu        sync.Mutex // guards the fields below
+	mu sync.Mutex // guards the fields below
+	directory
+}
+
+// A door is what a client passes on its way in.
+type door struct {
+	authenticator *pgauth.Authenticator
+	gate          *gate         // those on their way
+	logins        chan struct{} // holds one token for each proof that is being checked
+	farewells     chan struct{} // holds one token for each client that is being turned away with words
+	clients       atomic.Int64  // who are logged in, and count against MaxClients
+}
+
+// A crew is the event loops, and how many of them are used.
+type crew struct {
+	workers []*worker
+	inUse   atomic.Int32  // workers that clients are given to
+	arrival chan struct{} // tells spreadSessions of a new client
+}
+
+// A life is how a server ends, and what it waits for then.
+type life struct {
+	context  context.Context // ends when the server has stopped
+	stop     context.CancelFunc
+	stopping atomic.Bool
+	quiet    chan struct{}  // closed when the last client has gone, once stopping
+	loops    sync.WaitGroup // event loops that run
+	tasks    sync.WaitGroup // everything else that runs
+}
+
+// A directory is what there is by name. Server.mu guards it.
+type directory struct {
 	origins   map[originKey]*origin
-	tallies   map[string]*classify.Tallies // by cacheName
+	upstreams map[string]*upstreamDatabase // by name
 	listeners map[net.Listener]struct{}
+	noRoom    map[string]time.Time // by database: when it was last looked in vain for a user who can be given up
 }
 
 type originKey struct{ database, user string }
@@ -98,14 +126,24 @@ func New(o Options) (*Server, error) {
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = DefaultMaxMessage
 	}
+	if o.MaxPrepared <= 0 {
+		o.MaxPrepared = session.DefaultMaxPrepared
+	}
 	if o.LoginTimeout <= 0 {
 		o.LoginTimeout = DefaultLoginTimeout
 	}
 	s := &Server{
-		options: o, log: o.Logger, authenticator: pgauth.NewAuthenticator(pgauth.Options{}),
-		databases: make(map[string]*Database), origins: make(map[originKey]*origin), tallies: make(map[string]*classify.Tallies),
-		listeners: make(map[net.Listener]struct{}), quiet: make(chan struct{}),
-		arrival: make(chan struct{}, 1), judges: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		options: o, log: o.Logger, databases: make(map[string]*Database), judges: newJudges(runtime.GOMAXPROCS(0)),
+		door: door{
+			authenticator: pgauth.NewAuthenticator(pgauth.Options{}), gate: newGate(o.MaxClients, o.MaxLoginsPerAddress),
+			logins: make(chan struct{}, runtime.GOMAXPROCS(0)), farewells: make(chan struct{}, maxFarewells),
+		},
+		crew: crew{arrival: make(chan struct{}, 1)},
+		life: life{quiet: make(chan struct{})},
+		directory: directory{
+			origins: make(map[originKey]*origin), upstreams: make(map[string]*upstreamDatabase),
+			listeners: make(map[net.Listener]struct{}), noRoom: make(map[string]time.Time),
+		},
 	}
 	for _, db := range o.Databases {
 		s.databases[db.Name] = &db
@@ -118,20 +156,25 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	s.tasks.Go(s.spreadSessions)
+	s.tasks.Go(s.lookForUnused)
 	return s, nil
 }
 
+// vanishedLimit is how long a client or a server may acknowledge nothing of what was sent to it. It is what the defaults of the
+// probes on a connection at rest add up to.
+const vanishedLimit = 30 * time.Second
+
 func (s *Server) startWorker(i int) error {
-	l, err := loop.New(loop.Options{Panicked: func(p *loop.PanicError) {
+	l, err := loop.New(loop.Options{Vanished: vanishedLimit, Panicked: func(p *loop.PanicError) {
 		s.log.Error("contained a panic", "value", fmt.Sprint(p.Value), "stack", string(p.Stack))
 	}})
 	if err != nil {
 		return err
 	}
-	w := &worker{index: i, loop: l}
-	w.broker = &loopBroker{server: s, worker: w}
-	w.post = func(f func()) { l.Post(f) }
-	w.alarm = func(d time.Duration, f func()) stopper { return l.AfterFunc(d, f) }
+	w := &worker{index: i, server: s, loop: l}
+	w.post = l.Post
+	w.SetClock(l.Now)
+	w.alarm = func(d time.Duration, f func()) session.Timer { return l.AfterFunc(d, f) }
 	s.workers = append(s.workers, w)
 	s.loops.Go(func() {
 		if err := l.Run(); err != nil && !errors.Is(err, loop.ErrClosed) {
@@ -156,67 +199,18 @@ func (s *Server) Prepare(secrets map[string]pgauth.Secret) {
 	})
 }
 
-// ErrServerClosed is what Serve returns after Shutdown.
-var ErrServerClosed = errors.New("proxy: server closed")
-
-// Serve accepts clients from l until Shutdown, which closes l. It always returns an error.
-func (s *Server) Serve(l net.Listener) error {
-	s.mu.Lock()
-	s.listeners[l] = struct{}{}
-	s.mu.Unlock()
-	if s.stopping.Load() {
-		l.Close()
-	}
-	var pause time.Duration
-	for {
-		nc, err := l.Accept()
-		switch {
-		case s.stopping.Load():
-			if err == nil {
-				nc.Close()
-			}
-			return ErrServerClosed
-		case err == nil:
-			pause = 0
-			s.receive(nc)
-			continue
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("accept: %w", err)
-		}
-		// Out of descriptors or memory: others may leave, so wait and go on.
-		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-		s.log.Error("accept failed", "error", err, "retry_in", pause)
-		select {
-		case <-time.After(pause):
-		case <-s.context.Done():
-		}
-	}
-}
-
-// receive takes on a client that has just connected.
-func (s *Server) receive(nc net.Conn) {
-	count, limit := s.clients.Add(1), s.options.MaxClients
-	if limit > 0 && count > int64(limit) {
-		s.clients.Add(-1)
-		s.tasks.Go(func() { s.turnAway(nc, limit) })
-		return
-	}
-	s.tasks.Go(func() { s.admit(nc) })
-}
-
 // moveIn hands an authenticated client to an event loop, where its session begins.
-func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, own func(*session)) {
+func (s *Server) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry) {
 	w := s.place()
 	w.load.Add(1)
-	c := &session{id: SessionID(s.ids.Add(1)), origin: o, worker: w, user: user, rawStartup: raw, onlyReads: true}
-	own(c)
-	c.startupOwn = own
-	c.broker = w.broker
+	c := newClient(o, w.index)
+	c.Begin(c, session.ID(s.ids.Add(1)), &o.Identity, user, entry)
 	o.arrived.Add(1)
 	if o.sessions.Add(1) == 1 {
 		o.askCatalog()
+		o.mayBeBack()
 	}
-	s.registry.admit(c, w)
+	s.registry.admit(c)
 	select {
 	case s.arrival <- struct{}{}:
 	default:
@@ -225,52 +219,26 @@ func (s *Server) moveIn(nc net.Conn, o *origin, user string, raw []setting, own 
 		conn, err := w.loop.Adopt(nc, c)
 		if err != nil {
 			w.load.Add(-1)
+			c.GiveUp()
+			c.address.arrive(w) // whoever has something to say to it shall find that it is gone
 			s.forget(c)
 			s.log.Error("client could not be handed to its event loop", "error", err)
+			if outOfDescriptors(err) {
+				s.tasks.Go(func() { part(nc, errNoDescriptor) })
+			}
 			return
 		}
-		c.client = conn
 		w.sessions.add(c)
-		c.start()
+		c.address.arrive(w)
+		c.Start(conn, &w.Workspace)
 		if s.stopping.Load() {
-			c.drain()
+			c.Drain()
 		}
 	})
 	if !posted { // the server has stopped
 		s.forget(c)
 		nc.Close()
 	}
-}
-
-// originFor finds or makes the identity at the upstream under which a client works.
-func (s *Server) originFor(database, user string) (*origin, error) {
-	db, ok := s.databases[database]
-	if !ok {
-		return nil, refuse(codeInvalidCatalogName, "database %q does not exist", database)
-	}
-	if !db.admits(user) {
-		return nil, refuse(codeInvalidAuthorization, "user %q is not permitted to connect to database %q", user, database)
-	}
-	return s.originOf(db, user)
-}
-
-// originOf is originFor for whoever may act for user on the database.
-func (s *Server) originOf(db *Database, user string) (*origin, error) {
-	key := originKey{db.Name, user}
-	if db.Target.User != "" {
-		key.user = db.Target.User
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if o := s.origins[key]; o != nil {
-		return o, nil
-	}
-	o, err := s.newOrigin(db, key.user)
-	if err != nil {
-		return nil, err
-	}
-	s.origins[key] = o
-	return o, nil
 }
 
 // admits says whether a user who has proved to be one may use the database.

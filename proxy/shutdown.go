@@ -3,11 +3,8 @@ package proxy
 import (
 	"context"
 	"maps"
-	"net"
 	"slices"
 	"time"
-
-	"overdrive/proxy/pgwire"
 )
 
 // Shutdown stops the server: nobody new is let in, clients at rest are told to go, transactions that are open may finish
@@ -20,14 +17,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		l.Close()
 	}
 	s.mu.Unlock()
-	s.eachSession((*session).drain)
+	s.eachSession(func(c *client) { c.Drain() })
 	s.noteQuiet()
 	var err error
 	select {
 	case <-s.quiet:
 	case <-ctx.Done():
 		err = ctx.Err()
-		s.eachSession(func(c *session) { c.reject(reasonShutdown, codeAdminShutdown, errShutdown.Error()) })
+		s.eachSession(func(c *client) { c.ShutDown(errShutdown.Error()) })
 	}
 	s.endRefreshes()
 	s.closePools()
@@ -35,23 +32,24 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// eachSession has f called for every session that has a client on its loop.
-func (s *Server) eachSession(f func(*session)) {
-	s.eachOf(func(w *worker) *list { return &w.sessions }, f)
+// eachSession has f called for every session that has a client, on the loop where it lives.
+func (s *Server) eachSession(f func(*client)) {
+	for _, c := range s.registry.all() {
+		c.address.post(func() {
+			c.address.here().Begin()
+			f(c)
+		})
+	}
 }
 
-// endRefreshes cancels what is fetched for nobody but the cache.
+// endRefreshes cancels what is fetched for nobody but the cache. Sessions without a client never move.
 func (s *Server) endRefreshes() {
-	s.eachOf(func(w *worker) *list { return &w.refreshes }, func(c *session) { c.end(reasonShutdown, nil) })
-}
-
-func (s *Server) eachOf(those func(*worker) *list, f func(*session)) {
 	for _, w := range s.workers {
 		w.loop.Post(func() {
-			w.scratch.reset()
-			for c := those(w).first; c != nil; {
-				next := c.next // f may end the session
-				f(c)
+			w.Begin()
+			for c := w.refreshes.first; c != nil; {
+				next := c.next // it is taken out of the list
+				c.Stop()
 				c = next
 			}
 		})
@@ -59,7 +57,7 @@ func (s *Server) eachOf(those func(*worker) *list, f func(*session)) {
 }
 
 // poolsLimit bounds the wait for server connections to be closed politely.
-const poolsLimit = 5 * time.Second
+const poolsLimit = 3 * time.Second
 
 func (s *Server) closePools() {
 	s.mu.Lock()
@@ -90,7 +88,7 @@ func (s *Server) halt() {
 }
 
 // forget takes a session that is over off the books.
-func (s *Server) forget(c *session) {
+func (s *Server) forget(c *client) {
 	s.registry.forget(c)
 	s.clients.Add(-1)
 	c.origin.sessions.Add(-1)
@@ -109,26 +107,4 @@ func (s *Server) noteQuiet() {
 	default:
 		close(s.quiet)
 	}
-}
-
-// drain asks a session to end at the next moment at which its client loses nothing.
-func (s *session) drain() {
-	s.draining = true
-	s.settle()
-}
-
-// restful says whether the client has nothing under way.
-func (s *session) restful() bool {
-	return s.state == ready && !s.busy() && !s.midBatch && s.in.Len() == 0 && s.left == 0 && s.status() == pgwire.TxIdle
-}
-
-// turnAway tells a client that there are too many. A cancel request is carried out all the same.
-func (s *Server) turnAway(nc net.Conn, limit int) {
-	a := &admission{server: s, nc: nc}
-	_ = nc.SetDeadline(time.Now().Add(time.Second))
-	err := a.open()
-	if err == nil {
-		err = refuse(codeTooManyConnections, "sorry, too many clients already (limit %d)", limit)
-	}
-	a.end(err)
 }

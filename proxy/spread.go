@@ -118,10 +118,10 @@ func (s *Server) rebalance(inUse int) {
 }
 
 // shed moves sessions at rest to other loops until only keep are left.
-func (w *worker) shed(keep int64, to []*worker, share int64, move func(*session, *worker)) {
+func (w *worker) shed(keep int64, to []*worker, share int64, move func(*client, *worker)) {
 	for c := w.sessions.first; c != nil && w.load.Load() > keep; {
 		next := c.next
-		if c.restful() && c.srv == nil && !c.paused && !c.retrying {
+		if c.Movable() {
 			for _, t := range to {
 				if t != w && t.load.Load() < share {
 					move(c, t)
@@ -133,17 +133,19 @@ func (w *worker) shed(keep int64, to []*worker, share int64, move func(*session,
 	}
 }
 
-// move hands a session at rest to another loop. It must be called on the session's own.
-func (s *Server) move(c *session, to *worker) {
-	c.worker.remove(c)
+// move hands a movable session to another loop. It must be called on the session's own.
+func (s *Server) move(c *client, to *worker) {
+	from := c.address.here()
+	from.remove(c)
 	to.load.Add(1) // counted from now on, so that not too many are sent there
-	c.client.(*loop.Conn).Move(to.loop, func() {
-		c.worker, c.broker = to, to.broker
+	moved := c.address.move(c.Socket().(*loop.Conn), to, func() {
+		c.MoveTo(&to.Workspace)
 		c.waiter.Home = to.index
-		s.registry.moved(c, to)
 		to.sessions.add(c)
-		if s.stopping.Load() {
-			c.drain()
-		}
 	})
+	if !moved {
+		to.load.Add(-1)
+		from.load.Add(1)
+		from.sessions.add(c)
+	}
 }

@@ -4,11 +4,11 @@ import (
 	"slices"
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
-// Status says what became of a statement; here it is added to the words of package classify.
-type Status = classify.Status
+// Status says what became of a statement; here it is added to the words of package verdict.
+type Status = verdict.Status
 
 // What Ask says besides the statuses of verdicts.
 const (
@@ -18,20 +18,20 @@ const (
 	Disabled Status = "disabled"
 	Hinted   Status = "hint"    // the statement's own comment forbids it
 	Waiting  Status = "waiting" // for the answer to the same question of somebody else
-
-	// Coalesced is for callers to say: a Hit after Waiting.
-	Coalesced Status = "coalesced"
 )
 
 // Request is a statement that the cache is asked for. All of it is borrowed for the call.
 type Request struct {
 	Key     []byte // tells the answer from all others of the database
-	Verdict *classify.Verdict
+	Verdict *verdict.Statement
 	Text    []byte         // as sent, for rules
 	User    string         // the client's, for rules
 	Hint    *Hint          // of the text; may be nil
 	MaxAge  *time.Duration // of the session; outranks policy and rule. May be nil
 	Waited  int            // how often Ask has said Waiting for this statement before
+
+	// Room is where small answers are copied to: Ask appends to it, and Outcome.Answer is what it appended.
+	Room []byte
 }
 
 // maxWaits is how often a statement is made to wait. It is more than once because a write may overtake what was waited
@@ -49,8 +49,11 @@ type Waiter interface {
 type Outcome struct {
 	// Status is Hit, Stale, Miss, Disabled, Hinted, Unsettled, Waiting, or the verdict's own.
 	Status Status
-	// Answer is that of Hit and Stale. It may be kept for ever and must not be written to.
+	// Answer is that of Hit and Stale, copied to Request.Room; nil where Held is set.
 	Answer []byte
+	// Held is the answer of Hit and Stale if that is large. The caller must release it when nobody reads it any more: until then it
+	// counts against the memory of all, and afterwards other answers are written to the same place.
+	Held *Held
 	// Fill of a Miss: the caller must ask the server and end it; nil if the answer cannot be kept. Of Stale: nil but for one
 	// caller, who must ask the server besides serving the answer, and end it.
 	Fill *Fill
@@ -65,15 +68,15 @@ func (d *Database) Ask(r *Request, w Waiter) Outcome {
 	v := r.Verdict
 	p := d.policy.Load()
 	switch {
-	case v.Status != classify.Cacheable:
+	case v.Status != verdict.Cacheable:
 		return passedBy(v, v.Status)
 	case p.never:
 		return passedBy(v, Disabled)
 	}
 	hash, now := d.hash(r.Key), d.cache.now()
-	if answer := d.quick(r, p, hash, now); answer != nil {
+	if answer, held := d.quick(r, p, hash, now); answer != nil || held != nil {
 		countHit(v)
-		return Outcome{Status: Hit, Answer: answer}
+		return Outcome{Status: Hit, Answer: answer, Held: held}
 	}
 	l := look{d: d, r: *r, p: p, s: d.shard(hash), hash: hash, now: now}
 	for {
@@ -82,8 +85,12 @@ func (d *Database) Ask(r *Request, w Waiter) Outcome {
 			if p.DryRun {
 				return l.dryHit(status)
 			}
+			r.Room = l.r.Room
 			return l.hit(status)
-		case Miss, classify.Unsettled:
+		case Miss, verdict.Unsettled:
+			if l.crowded {
+				return l.missed(Miss)
+			}
 		default:
 			return passedBy(v, status)
 		}
@@ -94,28 +101,47 @@ func (d *Database) Ask(r *Request, w Waiter) Outcome {
 	}
 }
 
-// quick returns the answer of a plain hit, or nil where there is more to think about. It takes no step that find and judge
+// quick returns the answer of a plain hit, or none where there is more to think about. It takes no step that find and judge
 // would not take, and leaves out what makes no difference to such a hit; thereby it costs half.
-func (d *Database) quick(r *Request, p *policy, hash uint64, now time.Duration) []byte {
+func (d *Database) quick(r *Request, p *policy, hash uint64, now time.Duration) (answer []byte, held *Held) {
 	if p.asksUsers || p.DryRun || r.Hint != nil || r.MaxAge != nil {
-		return nil
+		return nil, nil
 	}
 	s := d.shard(hash)
-	var answer []byte
 	s.mu.Lock()
 	if slot := s.lookUp(hash, r.Key); slot != nil && slot.policy == p.version { // so it is not dry, and is not disabled
-		if now-slot.born <= p.terms[slot.rule+1].maxAge && d.check(slot.dependencies()) == unchanged {
-			slot.ask()
-			s.hits++
-			answer = slot.answer()
+		blob := s.blob(slot)
+		if now-slot.born <= p.terms[slot.rule+1].maxAge && d.check(slot.dependencies(blob)) == unchanged {
+			if answer, held = s.handOut(slot, blob, r); answer != nil || held != nil {
+				slot.ask()
+				s.hits++
+			}
 		}
 	}
 	s.mu.Unlock()
-	return answer
+	return answer, held
+}
+
+// handOut returns the answer in the slot: a small one copied to r.Room, a large one to be released. There is none if a large one
+// cannot be had because those who hold answers hold too much.
+func (s *shard) handOut(slot *slot, blob []byte, r *Request) (answer []byte, held *Held) {
+	if slot.large != 0 {
+		if held = s.large.at(slot.large); !held.hold() {
+			return nil, nil
+		}
+		return nil, held
+	}
+	from := slot.answer(blob)
+	if r.Room == nil {
+		r.Room = make([]byte, 0, len(from))
+	}
+	start := len(r.Room)
+	r.Room = append(r.Room, from...)
+	return r.Room[start:len(r.Room):len(r.Room)], nil
 }
 
 // countHit counts for its shape a statement that was answered.
-func countHit(v *classify.Verdict) {
+func countHit(v *verdict.Statement) {
 	if v.Tally != nil {
 		v.Tally.Calls.Add(1)
 		v.Tally.Hits.Add(1)
@@ -123,7 +149,7 @@ func countHit(v *classify.Verdict) {
 }
 
 // passedBy counts a statement that has no business with the cache.
-func passedBy(v *classify.Verdict, s Status) Outcome {
+func passedBy(v *verdict.Statement, s Status) Outcome {
 	v.Tally.PassBy()
 	return Outcome{Status: s}
 }
@@ -137,39 +163,93 @@ type look struct {
 	hash uint64
 
 	now    time.Duration
-	entry  entry // what find saw under the key, be it of use or not
+	entry  entry  // what was found under the key, be it of use or not
+	serial uint64 // of it; 0: nothing was found
 	choice choice
 	terms  terms
+
+	answer  []byte // of a hit
+	held    *Held  // of a hit, if it is large
+	crowded bool   // it would be a hit, but those who hold answers hold too much
 }
 
-// find looks for an entry and says how it stands, see judge. An entry that is dead is dropped.
+// find looks for an entry and says how it stands, see judge. An entry that is dead is dropped, and of one that is of use the answer
+// is taken.
 func (l *look) find() Status {
-	l.entry = entry{}
-	found := l.s.find(l.hash, l.r.Key, &l.entry)
-	fits := found && l.p.holds(l.entry.choice, &l.r, l.d.cache.seed)
+	l.peek()
+	fits := l.serial != 0 && l.p.holds(l.entry.choice, &l.r, l.d.cache.seed)
 	if fits {
 		l.choice = l.entry.choice
 	} else {
 		l.choice = l.p.choose(&l.r, l.d.cache.seed)
 	}
 	l.terms = l.p.termsOf(l.choice, &l.r)
-	status, dead := l.judge()
-	switch {
-	case dead:
-		if l.s.removeEntry(l.hash, &l.entry) {
-			l.d.forget(&l.entry)
-			l.d.stats.invalidations.Add(1)
-		}
-		l.entry = entry{}
-	case !fits && (status == Hit || status == Stale): // quick relies on an entry having the tags of its choice
-		l.s.rechoose(l.hash, &l.entry, l.choice)
+	status, dead := l.fetch(fits)
+	if dead.size > 0 {
+		l.d.forget(&dead)
+		l.d.stats.invalidations.Add(1)
 	}
 	return status
 }
 
-// judge says how the statement stands with the entry that was found: Hit, Stale, Miss, Unsettled, or Disabled or Hinted
-// if it is not to be answered from the cache. It changes nothing. Dead is an entry that a write has overtaken.
-func (l *look) judge() (status Status, dead bool) {
+// peek notes what is known of the entry of the key.
+func (l *look) peek() {
+	l.entry, l.serial, l.crowded = entry{}, 0, false
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if slot := l.s.lookUp(l.hash, l.r.Key); slot != nil {
+		slot.ask()
+		l.entry, l.serial = slot.entry, slot.serial
+	}
+}
+
+// fetch judges the entry that peek saw, if it is still there, and takes its answer if it is a hit. Fits says that the entry has the
+// choice that counts for it now.
+func (l *look) fetch(fits bool) (status Status, dead gone) {
+	s := l.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := s.idOf(l.hash, l.serial)
+	if id == 0 {
+		l.entry, l.serial = entry{}, 0
+		status, _ = l.judge(nil)
+		return status, gone{}
+	}
+	slot := s.log.at(id)
+	blob := s.blob(slot)
+	status, isDead := l.judge(blob)
+	switch {
+	case isDead:
+		dead = s.remove(id)
+		s.tidy()
+		l.entry, l.serial = entry{}, 0
+	case status != Hit && status != Stale:
+	default:
+		if !fits { // quick relies on an entry having the tags of its choice
+			slot.choice = l.choice
+		}
+		if !l.p.DryRun {
+			l.take(slot, blob)
+		}
+		if l.crowded {
+			status = Miss
+		}
+	}
+	return status, dead
+}
+
+// take has the answer handed out.
+func (l *look) take(slot *slot, blob []byte) {
+	l.answer, l.held = l.s.handOut(slot, blob, &l.r)
+	l.crowded = l.answer == nil && l.held == nil
+	if !l.crowded {
+		l.s.hits++
+	}
+}
+
+// judge says how the statement stands with the entry that was found, whose blob is given: Hit, Stale, Miss, Unsettled, or Disabled
+// or Hinted if it is not to be answered from the cache. It changes nothing. Dead is an entry that a write has overtaken.
+func (l *look) judge(blob []byte) (status Status, dead bool) {
 	hint := l.r.Hint
 	switch {
 	case hint != nil && hint.NoCache:
@@ -180,13 +260,13 @@ func (l *look) judge() (status Status, dead bool) {
 		return Hinted, false
 	case l.terms.window() <= 0:
 		return Disabled, false
-	case l.entry.blob == nil, hint != nil && hint.Refresh, l.entry.dry && !l.p.DryRun:
+	case l.serial == 0, hint != nil && hint.Refresh, l.entry.dry && !l.p.DryRun:
 		return Miss, false
 	}
-	deps := l.entry.dependencies()
+	deps := l.entry.dependencies(blob)
 	switch l.d.check(deps) {
 	case beingWritten:
-		return classify.Unsettled, false
+		return verdict.Unsettled, false
 	case changed:
 		if !l.d.cache.faults.ServeStaleInvalidated {
 			return Miss, true
@@ -218,8 +298,7 @@ func (l *look) hasTags(deps []byte) bool {
 
 // hit serves the entry. If it is stale the caller may be the one to refresh it.
 func (l *look) hit(status Status) Outcome {
-	o := Outcome{Status: status, Answer: l.entry.answer()}
-	l.s.countHit()
+	o := Outcome{Status: status, Answer: l.answer, Held: l.held}
 	countHit(l.r.Verdict)
 	if status == Stale {
 		l.d.stats.stale.Add(1)
@@ -268,7 +347,7 @@ func (l *look) miss(w Waiter) (o Outcome, again bool) {
 	}
 	f, settled := l.begin()
 	if !settled {
-		return l.missed(classify.Unsettled), false
+		return l.missed(verdict.Unsettled), false
 	}
 	if f != nil && !l.p.DryRun {
 		t, again := l.join(w, f)

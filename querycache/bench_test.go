@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
-func benchmarkEntry() (*Database, []byte, *classify.Verdict) {
+func benchmarkEntry() (*Database, []byte, *verdict.Statement) {
 	c := New(Options{})
 	d := c.Database("shop", defaultPolicy)
 	v := reading(1, 2)
@@ -26,10 +26,12 @@ func benchmarkEntry() (*Database, []byte, *classify.Verdict) {
 
 func BenchmarkAsk(b *testing.B) {
 	d, key, v := benchmarkEntry()
-	r := &Request{Key: key, Verdict: v}
+	r := &Request{Key: key, Verdict: v, Room: make([]byte, 0, 1<<10)}
+	room := r.Room
 	b.Run("hit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
+			r.Room = room
 			if o := d.Ask(r, nil); o.Answer == nil {
 				b.Fatal("miss")
 			}
@@ -37,7 +39,10 @@ func BenchmarkAsk(b *testing.B) {
 	})
 	b.Run("hit/parallel", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
+			r := &Request{Key: key, Verdict: v, Room: make([]byte, 0, 1<<10)}
+			room := r.Room
 			for pb.Next() {
+				r.Room = room
 				d.Ask(r, nil)
 			}
 		})
@@ -52,7 +57,7 @@ func BenchmarkAsk(b *testing.B) {
 }
 
 // manyEntries returns a database with n entries of a few hundred bytes.
-func manyEntries(n int) (*Database, *classify.Verdict) {
+func manyEntries(n int) (*Database, *verdict.Statement) {
 	d := New(Options{MaxBytes: 2 << 30}).Database("shop", Policy{Enabled: true, MaxAge: time.Hour})
 	v := reading(1, 2)
 	answer := make([]byte, 150)
@@ -74,10 +79,11 @@ func BenchmarkAsk_OfMany(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
 			var key []byte
-			r := Request{Verdict: v}
+			r := Request{Verdict: v, Room: make([]byte, 0, 1<<10)}
+			room := r.Room
 			for b.Loop() {
 				key = manyKey(key, rand.IntN(n))
-				r.Key = key
+				r.Key, r.Room = key, room
 				if o := d.Ask(&r, nil); o.Answer == nil {
 					b.Fatal("miss")
 				}
@@ -98,11 +104,12 @@ func BenchmarkAsk_Latency(b *testing.B) {
 			var cycles, spent int
 			wg.Go(func() { cycles, spent = churn(d, v, n, stop) })
 			var key []byte
-			r := Request{Verdict: v}
+			r := Request{Verdict: v, Room: make([]byte, 0, 1<<10)}
+			room := r.Room
 			var took []time.Duration
 			for b.Loop() {
 				key = manyKey(key, rand.IntN(n))
-				r.Key = key
+				r.Key, r.Room = key, room
 				start := time.Now()
 				o := d.Ask(&r, nil)
 				took = append(took, time.Since(start))
@@ -124,7 +131,7 @@ func BenchmarkAsk_Latency(b *testing.B) {
 
 // churn replaces entries and runs the garbage collector until told to stop. It returns how often that ran and for how
 // many nanoseconds.
-func churn(d *Database, v *classify.Verdict, n int, stop chan struct{}) (cycles, spent int) {
+func churn(d *Database, v *verdict.Statement, n int, stop chan struct{}) (cycles, spent int) {
 	answer := make([]byte, 150)
 	for {
 		for i := range 1000 {

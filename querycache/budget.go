@@ -63,7 +63,7 @@ func (d *Database) mayGive(to *Database) int64 {
 	return d.spare()
 }
 
-// sweepSlots is how many slots are looked at when room is needed.
+// sweepSlots is how many entries are looked at when room is needed.
 const sweepSlots = 8
 
 // sweep looks for dead entries at the next few places and reports whether it dropped any.
@@ -72,27 +72,33 @@ func (c *Cache) sweep(all []*Database) bool {
 	d := all[c.sweeper/numShards%uint(len(all))]
 	s := &d.shards[c.sweeper%numShards]
 	now := c.now()
-	var dead [sweepSlots]entry
-	n := 0
+	var dead [sweepSlots]gone
 	s.mu.Lock()
-	for range min(sweepSlots, len(s.index)) {
-		s.sweep++
-		if s.sweep > s.slots.end {
-			s.sweep = 1
-		}
-		slot := s.slots.at(s.sweep)
-		if slot.blob == nil || now-slot.born <= slot.keep && d.check(slot.dependencies()) != changed {
-			continue
-		}
-		dead[n] = s.remove(s.sweep)
-		n++
-		if len(s.index) == 0 {
-			break
-		}
-	}
+	n := s.reap(&dead, func(slot *slot) bool {
+		return now-slot.born > slot.keep || d.check(slot.dependencies(s.blob(slot))) == changed
+	})
 	s.mu.Unlock()
 	for i := range n {
 		d.forget(&dead[i])
 	}
 	return n > 0
+}
+
+// reap looks at the next few entries, takes out those that are dead, and returns how many these were.
+func (s *shard) reap(out *[sweepSlots]gone, isDead func(*slot) bool) (n int) {
+	var dead [sweepSlots]slotID
+	for range min(sweepSlots, s.index.n) {
+		id := s.log.next(&s.sweep)
+		if id != 0 && isDead(s.log.at(id)) {
+			dead[n] = id
+			n++
+		}
+	}
+	for i, id := range dead[:n] {
+		out[i] = s.remove(id)
+	}
+	if n > 0 {
+		s.tidy()
+	}
+	return n
 }

@@ -22,6 +22,8 @@ type Options struct {
 	SettlePeriod time.Duration
 	// Now is a monotonic clock, read as the time since some fixed moment; nil means the system's.
 	Now func() time.Duration
+	// Poison has memory overwritten when it becomes free, so that a test sees who reads there later.
+	Poison bool
 	// Faults makes the cache wrong, for tests of tests.
 	Faults Faults
 }
@@ -31,6 +33,7 @@ type Options struct {
 type Cache struct {
 	maxBytes     int64
 	maxFillBytes int64
+	maxHeldBytes int64
 	settlePeriod time.Duration
 	now          func() time.Duration
 	seed         maphash.Seed
@@ -38,6 +41,8 @@ type Cache struct {
 
 	used  atomic.Int64 // bytes reserved, see budget.go
 	fills atomic.Int64 // the part of used that fills take. Invariant: fills <= maxFillBytes, but for a moment
+	held  atomic.Int64 // the part of used that is in answers that somebody reads, kept or gone; see held.go
+	spans spans        // where entries are
 
 	evicting sync.Mutex // guards sweeper; makes evictions one after the other. No lock of a shard may be held when it is taken
 	sweeper  uint
@@ -63,6 +68,8 @@ func New(o Options) *Cache {
 		maxBytes: o.MaxBytes, maxFillBytes: o.MaxBytes / 2, settlePeriod: o.SettlePeriod, now: o.Now, faults: o.Faults,
 		seed: maphash.MakeSeed(), databases: map[string]*Database{},
 	}
+	c.maxHeldBytes = o.MaxBytes / 2
+	c.spans.limit, c.spans.poison = max(minSpareBytes, o.MaxBytes/spareShare), o.Poison
 	c.list.Store(new([]*Database))
 	return c
 }
@@ -101,5 +108,9 @@ func (c *Cache) Stats() Stats {
 	return sum
 }
 
-// UsedBytes returns the memory reserved for entries and fills in progress; it never exceeds Options.MaxBytes.
+// UsedBytes returns the memory reserved for entries, fills in progress, and answers that are gone but still read by somebody; it
+// never exceeds Options.MaxBytes.
 func (c *Cache) UsedBytes() int64 { return c.used.Load() }
+
+// HeldBytes returns the part of UsedBytes that is in large answers that somebody reads, kept or gone.
+func (c *Cache) HeldBytes() int64 { return c.held.Load() }

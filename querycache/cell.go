@@ -6,7 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // cell is the generation and the number of writers of one thing that answers depend on: a relation, a tag, a shape, or the
@@ -61,11 +61,11 @@ type cellTable struct {
 	chunks atomic.Pointer[[]*[cellsPerChunk]cell]
 
 	mu  sync.RWMutex // guards ids, and adding to chunks
-	ids map[classify.RelationID]cellID
+	ids map[verdict.RelationID]cellID
 }
 
 func (t *cellTable) init(seed maphash.Seed) {
-	t.seed, t.ids = seed, map[classify.RelationID]cellID{}
+	t.seed, t.ids = seed, map[verdict.RelationID]cellID{}
 	chunks := make([]*[cellsPerChunk]cell, firstRelation/cellsPerChunk)
 	for i := range chunks {
 		chunks[i] = new([cellsPerChunk]cell)
@@ -88,7 +88,7 @@ func (t *cellTable) query(fingerprint uint64) cellID {
 }
 
 // relations appends the cells of the relations to ids, making those that are missing.
-func (t *cellTable) relations(ids []cellID, relations []classify.RelationID) []cellID {
+func (t *cellTable) relations(ids []cellID, relations []verdict.RelationID) []cellID {
 	start := len(ids)
 	t.mu.RLock()
 	for _, r := range relations {

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // Database is the part of a Cache that belongs to one database. All methods may be called at any time from any goroutine.
@@ -16,16 +16,17 @@ type Database struct {
 	stats  counters
 	shards [numShards]shard
 
-	mu        sync.Mutex // guards the fields below
-	versions  uint32     // of the policy
-	abandoned []abandoned
+	mu        sync.Mutex   // guards the fields below
+	versions  uint32       // of the policy
+	abandoned []*Abandoned // the oldest first
+	joined    *Abandoned   // those beyond maxAbandoned; nil: none
 }
 
 func newDatabase(c *Cache, p Policy) *Database {
 	d := &Database{cache: c}
 	d.cells.init(c.seed)
 	for i := range d.shards {
-		d.shards[i].init()
+		d.shards[i].init(&c.spans)
 	}
 	d.SetPolicy(p)
 	return d
@@ -47,8 +48,13 @@ func (d *Database) check(deps []byte) standing {
 func (d *Database) Purge() {
 	d.cells.at(everything).bump() // first: a fill that commits now is stored dead
 	for i := range d.shards {
-		for _, e := range d.shards[i].drain() {
-			d.forget(&e)
+		all := d.shards[i].drain()
+		d.stats.entries.Add(-all.entries)
+		d.stats.dryEntries.Add(-all.dry)
+		d.stats.bytes.Add(-all.bytes)
+		d.cache.release(all.small)
+		for _, h := range all.held {
+			h.drop()
 		}
 	}
 }
@@ -62,7 +68,7 @@ func (d *Database) PurgeQuery(fingerprint uint64) { d.cells.at(d.cells.query(fin
 
 // Invalidate invalidates all that depends on the relations, for writes that have ended and are visible already. All go
 // together: at no moment is one of the relations fresh and another one as it was before.
-func (d *Database) Invalidate(relations ...classify.RelationID) {
+func (d *Database) Invalidate(relations ...verdict.RelationID) {
 	ids := d.cells.relations(nil, relations)
 	for _, id := range ids {
 		d.cells.at(id).enter()
@@ -72,18 +78,22 @@ func (d *Database) Invalidate(relations ...classify.RelationID) {
 	}
 }
 
-// count enters or, with sign -1, strikes off an entry in what is there now.
-func (d *Database) count(e *entry, sign int64) {
-	if e.dry {
+// count enters or, with sign -1, strikes off an entry of the size in what is there now.
+func (d *Database) count(size int64, dry bool, sign int64) {
+	if dry {
 		d.stats.dryEntries.Add(sign)
 	} else {
 		d.stats.entries.Add(sign)
 	}
-	d.stats.bytes.Add(sign * e.size())
+	d.stats.bytes.Add(sign * size)
 }
 
-// forget gives back the budget of an entry that was just taken out of its shard.
-func (d *Database) forget(e *entry) {
-	d.count(e, -1)
-	d.cache.release(e.size())
+// forget gives back the budget of an entry that was just taken out of its shard, or leaves that to those who still read it.
+func (d *Database) forget(g *gone) {
+	d.count(g.size, g.dry, -1)
+	if g.held != nil {
+		g.held.drop()
+	} else {
+		d.cache.release(g.size)
+	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 func TestDatabase_ServesWhatWasFilled(t *testing.T) {
@@ -17,7 +17,7 @@ func TestDatabase_ServesWhatWasFilled(t *testing.T) {
 	expect(t, "after", get(d, "k", v), "hit:rows")
 	expect(t, "other key", get(d, "kr", v), "miss")
 	expect(t, "other database", get(c.Database("blog", defaultPolicy), "k", v), "miss")
-	expect(t, "uncacheable verdict", get(d, "k", &classify.Verdict{Status: classify.Volatile}), "volatile")
+	expect(t, "uncacheable verdict", get(d, "k", &verdict.Statement{Status: verdict.Volatile}), "volatile")
 	fill(t, d, "empty", "", v)
 	expect(t, "answer of no bytes", get(d, "empty", v), "hit:")
 	if got := d.Stats(); got.Hits != 2 || got.Misses != 4 || got.Entries != 2 {
@@ -30,11 +30,10 @@ func TestDatabase_ComparesWholeKeysWhenHashesAreEqual(t *testing.T) {
 	d := c.Database("shop", defaultPolicy)
 	fill(t, d, "k", "rows", reading())
 	hash := d.hash([]byte("k"))
-	var e entry
-	if d.shard(hash).find(hash, []byte("x"), &e) {
+	if d.shard(hash).lookUp(hash, []byte("x")) != nil {
 		t.Error("found under another key of the same hash")
 	}
-	if !d.shard(hash).find(hash, []byte("k"), &e) {
+	if d.shard(hash).lookUp(hash, []byte("k")) == nil {
 		t.Error("not found")
 	}
 }

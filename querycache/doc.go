@@ -1,6 +1,6 @@
 // Package querycache keeps answers of a database, drops them when what they depend on changes, and never hands out one
 // that a write it knows of has overtaken. It sees keys and answers as opaque bytes. What an answer depends on
-// and what a statement writes comes from package classify.
+// and what a statement writes comes from package verdict.
 //
 //	Ask ─┬─▶ Hit       the answer
 //	     ├─▶ Stale     the answer, past its age; one caller is given a Fill to fetch a fresh one
@@ -78,15 +78,22 @@
 //
 // # Memory
 //
-// Each database has its entries in shards by the hash of their key, each with a lock. An entry is one blob of bytes and a slot
-// in a table; slots refer to each other by number. So a million entries are a million pointers to blobs without pointers,
-// and the garbage collector has no lists to walk.
+// Each database has its entries in shards by the hash of their key, each with a lock. An entry is a slot and one blob of bytes behind
+// it, in the log of the shard; slots refer to each other by number. All of this, the tables included, is memory of the system that the
+// garbage collector does not know: nothing in it holds a pointer, and it does not make the collector let the heap grow.
 //
-//	shard ─▶ index: hash ─▶ slot ─▶ blob: │ cell, word │ cell, word │ … │ key │ answer │
+//	shard ─▶ index: hash ─▶ slot │ cell, word │ cell, word │ … │ key │ answer │
 //	                          ▲
 //	          small, main ────┘   two queues of slots, see evict.go
 //
-// Keys, answers, fills in progress and an estimate of the overhead count against one budget for all databases. It is never
-// exceeded: room is reserved before memory is taken, by evicting from the database that is furthest above its floor. Fills
-// in progress may take half of the budget.
+// Entries of more than a few kilobytes have spans of pages of their own, see large.go and held.go. A small answer is copied while the
+// shard is locked, so that its entry can be moved or dropped at any moment. A large one is lent, and its pages are free for others only
+// when the entry is gone and everybody whom it was lent to has given it back. Memory that becomes free is overwritten in tests
+// (Options.Poison): whoever still reads it is found out.
+//
+// The budget is what the memory really is: pages of large answers, bytes of small ones with their part of the gaps in the log and
+// of the tables, fills in progress by their capacity, and answers that are gone but still lent. It is for all databases and is
+// never exceeded: room is reserved before memory is taken, by evicting from the database that is furthest above its floor. Fills
+// in progress may take half of it, and so may answers that are lent. Beyond the budget there are, of one part in 64, pages that are free and
+// ready for the next, and the part of each open region of a log that is not in use yet.
 package querycache

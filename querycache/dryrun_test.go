@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 func TestDryRun_CountsWhatWouldHaveHitAndServesNothing(t *testing.T) {
@@ -13,7 +13,7 @@ func TestDryRun_CountsWhatWouldHaveHitAndServesNothing(t *testing.T) {
 	p.DryRun, p.MaxResult = true, 1000
 	d := c.Database("shop", p)
 	v := reading(1)
-	v.Tally = new(classify.Tally)
+	v.Tally = new(verdict.Tally)
 	try := func(name string, hits int64, fills bool) {
 		t.Helper()
 		o := d.Ask(&Request{Key: []byte("k"), Verdict: v}, new(sleeper))

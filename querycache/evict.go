@@ -37,46 +37,58 @@ func (s *shard) queueOf(slot *slot) *queue {
 
 // push makes the slot the newest of its queue.
 func (s *shard) push(id slotID) {
-	slot := s.slots.at(id)
+	slot := s.log.at(id)
 	q := s.queueOf(slot)
 	slot.prev, slot.next = 0, q.newest
 	if q.newest != 0 {
-		s.slots.at(q.newest).prev = id
+		s.log.at(q.newest).prev = id
 	} else {
 		q.oldest = id
 	}
 	q.newest = id
-	q.bytes += slot.size()
+	q.bytes += s.size(slot)
 }
 
 // unlink takes the slot out of its queue.
 func (s *shard) unlink(id slotID) {
-	slot := s.slots.at(id)
+	slot := s.log.at(id)
 	q := s.queueOf(slot)
 	if slot.prev != 0 {
-		s.slots.at(slot.prev).next = slot.next
+		s.log.at(slot.prev).next = slot.next
 	} else {
 		q.newest = slot.next
 	}
 	if slot.next != 0 {
-		s.slots.at(slot.next).prev = slot.prev
+		s.log.at(slot.next).prev = slot.prev
 	} else {
 		q.oldest = slot.prev
 	}
-	q.bytes -= slot.size()
+	q.bytes -= s.size(slot)
 }
 
-// evict takes out the entry whose turn it is and returns it, unless it takes more than limit bytes or there is none. It
-// ends because every step takes something from a counter or from the small queue.
-func (s *shard) evict(limit int64) (entry, bool) {
-	for len(s.index) > 0 {
+// maxHeldSkips is how many entries that somebody is reading are passed over in one search.
+const maxHeldSkips = 8
+
+// evict takes out the entry whose turn it is and returns it, unless it takes more than limit bytes or there is none. What somebody
+// still reads is passed over as if it was asked for: without it nothing would be gained. It ends because every step takes
+// something from a counter or from the small queue.
+func (s *shard) evict(limit int64) (gone, bool) {
+	skips := 0
+	for s.index.n > 0 {
 		fromSmall := s.main.oldest == 0 || s.small.oldest != 0 && s.small.bytes*smallShare >= s.small.bytes+s.main.bytes
 		id := s.main.oldest
 		if fromSmall {
 			id = s.small.oldest
 		}
-		slot := s.slots.at(id)
+		slot := s.log.at(id)
 		switch {
+		case slot.large != 0 && s.large.at(slot.large).isHeld():
+			if skips++; skips > maxHeldSkips {
+				return gone{}, false
+			}
+			s.unlink(id)
+			slot.inMain = true
+			s.push(id)
 		case fromSmall && slot.asked > 0:
 			s.unlink(id)
 			slot.inMain, slot.asked = true, 0
@@ -85,46 +97,49 @@ func (s *shard) evict(limit int64) (entry, bool) {
 			s.unlink(id)
 			slot.asked--
 			s.push(id)
-		case slot.size() > limit:
-			return entry{}, false
+		case s.size(slot) > limit:
+			return gone{}, false
 		default:
 			if fromSmall {
-				s.ghost.remember(slot.hash, len(s.index))
+				s.ghost.remember(s.log.spans, slot.hash, s.index.n)
 			}
-			return s.remove(id), true
+			g := s.remove(id)
+			s.tidy()
+			return g, true
 		}
 	}
-	return entry{}, false
+	return gone{}, false
 }
 
 // ghosts remembers the hashes of entries that were evicted lately, one for each place: a later one takes the place of
 // an earlier.
-type ghosts []uint32
+type ghosts struct{ table }
 
 const minGhosts = 64
 
-// remember notes the hash. The table has a place for each of the n entries of the shard.
-func (g *ghosts) remember(hash uint64, n int) {
-	if len(*g) < n || len(*g) == 0 {
+// remember notes the hash. The table has a place for each of the n entries of the shard, and no more than eight times as many.
+func (g *ghosts) remember(a *spans, hash uint64, n int) {
+	if have := len(g.words); have < n || have > max(minGhosts, 8*n) || have == 0 {
 		size := minGhosts
 		for size < n {
 			size *= 2
 		}
-		*g = make(ghosts, size)
+		g.free(a)
+		g.table = newTable(a, size)
 	}
-	(*g)[g.place(hash)] = mark(hash)
+	g.words[g.place(hash)] = mark(hash)
 }
 
 // forget reports whether the hash is remembered, and forgets it.
-func (g ghosts) forget(hash uint64) bool {
-	if len(g) == 0 || g[g.place(hash)] != mark(hash) {
+func (g *ghosts) forget(hash uint64) bool {
+	if len(g.words) == 0 || g.words[g.place(hash)] != mark(hash) {
 		return false
 	}
-	g[g.place(hash)] = 0
+	g.words[g.place(hash)] = 0
 	return true
 }
 
-func (g ghosts) place(hash uint64) uint64 { return hash / numShards % uint64(len(g)) }
+func (g *ghosts) place(hash uint64) uint64 { return hash / numShards % uint64(len(g.words)) }
 
 // mark is the part of the hash that tells those of one place apart; never 0.
 func mark(hash uint64) uint32 { return uint32(hash>>32) | 1 }
@@ -149,10 +164,10 @@ func (d *Database) evict(limit int64) bool {
 
 func (d *Database) evictFrom(s *shard, limit int64) bool {
 	s.mu.Lock()
-	e, ok := s.evict(limit)
+	g, ok := s.evict(limit)
 	s.mu.Unlock()
 	if ok {
-		d.forget(&e)
+		d.forget(&g)
 		d.stats.evictions.Add(1)
 	}
 	return ok

@@ -146,21 +146,21 @@ func TestCache_AScanLeavesWhatIsAskedForAgain(t *testing.T) {
 
 func TestCache_WhatWasEvictedTooEarlyIsKeptLonger(t *testing.T) {
 	s := new(shard)
-	s.init()
-	e := entry{blob: make([]byte, 1)}
+	s.init(new(spans))
+	e := entry{}
 	for hash := range uint64(10) {
-		s.store(hash*numShards, 0, &e)
+		s.store(hash*numShards, 0, &e, make([]byte, 1), nil)
 	}
-	if _, ok := s.evict(anySize); !ok || s.index[0] != 0 {
+	if _, ok := s.evict(anySize); !ok || s.index.find(&s.log, 0) != 0 {
 		t.Fatal("the oldest is still there")
 	}
-	s.store(0, 0, &e)
-	if !s.slots.at(s.index[0]).inMain {
+	s.store(0, 0, &e, make([]byte, 1), nil)
+	if !s.log.at(s.index.find(&s.log, 0)).inMain {
 		t.Error("it came back and is taken for new")
 	}
 	s.evict(anySize)
-	s.store(99*numShards, 0, &e)
-	if s.slots.at(s.index[99*numShards]).inMain {
+	s.store(99*numShards, 0, &e, make([]byte, 1), nil)
+	if s.log.at(s.index.find(&s.log, 99*numShards)).inMain {
 		t.Error("another one is taken for it")
 	}
 }
@@ -244,42 +244,42 @@ func TestCache_DeadEntriesGoFirst(t *testing.T) {
 
 func TestShard_GivesTheMemoryOfItsTablesBackWhenItIsEmpty(t *testing.T) {
 	s := new(shard)
-	s.init()
-	e := entry{blob: make([]byte, 1)}
-	for hash := range uint64(10 * slotsPerChunk) {
-		s.store(hash, 0, &e)
+	s.init(new(spans))
+	e := entry{}
+	for hash := range uint64(1280) {
+		s.store(hash, 0, &e, make([]byte, 1), nil)
 	}
 	for {
 		if _, ok := s.evict(anySize); !ok {
 			break
 		}
 	}
-	if len(s.slots.chunks) != 0 || s.small.bytes != 0 || s.main.bytes != 0 {
-		t.Errorf("%d chunks, %d and %d bytes", len(s.slots.chunks), s.small.bytes, s.main.bytes)
+	if len(s.log.regions) != 0 || len(s.index.buckets.words) != 0 || s.small.bytes != 0 || s.main.bytes != 0 {
+		t.Errorf("%d regions, %d and %d bytes", len(s.log.regions), s.small.bytes, s.main.bytes)
 	}
 }
 
 func TestShard_EvictsInTheOrderOfItsQueues(t *testing.T) {
 	s := new(shard)
-	s.init()
+	s.init(new(spans))
 	for hash := uint64(1); hash <= 4; hash++ {
-		s.store(hash, 0, &entry{blob: make([]byte, 1)})
-		s.slots.at(s.index[hash]).ask()
+		s.store(hash, 0, &entry{}, make([]byte, 1), nil)
+		s.log.at(s.index.find(&s.log, hash)).ask()
 	}
-	s.store(3, 0, &entry{blob: make([]byte, 100)}) // in its place
+	s.store(3, 0, &entry{}, make([]byte, 100), nil) // in its place
 	order := ""
-	for len(s.index) > 0 {
+	for s.index.n > 0 {
 		if _, ok := s.evict(0); ok {
 			t.Fatal("evicted what is larger than the limit")
 		}
 		s.evict(anySize)
 		for hash := uint64(1); hash <= 4; hash++ {
-			if id := s.index[hash]; id == 0 && !strings.Contains(order, fmt.Sprint(hash)) {
+			if id := s.index.find(&s.log, hash); id == 0 && !strings.Contains(order, fmt.Sprint(hash)) {
 				order += fmt.Sprint(hash)
 			}
 		}
-		if id := s.index[2]; id != 0 && len(order) == 1 {
-			s.slots.at(id).ask()
+		if id := s.index.find(&s.log, 2); id != 0 && len(order) == 1 {
+			s.log.at(id).ask()
 		}
 	}
 	if order != "1342" {

@@ -1,6 +1,6 @@
 package querycache
 
-import "overdrive/querycache/classify"
+import "overdrive/querycache/verdict"
 
 // Fill collects one answer on its way from the server. It belongs to one goroutine. Whoever was given it must end it by
 // Commit, Abort or Spoil; all may be called more than once, the first counts. A nil *Fill is one that was ended.
@@ -11,11 +11,13 @@ import "overdrive/querycache/classify"
 //	             └──▶ ended
 type Fill struct {
 	database *Database // nil: ended
-	verdict  *classify.Verdict
+	verdict  *verdict.Statement
 	hash     uint64
-	entry          // as it will be stored; its blob grows
+	entry           // as it will be stored
+	blob     []byte // dependencies, key and answer so far, while they are small
+	large    largeFill
 	length   int64 // of the answer so far
-	reserved int64 // of the budget, for the blob
+	reserved int64 // of the budget, for both
 
 	// Guarded by the mu of its shard:
 	head     []byte // dependencies and key
@@ -64,11 +66,10 @@ func (l *look) begin() (f *Fill, settled bool) {
 	if !f.dry {
 		room += firstAnswerBytes
 	}
-	if !f.grow(room) {
+	if !f.makeRoom(room, len(deps)+len(l.r.Key)) {
 		return nil, true
 	}
-	f.blob = append(append(f.blob, deps...), l.r.Key...)
-	f.head = f.blob
+	f.begin(deps, l.r.Key)
 	return f, true
 }
 
@@ -94,16 +95,25 @@ func (f *Fill) Append(b []byte) bool {
 	if f.dry {
 		return true
 	}
-	if need := len(f.blob) + len(b); need > cap(f.blob) {
-		room := 2 * cap(f.blob)
-		if limit > 0 {
-			room = min(room, len(f.head)+int(limit))
-		}
-		if !f.grow(max(need, room)) {
+	if !f.large.open() {
+		need := len(f.blob) + len(b)
+		switch {
+		case need <= cap(f.blob):
+			f.blob = append(f.blob, b...)
+			return true
+		case need <= maxSmallBlob:
+			if !f.grow(min(max(need, 2*cap(f.blob)), maxSmallBlob)) {
+				return f.oversize()
+			}
+			f.blob = append(f.blob, b...)
+			return true
+		case !f.spill():
 			return f.oversize()
 		}
 	}
-	f.blob = append(f.blob, b...)
+	if !f.appendLarge(b) {
+		return f.oversize()
+	}
 	return true
 }
 
@@ -113,29 +123,63 @@ func (f *Fill) oversize() bool {
 	return false
 }
 
+// makeRoom gets memory for a new fill with head bytes of dependencies and key, and with a beginning of the answer room bytes.
+func (f *Fill) makeRoom(room, head int) bool {
+	if head > maxSmallBlob {
+		return f.openLarge(head)
+	}
+	return f.grow(min(room, maxSmallBlob))
+}
+
+// begin notes what the answer depends on, and its key.
+func (f *Fill) begin(deps, key []byte) {
+	if f.large.open() {
+		f.appendLarge(deps) // there is room
+		f.appendLarge(key)
+		f.head = f.large.spans[0].mem[:len(deps)+len(key)]
+		return
+	}
+	f.blob = append(append(f.blob, deps...), key...)
+	f.head = f.blob
+}
+
 // grow makes the capacity of the blob n bytes and reports whether there was room in the budget.
 func (f *Fill) grow(n int) bool {
-	c := f.database.cache
-	if c.fills.Add(int64(n)) > c.maxFillBytes || !c.reserve(f.database, int64(n)) {
-		c.fills.Add(-int64(n))
+	if !f.charge(n) {
 		return false
 	}
 	blob := make([]byte, len(f.blob), n)
 	copy(blob, f.blob)
 	f.blob = blob
+	f.moveHead(blob)
+	f.give(f.reserved - int64(n))
+	return true
+}
+
+// moveHead has others read dependencies and key at the front of b: the old memory is not to be kept by them, nor given back before.
+func (f *Fill) moveHead(b []byte) {
 	if f.head != nil {
 		s := f.database.shard(f.hash)
 		s.mu.Lock()
-		f.head = blob[:len(f.head)] // the old array is not to be kept by it
+		f.head = b[:len(f.head)]
 		s.mu.Unlock()
 	}
-	f.give(f.reserved)
-	f.reserved = int64(n)
+}
+
+// charge takes n bytes of the budget for the fill, and reports whether there was room.
+func (f *Fill) charge(n int) bool {
+	c := f.database.cache
+	if c.fills.Add(int64(n)) > c.maxFillBytes || !c.reserve(f.database, int64(n)) {
+		c.fills.Add(-int64(n))
+		return false
+	}
+	f.reserved += int64(n)
 	return true
 }
 
 // give gives n bytes back to the budget.
 func (f *Fill) give(n int64) {
+	f.reserved -= n
 	f.database.cache.fills.Add(-n)
 	f.database.cache.release(n)
 }
@@ -155,22 +199,42 @@ func (f *Fill) Commit() bool {
 		f.end(nil, false)
 		return false
 	}
-	if waste := cap(f.blob) - len(f.blob); waste > len(f.blob)/8 {
-		f.grow(len(f.blob)) // else it is kept with the waste, which is paid for
+	var k *kept
+	if p := d.policy.Load(); !p.never && p.DryRun == f.dry {
+		k = f.keep()
 	}
-	if p := d.policy.Load(); p.never || p.DryRun != f.dry || !d.cache.reserve(d, entryOverhead) {
-		f.end(nil, true)
-		return false
+	return f.end(k, k == nil)
+}
+
+// keep turns what the fill has reserved into what the entry takes, and returns nil if there is no room for that.
+func (f *Fill) keep() *kept {
+	c := f.database.cache
+	cost := smallCost(len(f.blob))
+	if f.large.open() {
+		cost = f.largeCost()
 	}
-	d.cache.fills.Add(-f.reserved)
+	if cost > f.reserved && !c.reserve(f.database, cost-f.reserved) {
+		return nil
+	}
+	c.fills.Add(-f.reserved)
+	c.release(max(0, f.reserved-cost))
 	f.reserved = 0 // the entry has it now
 	if t := f.verdict.Tally; t != nil {
 		t.Fills.Add(1)
-		t.FillTime.Add(int64(d.cache.now() - f.born))
+		t.FillTime.Add(int64(c.now() - f.born))
 		t.FillBytes.Add(f.length)
 	}
-	f.end(&f.entry, false)
-	return true
+	k := &kept{cost: cost}
+	if f.large.open() {
+		k.held = f.toHeld(cost)
+	}
+	return k
+}
+
+// kept is what the entry of a fill takes.
+type kept struct {
+	cost int64
+	held *Held // nil: the blob goes to the log
 }
 
 // Abort ends the fill because whoever was to fill it fell away. The first of those who wait for it will fill in his
@@ -189,15 +253,15 @@ func (f *Fill) Spoil() {
 	}
 }
 
-// end stores e, where that is not nil, and wakes those who wait.
-func (f *Fill) end(e *entry, alone bool) {
+// end stores the answer, where k is not nil, wakes those who wait, and reports whether it was stored.
+func (f *Fill) end(k *kept, alone bool) (stored bool) {
 	d, s := f.database, f.database.shard(f.hash)
 	now := d.cache.now()
-	var old entry
+	var old gone
 	s.mu.Lock()
 	switch {
-	case e != nil:
-		old = s.store(f.hash, f.verdict.Fingerprint, e)
+	case k != nil:
+		old, stored = s.store(f.hash, f.verdict.Fingerprint, &f.entry, f.blob, k.held)
 		s.spoil(f.hash, never)
 	case alone:
 		s.spoil(f.hash, now+spoiledPeriod)
@@ -206,26 +270,42 @@ func (f *Fill) end(e *entry, alone bool) {
 		delete(s.flights, f.hash)
 	}
 	first := f.waiters.take()
-	s.mu.Unlock()
-	if e != nil {
-		d.count(e, +1)
+	if stored { // before others can take it out
+		d.count(k.cost, f.dry, +1)
 	}
-	if old.blob != nil {
+	s.mu.Unlock()
+	if old.size > 0 {
 		d.forget(&old)
+	}
+	if k != nil && !stored {
+		k.drop(d.cache)
 	}
 	t := f.verdict.Tally
 	f.drop()
 	asking := wake(first, alone, now)
-	if e != nil && asking > 0 {
+	if stored && asking > 0 {
 		d.stats.coalesced.Add(asking)
 		if t != nil {
 			t.Coalesced.Add(asking)
 		}
 	}
+	return stored
+}
+
+// drop gives back what was not stored.
+func (k *kept) drop(c *Cache) {
+	if k.held != nil {
+		k.held.drop()
+	} else {
+		c.release(k.cost)
+	}
 }
 
 // drop frees what f holds. Nobody waits for it, and it is not listed.
 func (f *Fill) drop() {
+	for _, sp := range f.large.spans {
+		f.database.cache.spans.give(sp)
+	}
 	f.give(f.reserved)
 	*f = Fill{}
 }

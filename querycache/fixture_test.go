@@ -2,10 +2,11 @@ package querycache
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // clock is a clock that stands still until told.
@@ -13,31 +14,31 @@ type clock struct{ now time.Duration }
 
 func newTestCache(maxBytes int64) (*Cache, *clock) {
 	c := &clock{}
-	return New(Options{MaxBytes: maxBytes, Now: func() time.Duration { return c.now }}), c
+	return New(Options{MaxBytes: maxBytes, Poison: true, Now: func() time.Duration { return c.now }}), c
 }
 
 var defaultPolicy = Policy{Enabled: true, MaxAge: time.Minute, MaxResult: 1 << 20}
 
-func reading(ids ...classify.RelationID) *classify.Verdict {
-	return &classify.Verdict{Status: classify.Cacheable, Reads: ids}
+func reading(ids ...verdict.RelationID) *verdict.Statement {
+	return &verdict.Statement{Status: verdict.Cacheable, Reads: ids}
 }
 
-func writing(ids ...classify.RelationID) *classify.Verdict {
-	return &classify.Verdict{Status: classify.NotAQuery, Effect: classify.EffectRelations, Writes: ids}
+func writing(ids ...verdict.RelationID) *verdict.Statement {
+	return &verdict.Statement{Status: verdict.NotAQuery, Effect: verdict.EffectRelations, Writes: ids}
 }
 
-var writesAll = &classify.Verdict{Status: classify.NotAQuery, Effect: classify.EffectEverything}
+var writesAll = &verdict.Statement{Status: verdict.NotAQuery, Effect: verdict.EffectEverything}
 
 // ask asks for the key on behalf of nobody in particular.
-func ask(d *Database, key string, v *classify.Verdict) Outcome {
+func ask(d *Database, key string, v *verdict.Statement) Outcome {
 	return d.Ask(&Request{Key: []byte(key), Verdict: v}, nil)
 }
 
 // begin asks for a key that is not kept, and returns the fill; nil if it may not be filled.
-func begin(d *Database, key string, v *classify.Verdict) *Fill { return ask(d, key, v).Fill }
+func begin(d *Database, key string, v *verdict.Statement) *Fill { return ask(d, key, v).Fill }
 
 // fill keeps answer under the key, in place of what is there.
-func fill(t *testing.T, d *Database, key, answer string, v *classify.Verdict) {
+func fill(t *testing.T, d *Database, key, answer string, v *verdict.Statement) {
 	t.Helper()
 	f := d.Ask(&Request{Key: []byte(key), Verdict: v, Hint: &Hint{Refresh: true}}, nil).Fill
 	if f == nil || !f.Append([]byte(answer)) || !f.Commit() {
@@ -46,9 +47,13 @@ func fill(t *testing.T, d *Database, key, answer string, v *classify.Verdict) {
 }
 
 // get says what is served under the key, or why nothing is. It fills nothing.
-func get(d *Database, key string, v *classify.Verdict) string {
+func get(d *Database, key string, v *verdict.Statement) string {
 	o := ask(d, key, v)
 	o.Fill.Abort()
+	if o.Held != nil {
+		defer o.Held.Release()
+		o.Answer = slices.Concat(o.Held.Pieces()...)
+	}
 	if o.Answer == nil {
 		return string(o.Status)
 	}
@@ -80,7 +85,7 @@ func (s *sleeper) String() string {
 }
 
 // wait asks for the key and must be made to wait.
-func wait(t *testing.T, d *Database, key string, v *classify.Verdict) (*sleeper, *Ticket) {
+func wait(t *testing.T, d *Database, key string, v *verdict.Statement) (*sleeper, *Ticket) {
 	t.Helper()
 	s := new(sleeper)
 	o := d.Ask(&Request{Key: []byte(key), Verdict: v}, s)
@@ -96,7 +101,7 @@ func ptr[T any](v T) *T { return &v }
 func onlySlot(t *testing.T, d *Database) *slot {
 	t.Helper()
 	var found []*slot
-	d.eachEntry(func(s *slot) { found = append(found, s) })
+	d.eachEntry(func(_ *shard, s *slot) { found = append(found, s) })
 	if len(found) != 1 {
 		t.Fatalf("%d entries", len(found))
 	}

@@ -96,7 +96,7 @@ func (l *look) join(w Waiter, f *Fill) (t *Ticket, again bool) {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if slot := s.lookUp(l.hash, l.r.Key); slot != nil && !slot.is(&l.entry) && w != nil {
+	if slot := s.lookUp(l.hash, l.r.Key); slot != nil && slot.serial != l.serial && w != nil {
 		return nil, true
 	}
 	listed := s.flights[l.hash]

@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 func TestFlight_ManyMissesAskTheServerOnce(t *testing.T) {
 	c, _ := newTestCache(1 << 20)
 	d := c.Database("shop", defaultPolicy)
 	v := reading(1)
-	v.Tally = new(classify.Tally)
+	v.Tally = new(verdict.Tally)
 	leader := begin(d, "k", v)
 	var sleepers []*sleeper
 	for range 1000 {
@@ -117,7 +117,7 @@ func TestFlight_NobodyWaitsWhileWhatItReadsIsWritten(t *testing.T) {
 	f := begin(d, "k", v)
 	w := d.BeginWrite(writing(1))
 	o := d.Ask(&Request{Key: []byte("k"), Verdict: v}, new(sleeper))
-	if o.Status != classify.Unsettled || o.Fill != nil {
+	if o.Status != verdict.Unsettled || o.Fill != nil {
 		t.Errorf("during the write: %+v", o)
 	}
 	w.Withdraw()

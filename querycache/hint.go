@@ -5,15 +5,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"overdrive/querycache/sqlscan"
 )
 
 // Hint is what a comment in a statement asks of the cache:
 //
 //	/* overdrive: max_age=5m, swr=10s, tag=scores, no-cache, refresh */
 //
-// It changes how the statement is treated and never which answer it gets.
+// Which bytes of a statement are its comments the dialect knows; here the words behind "overdrive:" are read. A hint
+// changes how the statement is treated and never which answer it gets.
 type Hint struct {
 	NoCache              bool           // neither serve nor keep
 	Refresh              bool           // ask the server, and keep its answer
@@ -26,17 +25,17 @@ type Hint struct {
 // maxHintWords bounds the words of a hint that are looked at.
 const maxHintWords = 32
 
-// HintOf returns what the first such comment of the text says, or nil if it has none. It is cheap then.
-func HintOf(text []byte) *Hint {
-	comment, ok := sqlscan.Hint(text)
-	if !ok {
-		return nil
-	}
+// maxUnknownWord is how many bytes are told of a word that was not understood.
+const maxUnknownWord = 64
+
+// ParseHint returns what the words of a comment ask for, those behind "overdrive:". It looks at the first few, and names in Unknown
+// those that it does not understand, and the first that it does not look at.
+func ParseHint(words []byte) *Hint {
 	h := new(Hint)
 	isBreak := func(r rune) bool { return r == ',' || r == ' ' || '\t' <= r && r <= '\r' }
-	for i, word := range bytes.FieldsFunc(comment, isBreak) {
+	for i, word := range bytes.FieldsFunc(words, isBreak) {
 		if i == maxHintWords || !h.take(string(word)) {
-			h.Unknown = append(h.Unknown, string(word))
+			h.Unknown = append(h.Unknown, string(word[:min(len(word), maxUnknownWord)]))
 		}
 		if i == maxHintWords {
 			break

@@ -1,43 +1,36 @@
 package querycache
 
 import (
+	"bytes"
 	"reflect"
 	"testing"
 	"time"
 )
 
-func TestHintOf_ReadsTheFirstCommentOfItsKind(t *testing.T) {
+func TestParseHint_ReadsEachWord(t *testing.T) {
 	for _, tt := range []struct {
-		text string
-		want *Hint
+		words string
+		want  Hint
 	}{
-		{"select 1", nil},
-		{"/* why */ select 1 /* overdriver: refresh */", nil},
-		{"select '/* overdrive: refresh */'", nil},
-		{"select 1 -- /* overdrive: refresh */", nil},
-		{"select 1 /* overdrive: refresh", nil},
-		{"/* overdrive: */ select 1", &Hint{}},
-		{"/*overdrive:refresh*/ select 1", &Hint{Refresh: true}},
-		{"select /* a */ 1 /* OverDrive: No-Cache */ /* overdrive: refresh */", &Hint{NoCache: true}},
-		{"/* overdrive: max_age=5m, swr=10s,tag=scores tag=Live */ select 1",
-			&Hint{MaxAge: ptr(5 * time.Minute), StaleWhileRevalidate: ptr(10 * time.Second), Tags: []string{"scores", "Live"}}},
-		{"/* overdrive: max_age=30 stale_while_revalidate=0 */ select 1",
-			&Hint{MaxAge: ptr(30 * time.Second), StaleWhileRevalidate: ptr(time.Duration(0))}},
-		{"/* overdrive: max_age=-1s, max_age=1m5, swr=x, tag=, colour=red, cache, refresh=1 */ select 1",
-			&Hint{Unknown: []string{"max_age=-1s", "max_age=1m5", "swr=x", "tag=", "colour=red", "cache", "refresh=1"}}},
+		{"", Hint{}},
+		{" ", Hint{}},
+		{"refresh", Hint{Refresh: true}},
+		{" No-Cache ", Hint{NoCache: true}},
+		{" max_age=5m, swr=10s,tag=scores\ttag=Live\n",
+			Hint{MaxAge: ptr(5 * time.Minute), StaleWhileRevalidate: ptr(10 * time.Second), Tags: []string{"scores", "Live"}}},
+		{" max_age=30 stale_while_revalidate=0 ",
+			Hint{MaxAge: ptr(30 * time.Second), StaleWhileRevalidate: ptr(time.Duration(0))}},
+		{" max_age=-1s, max_age=1m5, swr=x, tag=, colour=red, cache, refresh=1 ",
+			Hint{Unknown: []string{"max_age=-1s", "max_age=1m5", "swr=x", "tag=", "colour=red", "cache", "refresh=1"}}},
 	} {
-		if got := HintOf([]byte(tt.text)); !reflect.DeepEqual(got, tt.want) {
-			t.Errorf("%s:\n got %+v\nwant %+v", tt.text, got, tt.want)
+		if got := *ParseHint([]byte(tt.words)); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%q:\n got %+v\nwant %+v", tt.words, got, tt.want)
 		}
 	}
 }
 
-func TestHintOf_LooksAtAFewWordsOnly(t *testing.T) {
-	text := []byte("/* overdrive:")
-	for range 1000 {
-		text = append(text, " tag=x"...)
-	}
-	h := HintOf(append(text, " */"...))
+func TestParseHint_LooksAtAFewWordsOnly(t *testing.T) {
+	h := ParseHint(bytes.Repeat([]byte(" tag=x"), 1000))
 	if len(h.Tags) != maxHintWords || len(h.Unknown) != 1 {
 		t.Errorf("%d tags, %d unknown", len(h.Tags), len(h.Unknown))
 	}

@@ -3,7 +3,7 @@ package querycache
 import (
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // Inspection says how a statement would be treated.
@@ -14,9 +14,6 @@ type Inspection struct {
 	MaxAge               time.Duration
 	StaleWhileRevalidate time.Duration
 	Tags                 []string // of the rule, then of the comment
-	Kept                 bool     // there is an entry under the key, be it of use or not; then
-	Age                  time.Duration
-	Bytes                int64 // of the answer
 }
 
 // Inspect tells how a statement would be treated. It counts nothing and changes nothing.
@@ -28,14 +25,6 @@ func (d *Database) Inspect(r *Request) Inspection {
 	i := Inspection{
 		Enabled: l.terms.enabled, DryRun: l.p.DryRun, Rule: int(l.choice.rule),
 		MaxAge: l.terms.maxAge, StaleWhileRevalidate: l.terms.swr, Tags: l.tags(),
-	}
-	l.s.mu.Lock()
-	if slot := l.s.lookUp(l.hash, r.Key); slot != nil {
-		l.entry, i.Kept = slot.entry, true
-	}
-	l.s.mu.Unlock()
-	if i.Kept {
-		i.Age, i.Bytes = l.now-l.entry.born, int64(len(l.entry.answer()))
 	}
 	i.Status = l.foretell()
 	return i
@@ -55,16 +44,21 @@ func (l *look) tags() []string {
 
 // foretell returns what Ask would say.
 func (l *look) foretell() Status {
-	v := l.r.Verdict
-	if v.Status != classify.Cacheable {
+	l.s.mu.Lock()
+	var blob []byte
+	if slot := l.s.lookUp(l.hash, l.r.Key); slot != nil {
+		l.entry, l.serial, blob = slot.entry, slot.serial, l.s.blob(slot)
+	}
+	status, _ := l.judge(blob)
+	l.s.mu.Unlock()
+	if v := l.r.Verdict; v.Status != verdict.Cacheable {
 		return v.Status
 	}
-	status, _ := l.judge()
 	if l.p.DryRun && (status == Hit || status == Stale) {
 		status = Miss
 	}
 	if _, settled := l.d.cells.note(nil, l.cells(nil)); status == Miss && !settled {
-		status = classify.Unsettled
+		status = verdict.Unsettled
 	}
 	return status
 }

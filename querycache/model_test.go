@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // A model is a database of a few counters, with readers and writers who take their steps one at a time in an order made
@@ -94,7 +94,7 @@ func (r *reader) ask() {
 			break
 		}
 	}
-	v := reading(classify.RelationID(r.of[0]+1), classify.RelationID(r.of[1]+1))
+	v := reading(verdict.RelationID(r.of[0]+1), verdict.RelationID(r.of[1]+1))
 	var w Waiter = r
 	if r.alone {
 		w = nil
@@ -119,7 +119,7 @@ func (w *modelWriter) step() {
 	switch {
 	case w.write == nil:
 		w.of = m.rng.IntN(3)
-		w.write = m.d.BeginWrite(writing(classify.RelationID(w.of + 1)))
+		w.write = m.d.BeginWrite(writing(verdict.RelationID(w.of + 1)))
 		w.visible = false
 		m.open[w.of]++
 	case !w.visible && m.rng.IntN(3) == 0:
@@ -154,7 +154,7 @@ func TestModel_ServesWhatTheDatabaseSaysInAnyOrderOfSteps(t *testing.T) {
 		}
 		m.finish()
 	}
-	for _, s := range []Status{Hit, Stale, Miss, Waiting, classify.Unsettled} {
+	for _, s := range []Status{Hit, Stale, Miss, Waiting, verdict.Unsettled} {
 		if served[s] < 100 {
 			t.Errorf("the model is too tame: %v", served)
 		}

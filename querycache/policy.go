@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // Policy says what is kept of a database, and for how long.
@@ -136,7 +136,7 @@ func (r *Rule) matches(q *Request) bool {
 }
 
 // reads reports whether the statement reads one of the rule's tables.
-func (r *Rule) reads(v *classify.Verdict) bool {
+func (r *Rule) reads(v *verdict.Statement) bool {
 	for _, table := range v.Tables {
 		_, bare, _ := strings.Cut(table, ".")
 		if slices.Contains(r.Tables, table) || slices.Contains(r.Tables, bare) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 func TestDatabase_ShorterMaxAgeHoldsForWhatIsKept(t *testing.T) {
@@ -53,19 +53,19 @@ func TestRules_TheFirstThatMatchesCounts(t *testing.T) {
 		want int
 	}{
 		{"no rule", Request{}, -1},
-		{"user, before the table", Request{User: "admin", Verdict: &classify.Verdict{Tables: []string{"public.scores"}}}, 0},
-		{"table in any schema", Request{Verdict: &classify.Verdict{Tables: []string{"a.b", "other.scores"}}}, 1},
-		{"schema and table", Request{Verdict: &classify.Verdict{Tables: []string{"stats.daily"}}}, 2},
-		{"table in another schema", Request{Verdict: &classify.Verdict{Tables: []string{"public.daily"}}}, -1},
+		{"user, before the table", Request{User: "admin", Verdict: &verdict.Statement{Tables: []string{"public.scores"}}}, 0},
+		{"table in any schema", Request{Verdict: &verdict.Statement{Tables: []string{"a.b", "other.scores"}}}, 1},
+		{"schema and table", Request{Verdict: &verdict.Statement{Tables: []string{"stats.daily"}}}, 2},
+		{"table in another schema", Request{Verdict: &verdict.Statement{Tables: []string{"public.daily"}}}, -1},
 		{"text", Request{Text: []byte("SELECT 1 FROM  Standings")}, 3},
-		{"all conditions", Request{Verdict: &classify.Verdict{Fingerprint: 8, Tables: []string{"public.t"}}}, 4},
-		{"one condition of two", Request{Verdict: &classify.Verdict{Fingerprint: 9, Tables: []string{"public.t"}}}, -1},
+		{"all conditions", Request{Verdict: &verdict.Statement{Fingerprint: 8, Tables: []string{"public.t"}}}, 4},
+		{"one condition of two", Request{Verdict: &verdict.Statement{Fingerprint: 9, Tables: []string{"public.t"}}}, -1},
 	} {
 		r := tt.r
 		if r.Verdict == nil {
-			r.Verdict = &classify.Verdict{}
+			r.Verdict = &verdict.Statement{}
 		}
-		r.Verdict.Status = classify.Cacheable
+		r.Verdict.Status = verdict.Cacheable
 		if got := d.Inspect(&r).Rule; got != tt.want {
 			t.Errorf("%s: rule %d, want %d", tt.name, got, tt.want)
 		}

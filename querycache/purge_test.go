@@ -3,7 +3,7 @@ package querycache
 import (
 	"testing"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 func TestPurge_ByTagTakesWhatHasTheTag(t *testing.T) {
@@ -63,7 +63,7 @@ func TestPurge_ByQueryTakesTheShape(t *testing.T) {
 func TestInvalidate_TakesSeveralRelationsTogether(t *testing.T) {
 	c, _ := newTestCache(1 << 20)
 	d := c.Database("shop", defaultPolicy)
-	ids := []classify.RelationID{1, 2, 3}
+	ids := []verdict.RelationID{1, 2, 3}
 	fill(t, d, "k", "rows", reading(ids...))
 	d.Invalidate(ids...)
 	expect(t, "all of three", get(d, "k", reading(ids...)), "miss")

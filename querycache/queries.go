@@ -3,7 +3,7 @@ package querycache
 import (
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // QueryStats is what is known of the texts of one shape.
@@ -14,7 +14,7 @@ type QueryStats struct {
 	Status      Status // the last verdict's
 	Reason      string // the last verdict's
 
-	Calls, Hits, Stale, Coalesced, Misses, WouldHit, Fills int64 // see classify.Tally
+	Calls, Hits, Stale, Coalesced, Misses, WouldHit, Fills int64 // see verdict.Tally
 	FillTime                                               time.Duration
 	FillBytes                                              int64
 
@@ -25,7 +25,7 @@ type QueryStats struct {
 
 // Queries returns what is known of every shape that was seen, in their order. It looks at every entry, so it is not for every
 // second.
-func (d *Database) Queries(seen []classify.TallyOf) []QueryStats {
+func (d *Database) Queries(seen []verdict.TallyOf) []QueryStats {
 	list := make([]QueryStats, len(seen))
 	place := make(map[uint64]int, len(seen))
 	for i, t := range seen {
@@ -33,15 +33,15 @@ func (d *Database) Queries(seen []classify.TallyOf) []QueryStats {
 		place[t.Fingerprint] = i
 	}
 	now := d.cache.now()
-	d.eachEntry(func(s *slot) {
+	d.eachEntry(func(in *shard, s *slot) {
 		i, known := place[s.fingerprint]
 		age := now - s.born
-		if !known || age > s.keep || d.check(s.dependencies()) == changed {
+		if !known || age > s.keep || d.check(s.dependencies(in.blob(s))) == changed {
 			return
 		}
 		q := &list[i]
 		q.Entries++
-		q.Bytes += s.size()
+		q.Bytes += in.size(s)
 		if q.Youngest < 0 || age < q.Youngest {
 			q.Youngest = age
 		}
@@ -49,7 +49,7 @@ func (d *Database) Queries(seen []classify.TallyOf) []QueryStats {
 	return list
 }
 
-func statsOf(t classify.TallyOf) QueryStats {
+func statsOf(t verdict.TallyOf) QueryStats {
 	return QueryStats{
 		Fingerprint: t.Fingerprint, Shape: t.Shape, Tables: t.Tables, Status: t.Status, Reason: t.Reason, Youngest: -1,
 		Calls: t.Calls.Load(), Hits: t.Hits.Load(), Stale: t.Stale.Load(), Coalesced: t.Coalesced.Load(),
@@ -59,13 +59,11 @@ func statsOf(t classify.TallyOf) QueryStats {
 }
 
 // eachEntry calls f for every entry, with the lock of its shard held.
-func (d *Database) eachEntry(f func(*slot)) {
+func (d *Database) eachEntry(f func(*shard, *slot)) {
 	for i := range d.shards {
 		s := &d.shards[i]
 		s.mu.Lock()
-		for _, id := range s.index {
-			f(s.slots.at(id))
-		}
+		s.each(func(slot *slot) { f(s, slot) })
 		s.mu.Unlock()
 	}
 }

@@ -7,7 +7,7 @@ const refreshPause = time.Second
 
 // refresh returns a fill for the stale entry to the one caller who is to refresh it, and nil to all others.
 func (l *look) refresh() *Fill {
-	if l.now-l.entry.tried < refreshPause || !l.s.retry(l.hash, &l.entry, l.now) {
+	if l.now-l.entry.tried < refreshPause || !l.s.retry(l.hash, l.serial, l.entry.tried, l.now) {
 		return nil
 	}
 	f, _ := l.begin()

@@ -14,6 +14,7 @@ type Stats struct {
 	Oversize      int64 // answers not kept because of their size
 	Evictions     int64 // entries dropped for want of memory
 	Invalidations int64 // writes ended, and entries found invalidated
+	Writing       int64 // now: writes that have begun and not ended
 	Abandoned     int64 // now: writes of unknown outcome that keep relations unsettled
 	Bytes         int64 // now: of entries, with their overhead
 	Entries       int64 // now
@@ -31,6 +32,7 @@ func (s *Stats) add(o Stats) {
 	s.Oversize += o.Oversize
 	s.Evictions += o.Evictions
 	s.Invalidations += o.Invalidations
+	s.Writing += o.Writing
 	s.Abandoned += o.Abandoned
 	s.Bytes += o.Bytes
 	s.Entries += o.Entries
@@ -39,9 +41,9 @@ func (s *Stats) add(o Stats) {
 
 // counters are the Stats of a database, each counted by itself; hits are counted by the shards.
 type counters struct {
-	stale, coalesced, misses, dryHits, refreshes  atomic.Int64
-	racesLost, oversize, evictions, invalidations atomic.Int64
-	abandoned, bytes, entries, dryEntries         atomic.Int64
+	stale, coalesced, misses, dryHits, refreshes   atomic.Int64
+	racesLost, oversize, evictions, invalidations  atomic.Int64
+	writing, abandoned, bytes, entries, dryEntries atomic.Int64
 }
 
 // Stats returns the counters of the database.
@@ -57,7 +59,7 @@ func (d *Database) Stats() Stats {
 		Hits: hits, Stale: s.stale.Load(), Coalesced: s.coalesced.Load(), Misses: s.misses.Load(),
 		DryHits: s.dryHits.Load(), Refreshes: s.refreshes.Load(),
 		RacesLost: s.racesLost.Load(), Oversize: s.oversize.Load(), Evictions: s.evictions.Load(),
-		Invalidations: s.invalidations.Load(), Abandoned: s.abandoned.Load(),
+		Invalidations: s.invalidations.Load(), Writing: s.writing.Load(), Abandoned: s.abandoned.Load(),
 		Bytes: s.bytes.Load(), Entries: s.entries.Load(), DryEntries: s.dryEntries.Load(),
 	}
 }

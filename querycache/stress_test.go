@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // TestCache_ServesNothingStaleUnderLoad lets readers and writers loose on a few counters. A reader that begins after a
@@ -25,7 +25,7 @@ func TestCache_ServesNothingStaleUnderLoad(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(g), 0))
 			for range 5000 {
 				i := rng.IntN(len(counter))
-				id := classify.RelationID(i + 1)
+				id := verdict.RelationID(i + 1)
 				n := &counter[i]
 				if rng.IntN(10) == 0 {
 					w := d.BeginWrite(writing(id))
@@ -83,12 +83,12 @@ func TestFlight_UnderLoadWakesEverybodyOnce(t *testing.T) {
 			wake := make(caller, 1)
 			for range 2000 {
 				n := rng.IntN(4)
-				r := &Request{Key: []byte{byte(n)}, Verdict: reading(classify.RelationID(n))}
+				r := &Request{Key: []byte{byte(n)}, Verdict: reading(verdict.RelationID(n))}
 				switch rng.IntN(60) {
 				case 0:
 					d.Purge()
 				case 1:
-					d.Invalidate(classify.RelationID(n))
+					d.Invalidate(verdict.RelationID(n))
 				case 2:
 					d.SetPolicy(Policy{Enabled: true, MaxAge: time.Millisecond, Rules: []Rule{{Users: []string{"x"}}}})
 				}

@@ -3,7 +3,7 @@ package querycache
 import (
 	"testing"
 
-	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 func TestWrite_EvictsExactlyWhatItTouches(t *testing.T) {
@@ -22,7 +22,7 @@ func TestWrite_EvictsExactlyWhatItTouches(t *testing.T) {
 	expect(t, "reads nothing", get(d, "none", none), "hit:n")
 	setup()
 	d.BeginWrite(writesAll).End()
-	for key, v := range map[string]*classify.Verdict{"joined": joined, "apart": apart, "none": none} {
+	for key, v := range map[string]*verdict.Statement{"joined": joined, "apart": apart, "none": none} {
 		expect(t, key+" after everything was written", get(d, key, v), "miss")
 	}
 	if d.BeginWrite(reading(1)) != nil {
@@ -38,7 +38,7 @@ func TestWrite_KeepsReadersOutUntilItsEnd(t *testing.T) {
 	c, _ := newTestCache(1 << 20)
 	d := c.Database("shop", defaultPolicy)
 	v := reading(1, 2)
-	for name, effect := range map[string]*classify.Verdict{"relation": writing(2), "everything": writesAll} {
+	for name, effect := range map[string]*verdict.Statement{"relation": writing(2), "everything": writesAll} {
 		fill(t, d, "k", "rows", v)
 		w := d.BeginWrite(effect)
 		second := d.BeginWrite(effect)
@@ -69,7 +69,7 @@ func TestWrite_AddCoversLaterStatements(t *testing.T) {
 	w.End()
 	expect(t, "first", get(d, "1", reading(1)), "miss")
 	expect(t, "second", get(d, "2", reading(2)), "miss")
-	if word := d.cells.at(d.cells.relations(nil, []classify.RelationID{1})[0]).load(); word != oneGeneration {
+	if word := d.cells.at(d.cells.relations(nil, []verdict.RelationID{1})[0]).load(); word != oneGeneration {
 		t.Errorf("relation added twice: word %#x", word)
 	}
 }
@@ -97,10 +97,79 @@ func TestWrite_AbandonedStaysUnsettledForThePeriod(t *testing.T) {
 	}
 }
 
+func TestWrite_AbandonedEndsWhenItIsKnownToBeOver(t *testing.T) {
+	c, clock := newTestCache(1 << 20)
+	d := c.Database("shop", defaultPolicy)
+	fill(t, d, "1", "a", reading(1))
+	fill(t, d, "2", "b", reading(2))
+	stuck := d.BeginWrite(writing(2)).Abandon()
+	over := d.BeginWrite(writing(1)).Abandon()
+	if over.Ended() {
+		t.Error("it has ended before its time")
+	}
+	expect(t, "not known to be over", get(d, "1", reading(1)), "unsettled")
+	over.End()
+	over.End() // counts once
+	expect(t, "over", get(d, "1", reading(1)), "miss")
+	fill(t, d, "1", "c", reading(1))
+	expect(t, "kept since", get(d, "1", reading(1)), "hit:c")
+	expect(t, "another one", get(d, "2", reading(2)), "unsettled")
+	if got := d.Stats().Abandoned; got != 1 {
+		t.Errorf("abandoned: got %d, want 1", got)
+	}
+	clock.now = DefaultSettlePeriod
+	fill(t, d, "1", "c", reading(1)) // the one before is old by now
+	if !stuck.Ended() || !over.Ended() {
+		t.Error("they have not ended in time")
+	}
+	stuck.End()
+	expect(t, "ended by time", get(d, "2", reading(2)), "miss")
+	expect(t, "not invalidated again", get(d, "1", reading(1)), "hit:c")
+	if got := len(d.abandoned); got != 0 {
+		t.Errorf("%d abandoned writes are remembered", got)
+	}
+	var none *Abandoned
+	if none.End(); !none.Ended() || (*Write)(nil).Abandon() != nil {
+		t.Error("nothing is left of nothing")
+	}
+}
+
+func TestWrite_AbandonedOnesEndThoughNobodyReads(t *testing.T) {
+	c, clock := newTestCache(1 << 20)
+	d := c.Database("shop", defaultPolicy)
+	for range 100 {
+		d.BeginWrite(writing(1)).Abandon()
+		clock.now += DefaultSettlePeriod
+	}
+	if got := d.Stats().Abandoned; got != 1 {
+		t.Errorf("%d abandoned writes are kept, want the last one only", got)
+	}
+}
+
+func TestWrite_AbandonedOnesAreBounded(t *testing.T) {
+	c, clock := newTestCache(1 << 20)
+	d := c.Database("shop", defaultPolicy)
+	for i := range 2 * maxAbandoned {
+		d.BeginWrite(writing(verdict.RelationID(i % 50))).Abandon()
+	}
+	if got := d.Stats().Abandoned; got != maxAbandoned+1 {
+		t.Errorf("%d abandoned writes are kept, want %d and one for all others", got, maxAbandoned)
+	}
+	for i := range 60 {
+		expect(t, "before the period ends", get(d, "k", reading(verdict.RelationID(i))), "unsettled")
+	}
+	clock.now = DefaultSettlePeriod
+	for i := range 60 {
+		v := reading(verdict.RelationID(i))
+		get(d, "k", v)
+		expect(t, "after the period", get(d, "k", v), "miss")
+	}
+}
+
 // TestInvariant_HoldsInEveryInterleaving runs a fill, a write and a look-up in every order of their steps against a
 // model of the database, in which a write becomes visible at some moment between BeginWrite and End.
 func TestInvariant_HoldsInEveryInterleaving(t *testing.T) {
-	for _, effect := range []*classify.Verdict{writing(2), writesAll} {
+	for _, effect := range []*verdict.Statement{writing(2), writesAll} {
 		runs, hits := 0, 0
 		interleave([]int{3, 3, 1}, nil, func(order []int) {
 			runs++
@@ -170,10 +239,7 @@ func TestAsk_FindsAWriteThatCameBetweenCheckAndStore(t *testing.T) {
 	f := begin(d, "k", v)
 	f.Append([]byte("old"))
 	d.BeginWrite(writing(1)).End()
-	c.reserve(d, entryOverhead)
-	c.fills.Add(-f.reserved)
-	f.reserved = 0
-	f.end(&f.entry, false) // as if Commit had been held up behind its check
+	f.end(f.keep(), false) // as if Commit had been held up behind its check
 	expect(t, "entry stored too late", get(d, "k", v), "miss")
 	if c.UsedBytes() != 0 {
 		t.Errorf("%d bytes used by nothing", c.UsedBytes())
@@ -184,7 +250,7 @@ func TestWrite_WithdrawnLeavesAllAsItWas(t *testing.T) {
 	c, _ := newTestCache(1 << 20)
 	d := c.Database("shop", defaultPolicy)
 	v := reading(1)
-	for name, effect := range map[string]*classify.Verdict{"relation": writing(1), "everything": writesAll} {
+	for name, effect := range map[string]*verdict.Statement{"relation": writing(1), "everything": writesAll} {
 		fill(t, d, "k", "rows", v)
 		under := begin(d, "under", v)
 		w := d.BeginWrite(effect)

@@ -28,6 +28,7 @@ type options struct {
 	herd      int
 	entries   int
 	overdrive string
+	before    string
 	out       string
 }
 
@@ -62,6 +63,7 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&o.herd, "herd", 1000, "clients of the stampede workload")
 	flags.IntVar(&o.entries, "entries", 1_000_000, "entries of the large cache; no more than there are rows")
 	flags.StringVar(&o.overdrive, "overdrive", "", "the program to measure; it is built when this is empty")
+	flags.StringVar(&o.before, "before", "", "an older program, to be measured beside it; see docs/benchmarks.md")
 	flags.StringVar(&o.out, "out", "bench-results", "directory for the raw results")
 	if err := flags.Parse(args); err != nil {
 		return o, err

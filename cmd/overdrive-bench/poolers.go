@@ -88,8 +88,7 @@ ignore_startup_parameters = extra_float_digits
 	return p.awaitSQL(ctx, port)
 }
 
-// addOverdrives adds Overdrive without its cache for pgbench's own workloads, with it for those that are about it, and once
-// more for a cache that is full.
+// addOverdrives adds the program that is to be measured, and beside it the one before, if there is one.
 func (l *lab) addOverdrives(ctx context.Context) error {
 	program := l.opts.overdrive
 	if program == "" {
@@ -99,16 +98,28 @@ func (l *lab) addOverdrives(ctx context.Context) error {
 			return fmt.Errorf("go build: %w\n%s", err, out)
 		}
 	}
-	if err := l.addOverdrive(ctx, program, "overdrive", false, append([]string{modeTPCB}, pgbenchModes...)); err != nil {
+	if err := l.addVersion(ctx, program, ""); err != nil {
 		return err
 	}
-	if err := l.addOverdrive(ctx, program, targetCache, true, []string{modeCached, modeAggregate, modeHerd, modeTPCB, modeMillion}); err != nil {
+	if l.opts.before == "" {
+		return nil
+	}
+	return l.addVersion(ctx, l.opts.before, beforeSuffix)
+}
+
+// addVersion adds one program without its cache for pgbench's own workloads, with it for those that are about it, and once
+// more for a cache that is full.
+func (l *lab) addVersion(ctx context.Context, program, suffix string) error {
+	if err := l.addOverdrive(ctx, program, targetPlain+suffix, false, append([]string{modeTPCB}, pgbenchModes...)); err != nil {
+		return err
+	}
+	if err := l.addOverdrive(ctx, program, targetCache+suffix, true, []string{modeCached, modeAggregate, modeHerd, modeTPCB, modeMillion}); err != nil {
 		return err
 	}
 	if !slices.Contains(l.opts.modes, modeMillion) {
 		return nil
 	}
-	return l.addOverdrive(ctx, program, targetMillion, true, []string{modeMillion})
+	return l.addOverdrive(ctx, program, targetMillion+suffix, true, []string{modeMillion})
 }
 
 func (l *lab) addOverdrive(ctx context.Context, program, name string, cache bool, modes []string) error {

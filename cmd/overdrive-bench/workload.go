@@ -23,6 +23,7 @@ var allModes = append(slices.Clone(pgbenchModes), modeCached, modeAggregate, mod
 
 // Targets that are named in more than one place.
 const (
+	targetPlain   = "overdrive"
 	targetCache   = "overdrive (cache)"
 	targetMillion = "overdrive (million)"
 )

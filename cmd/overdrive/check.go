@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"overdrive/config"
-	"overdrive/proxy/pgauth"
-	"overdrive/proxy/upstream"
+	"overdrive/proxy/postgres/pgauth"
+	"overdrive/proxy/postgres/upstream"
 )
 
 func checkCommand() *cobra.Command {

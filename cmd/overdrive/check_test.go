@@ -18,20 +18,21 @@ databases:
   postgres: {url: "postgres://app:right@%[1]s"}
   second: {url: "postgres://app:%[2]s@%[1]s/postgres"}
   open: {url: "postgres://%[1]s/postgres"}
+  spare: {url: "postgres://app:right@127.0.0.1:1,%[1]s/postgres?target_session_attrs=primary"}
 `, pg.Addr(), password))
 	}
 	got := runToEnd(t, "check", "--config", config("right"))
 	if got.code != exitDone || got.errOut != "" || !strings.HasSuffix(got.out, "configuration is good\n") {
 		t.Errorf("good: got %+v", got)
 	}
-	for _, want := range []string{"postgres             ok: PostgreSQL ", "second               ok: PostgreSQL ",
+	for _, want := range []string{"postgres             ok: PostgreSQL ", "second               ok: PostgreSQL ", "spare                ok: PostgreSQL ",
 		"open                 not tried: clients log in as themselves"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("good: no %q in\n%s", want, got.out)
 		}
 	}
 	got = runToEnd(t, "check", "--config", config("hunter2"))
-	if got.code != exitFailed || got.errOut != "overdrive: 1 of 3 databases could not be logged in to\n" {
+	if got.code != exitFailed || got.errOut != "overdrive: 1 of 4 databases could not be logged in to\n" {
 		t.Errorf("bad: got %+v", got)
 	}
 	if !strings.Contains(got.out, "second               FAILED: ") || strings.Contains(got.out, "hunter2") ||

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"overdrive/config"
-	"overdrive/proxy/pgauth"
+	"overdrive/proxy/postgres/pgauth"
 )
 
 // This file is what the commands that speak to a running server have in common. They find it by the same configuration as

@@ -19,7 +19,7 @@ const (
 // pooled shows many clients over few server connections. The statement tells which connection served it, and is never
 // cached.
 func (t *tour) pooled(ctx context.Context) error {
-	t.title(fmt.Sprintf("%d clients log in to Overdrive, which may open %d connections to PostgreSQL, and one to watch its catalog:",
+	t.title(fmt.Sprintf("%d clients log in to Overdrive, which may open %d connections to PostgreSQL:",
 		crowdClients, demoSize))
 	clients, err := connectAll(ctx, t.proxy, crowdClients)
 	defer func() {

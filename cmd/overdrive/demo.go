@@ -85,11 +85,13 @@ func startDemoProxy(errOut io.Writer, dsn string) (address string, stop func(), 
 	if err != nil {
 		return "", nil, err
 	}
-	server, err := newServer(cfg, newLogger(errOut, cfg.Log))
+	log, flush := newLogger(errOut, cfg.Log)
+	server, err := newServer(cfg, log)
 	if err != nil {
+		flush()
 		closeAll(listeners)
 		return "", nil, err
 	}
 	r := start(server, listeners)
-	return listeners[0].Addr().String(), func() { _ = r.stop(time.Second) }, nil
+	return listeners[0].Addr().String(), func() { _ = r.stop(time.Second); flush() }, nil
 }

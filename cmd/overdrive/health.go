@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -25,8 +26,50 @@ type health struct {
 	isReady atomic.Bool
 }
 
+// Bounds of the HTTP side, whose questions are a few bytes long.
+const (
+	httpLimit     = 5 * time.Second
+	maxHTTPHeader = 8 << 10
+	maxHTTPConns  = 100
+)
+
+// fewConns closes a connection at once where there are enough of them: whoever keeps them all busy must not take the descriptors
+// of clients.
+type fewConns struct {
+	net.Listener
+	places chan struct{} // holds one token for each connection
+}
+
+// Accept is net.Listener's.
+func (l *fewConns) Accept() (net.Conn, error) {
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case l.places <- struct{}{}:
+			return &fewConn{Conn: nc, leave: sync.OnceFunc(func() { <-l.places })}, nil
+		default:
+			nc.Close()
+		}
+	}
+}
+
+// fewConn gives its place back when it is closed.
+type fewConn struct {
+	net.Conn
+	leave func()
+}
+
+// Close is net.Conn's.
+func (c *fewConn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
+
 // startHealth serves on address; an empty one turns it off. The caller must close it.
-func startHealth(address string) (*health, error) {
+func startHealth(address string, log *slog.Logger) (*health, error) {
 	h := &health{}
 	if address == "" {
 		return h, nil
@@ -40,8 +83,12 @@ func startHealth(address string) (*health, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", h.answerReady)
-	h.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	h.serving.Go(func() { _ = h.server.Serve(l) })
+	h.server = &http.Server{
+		Handler: mux, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), MaxHeaderBytes: maxHTTPHeader,
+		ReadHeaderTimeout: httpLimit, ReadTimeout: httpLimit, WriteTimeout: httpLimit, IdleTimeout: 4 * httpLimit,
+	}
+	few := &fewConns{Listener: l, places: make(chan struct{}, maxHTTPConns)}
+	h.serving.Go(func() { _ = h.server.Serve(few) })
 	return h, nil
 }
 

@@ -33,9 +33,12 @@ func closeAll(listeners []net.Listener) {
 // socketName is the file of a Unix socket in its directory. Its number is the port that clients name.
 const socketName = ".s.PGSQL.6432"
 
+// clientProbes notice a client that vanished without a word after a minute of silence: it may hold a server in a transaction.
+var clientProbes = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
+
 // listen opens host:port, or a Unix socket in a directory.
 func listen(address string) (net.Listener, error) {
-	var network net.ListenConfig
+	network := net.ListenConfig{KeepAliveConfig: clientProbes}
 	if !filepath.IsAbs(address) {
 		return network.Listen(context.Background(), "tcp", address)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +30,7 @@ func (s *source) load(cmd *cobra.Command) (*config.Config, error) {
 	cfg, problems := config.Load(config.Options{
 		File:             s.file,
 		ConnectionString: s.connectionString,
-		Env:              os.LookupEnv,
+		Environment:      true,
 		Flags:            cmd.Flags(),
 	})
 	if len(problems) > 0 {

@@ -19,7 +19,7 @@ const sharedFloor = 4
 func floorShare(cfg *config.Config) int64 {
 	upstreams := make(map[[2]string]bool)
 	for _, db := range cfg.Databases {
-		upstreams[[2]string{db.Upstream.Address, db.Upstream.Database}] = true
+		upstreams[[2]string{db.Upstream.Addresses(), db.Upstream.Database}] = true
 	}
 	return int64(cfg.Cache.Memory) / sharedFloor / int64(max(len(upstreams), 1))
 }

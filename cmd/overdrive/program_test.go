@@ -53,19 +53,22 @@ type service struct {
 // newService follows the log of a service until it listens.
 func newService(t *testing.T, log io.Reader) *service {
 	s := &service{t: t, lines: make(chan map[string]any, 1000)}
-	go func() {
-		defer close(s.lines)
-		for in := bufio.NewScanner(log); in.Scan(); {
-			line := map[string]any{}
-			if json.Unmarshal(in.Bytes(), &line) != nil {
-				line["msg"] = in.Text()
-			}
-			s.lines <- line
-		}
-	}()
+	go s.follow(log)
 	s.health, _ = s.await("health")["address"].(string)
 	s.address, _ = s.await("listening")["address"].(string)
 	return s
+}
+
+// follow reads the log to its end.
+func (s *service) follow(log io.Reader) {
+	defer close(s.lines)
+	for in := bufio.NewScanner(log); in.Scan(); {
+		line := map[string]any{}
+		if json.Unmarshal(in.Bytes(), &line) != nil {
+			line["msg"] = in.Text()
+		}
+		s.lines <- line
+	}
 }
 
 // await returns the next line of the log that has this message.
@@ -115,6 +118,12 @@ func serveHere(t *testing.T, args ...string) (s *service, stop func()) {
 func serveApart(t *testing.T, args ...string) (*service, *exec.Cmd) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], anywhere(args)...)
+	return newService(t, startApart(t, cmd)), cmd
+}
+
+// startApart starts cmd, which runs this test's binary as the program, and returns its log. The process ends with the test.
+func startApart(t *testing.T, cmd *exec.Cmd) (log io.Reader) {
+	t.Helper()
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	log, err := cmd.StderrPipe()
 	if err != nil {
@@ -129,7 +138,7 @@ func serveApart(t *testing.T, args ...string) (*service, *exec.Cmd) {
 			_ = cmd.Wait()
 		}
 	})
-	return newService(t, log), cmd
+	return log
 }
 
 // terminate sends SIGTERM.

@@ -14,12 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"overdrive/cmd/overdrive/logqueue"
 	"overdrive/config"
 	"overdrive/proxy"
 )
-
-// stopLimit is how long transactions may go on after the signal to stop.
-const stopLimit = 30 * time.Second
 
 func serveCommand() *cobra.Command {
 	var from source
@@ -27,30 +25,40 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the proxy until SIGTERM or Ctrl-C",
 		Long: "Run the proxy. On SIGTERM or Ctrl-C nobody new is let in and transactions that are open may finish,\n" +
-			"for at most " + stopLimit.String() + "; a second signal stops at once.",
+			"for at most limits.shutdown_timeout; a second signal stops at once.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := from.load(cmd)
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), cfg, newLogger(cmd.ErrOrStderr(), cfg.Log))
+			signal.Ignore(syscall.SIGPIPE) // which would end the process when nobody reads its log any more
+			log, flush := newLogger(cmd.ErrOrStderr(), cfg.Log)
+			defer flush()
+			return serve(cmd.Context(), cfg, log)
 		},
 	}
 	from.addTo(cmd)
 	return cmd
 }
 
-// newLogger writes to w, which is standard error: a container's log is read from there.
-func newLogger(w io.Writer, l config.Log) *slog.Logger {
+// newLogger writes to w, which is standard error: a container's log is read from there. Nobody who logs waits for it. flush
+// must be called at the end; it writes what waits, for a moment at most.
+func newLogger(w io.Writer, l config.Log) (log *slog.Logger, flush func()) {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(l.Level)) // checked by config
 	o := &slog.HandlerOptions{Level: level}
-	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
-	}
-	return slog.New(slog.NewTextHandler(w, o))
+	queue, handler := logqueue.New(w, func(w io.Writer) slog.Handler {
+		if l.Format == "json" {
+			return slog.NewJSONHandler(w, o)
+		}
+		return slog.NewTextHandler(w, o)
+	})
+	return slog.New(handler), func() { queue.Close(flushLimit) }
 }
+
+// flushLimit is how long the end of the program waits for who reads its log.
+const flushLimit = time.Second
 
 // serve runs the proxy until ctx ends, then stops it gently.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
@@ -58,7 +66,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	health, err := startHealth(cfg.HTTP)
+	health, err := startHealth(cfg.HTTP, log)
 	if err != nil {
 		closeAll(listeners)
 		return err
@@ -69,6 +77,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		closeAll(listeners)
 		return err
 	}
+	warnOfDescriptors(cfg, log)
 	if health.address != "" {
 		log.Info("health", "address", health.address)
 	}
@@ -77,9 +86,10 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		log.Info("listening", "address", l.Addr().String())
 	}
 	health.ready()
-	err = running.wait(ctx, log)
+	limit := time.Duration(cfg.Limits.ShutdownTimeout)
+	err = running.wait(ctx, limit, log)
 	health.stopping()
-	if stopErr := running.stop(stopLimit); stopErr != nil {
+	if stopErr := running.stop(limit); stopErr != nil {
 		log.Warn("clients were cut off", "error", stopErr)
 	}
 	log.Info("stopped")
@@ -108,7 +118,7 @@ func start(server *proxy.Server, listeners []net.Listener) *running {
 }
 
 // wait returns when ctx ends, or with the reason why a listener takes no more clients.
-func (r *running) wait(ctx context.Context, log *slog.Logger) error {
+func (r *running) wait(ctx context.Context, limit time.Duration, log *slog.Logger) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -117,7 +127,7 @@ func (r *running) wait(ctx context.Context, log *slog.Logger) error {
 		case <-hangup: // would end the process otherwise
 			log.Warn("SIGHUP: reloading is not built yet, nothing changes")
 		case <-ctx.Done():
-			log.Info("stopping: transactions may finish", "limit", stopLimit)
+			log.Info("stopping: transactions may finish", "limit", limit)
 			return nil
 		case err := <-r.failed:
 			return err

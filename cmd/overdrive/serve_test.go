@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -72,6 +73,7 @@ func TestServe_NeedsOnlyAConnectionString(t *testing.T) {
 }
 
 func TestServe_LetsAnybodyInWhereEverybodyIsTrusted(t *testing.T) {
+	proxytest.ChangesCluster(t)
 	pg := proxytest.SharedPostgres(t)
 	pg.Exec("drop role if exists anybody; create role anybody login")
 	s, _ := serveHere(t, "--config", file(t, "o.yaml", fmt.Sprintf(
@@ -232,5 +234,20 @@ func TestServe_StopsAtOnceOnTheSecondSIGTERM(t *testing.T) {
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if !status.Signaled() || status.Signal() != syscall.SIGTERM {
 		t.Errorf("got %v, want an end by SIGTERM", cmd.ProcessState)
+	}
+}
+
+func TestServe_CutsTransactionsOffAfterTheConfiguredTime(t *testing.T) {
+	s, cmd := serveApart(t, "--connection-string", sharedDSN(t), "--limits-shutdown-timeout=200ms")
+	conn := login(t, at(t, sharedDSN(t), s.address))
+	query(t, conn, "begin")
+	terminate(t, cmd)
+	began := time.Now()
+	wantShutdown(t, conn)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("exit: %v", err)
+	}
+	if took := time.Since(began); took < 200*time.Millisecond || took > 10*time.Second {
+		t.Errorf("stopped after %v, want 200ms and a little more", took)
 	}
 }

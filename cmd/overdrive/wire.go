@@ -17,8 +17,8 @@ import (
 	"overdrive/config"
 	"overdrive/pool"
 	"overdrive/proxy"
-	"overdrive/proxy/pgauth"
-	"overdrive/proxy/upstream"
+	"overdrive/proxy/postgres/pgauth"
+	"overdrive/proxy/postgres/upstream"
 	"overdrive/querycache"
 )
 
@@ -47,8 +47,9 @@ func newServer(cfg *config.Config, log *slog.Logger) (*proxy.Server, error) {
 		TLSMode:      tlsMode(cfg.TLS.Mode),
 		MaxClients:   cfg.Limits.MaxClients,
 		MaxMessage:   int(cfg.Limits.MaxMessage),
-		LoginTimeout: time.Duration(cfg.Limits.LoginTimeout),
-		Cache:        querycache.New(querycache.Options{MaxBytes: int64(cfg.Cache.Memory)}),
+		MaxPrepared:  int(cfg.Limits.MaxPrepared),
+		LoginTimeout: time.Duration(cfg.Limits.LoginTimeout), MaxLoginsPerAddress: cfg.Limits.MaxLoginsPerAddress,
+		Cache: querycache.New(querycache.Options{MaxBytes: int64(cfg.Cache.Memory)}),
 	}
 	share := floorShare(cfg)
 	for name, db := range cfg.Databases {
@@ -169,23 +170,31 @@ func poolMode(m config.PoolMode) proxy.PoolMode {
 	return proxy.TransactionPooling
 }
 
+func vanished(v config.Vanished) upstream.Vanished {
+	return upstream.Vanished{
+		Off: !v.KeepAlives, Idle: time.Duration(v.Idle), Interval: time.Duration(v.Interval), Count: v.Count,
+		UserTimeout: time.Duration(v.UserTimeout),
+	}
+}
+
 // upstreamLoginLimit bounds one login at a server whose URL does not say, as Hyperdrive does.
 const upstreamLoginLimit = 15 * time.Second
 
 func target(up *config.Upstream) upstream.Target {
 	t := upstream.Target{
-		Host: up.Host, Database: up.Database, User: up.User, Password: up.Password.Reveal(),
+		Database: up.Database, User: up.User, Password: up.Password.Reveal(),
 		SSLMode: upstream.SSLMode(up.SSLMode), SSLRootCert: up.SSLRootCert, SSLCert: up.SSLCert, SSLKey: up.SSLKey,
+		Demands: upstream.Demands{
+			RequireAuth: up.RequireAuth, ChannelBinding: string(up.ChannelBinding), SessionAttrs: string(up.SessionAttrs),
+		},
+		Vanished:       vanished(up.Vanished),
 		ConnectTimeout: time.Duration(up.ConnectTimeout), RuntimeParams: make(map[string]string),
 	}
-	port := ""
-	if up.Network == "unix" {
-		t.Host = filepath.Dir(up.Address)
-		port = strings.TrimPrefix(filepath.Base(up.Address), ".s.PGSQL.")
-	} else {
-		_, port, _ = net.SplitHostPort(up.Address)
+	first := endpoint(up.Place)
+	t.Host, t.Port = first.Host, first.Port
+	for _, other := range up.Others {
+		t.Others = append(t.Others, endpoint(other))
 	}
-	t.Port, _ = strconv.Atoi(port)
 	if t.ConnectTimeout == 0 {
 		t.ConnectTimeout = upstreamLoginLimit
 	}
@@ -196,4 +205,17 @@ func target(up *config.Upstream) upstream.Target {
 		t.RuntimeParams["options"] = up.Options
 	}
 	return t
+}
+
+func endpoint(p config.Place) upstream.Endpoint {
+	e := upstream.Endpoint{Host: p.Host}
+	port := ""
+	if p.Network == "unix" {
+		e.Host = filepath.Dir(p.Address)
+		port = strings.TrimPrefix(filepath.Base(p.Address), ".s.PGSQL.")
+	} else {
+		_, port, _ = net.SplitHostPort(p.Address)
+	}
+	e.Port, _ = strconv.Atoi(port)
+	return e
 }

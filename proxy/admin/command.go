@@ -3,6 +3,8 @@ package admin
 import (
 	"fmt"
 	"strings"
+
+	"github.com/hbollon/go-edlib"
 )
 
 // privilege is what a command asks of its caller.
@@ -140,21 +142,5 @@ func distance(a, b string) int {
 	if len(a) > longestCompared {
 		return len(a)
 	}
-	last := make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := last[j]
-			if a[i] != b[j] {
-				substitute++
-			}
-			row[j+1] = min(substitute, last[j+1]+1, row[j]+1)
-		}
-		last = row
-	}
-	return last[len(b)]
+	return edlib.LevenshteinDistance(a, b)
 }

@@ -4,10 +4,15 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"os"
+	"strings"
 	"time"
 
-	"overdrive/proxy/pgwire"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"overdrive/proxy/postgres/pgwire"
 )
 
 // conn is one connection to the console. It belongs to the goroutine that runs it.
@@ -46,6 +51,9 @@ func (c *conn) run() {
 		case c.ctx.Err() != nil:
 			c.part(&commandError{codeShutdown, "the proxy has stopped"})
 			return
+		case errors.Is(err, errIdle):
+			c.part(&commandError{codeIdleTimeout, fmt.Sprintf("terminating connection that was idle for %v", idleLimit)})
+			return
 		case errors.Is(err, pgwire.ErrLength):
 			c.part(&commandError{codeProtocolViolation, err.Error()})
 			return
@@ -62,17 +70,31 @@ func (c *conn) run() {
 	}
 }
 
+// errIdle ends a connection whose client was silent for too long.
+var errIdle = errors.New("idle for too long")
+
 // read waits for a message. Its first byte may be long in coming, the others may not.
 func (c *conn) read() (typ byte, body []byte, err error) {
-	_ = c.nc.SetReadDeadline(time.Time{})
+	_ = c.nc.SetReadDeadline(c.patience())
 	if err := c.ctx.Err(); err != nil { // the deadline that said so may just have been taken away
 		return 0, nil, err
 	}
 	if _, err := c.in.Peek(1); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = errIdle
+		}
 		return 0, nil, err
 	}
 	_ = c.nc.SetReadDeadline(time.Now().Add(messageLimit))
 	return pgwire.ReadMessage(c.in, maxMessage)
+}
+
+// patience is when a client that stays silent must go. An administrator, who has a place that nobody else can take, may stay.
+func (c *conn) patience() time.Time {
+	if c.caller.admin {
+		return time.Time{}
+	}
+	return time.Now().Add(idleLimit)
 }
 
 // flush sends what was said.
@@ -87,27 +109,40 @@ func (c *conn) flush() error {
 	return err
 }
 
+// say adds messages to what is sent with the next flush.
+func (c *conn) say(messages ...pgproto3.BackendMessage) {
+	for _, m := range messages {
+		out, err := m.Encode(c.out)
+		if err != nil {
+			panic(fmt.Sprintf("admin: %T: %v", m, err)) // larger than a message can be
+		}
+		c.out = out
+	}
+}
+
 // part says why the conversation is over.
 func (c *conn) part(f *commandError) {
-	c.out = pgwire.AppendError(c.out, f.report("FATAL"))
+	c.say(f.response("FATAL"))
 	_ = c.flush()
 }
 
 // greet tells the client that it is logged in. The version is one that drivers can read, of the protocol's behaviour; SHOW VERSION
 // has the program's.
 func (c *conn) greet() error {
-	c.out = pgwire.AppendMessage(c.out, pgwire.Authentication, []byte{0, 0, 0, 0})
+	c.say(&pgproto3.AuthenticationOk{})
 	for _, p := range [][2]string{
 		{"server_version", "15.0 (Overdrive " + c.console.options.Version + ")"}, {"server_encoding", "UTF8"},
 		{"client_encoding", "UTF8"}, {"DateStyle", "ISO, MDY"}, {"TimeZone", "UTC"}, {"integer_datetimes", "on"},
 		{"standard_conforming_strings", "on"}, {"is_superuser", "off"}, {"session_authorization", c.caller.user},
 	} {
-		c.out = pgwire.AppendParameterStatus(c.out, p[0], p[1])
+		c.say(&pgproto3.ParameterStatus{Name: p[0], Value: p[1]})
 	}
-	c.out = pgwire.AppendMessage(c.out, pgwire.BackendKeyData, make([]byte, 8)) // there is nothing to cancel
-	c.out = pgwire.AppendReady(c.out, pgwire.TxIdle)
+	c.say(&pgproto3.BackendKeyData{SecretKey: make([]byte, 4)}, ready) // there is nothing to cancel
 	return c.flush()
 }
+
+// ready says that the next statement may come. The console knows no transactions.
+var ready = &pgproto3.ReadyForQuery{TxStatus: 'I'}
 
 // take deals with one message. An error ends the connection; a *commandError is told to the client first.
 func (c *conn) take(typ byte, body []byte) error {
@@ -118,7 +153,7 @@ func (c *conn) take(typ byte, body []byte) error {
 	case pgwire.Sync:
 		c.skipping = false
 		clear(c.portals)
-		c.out = pgwire.AppendReady(c.out, pgwire.TxIdle)
+		c.say(ready)
 		return c.flush()
 	case pgwire.Flush:
 		return c.flush()
@@ -140,34 +175,42 @@ func (c *conn) take(typ byte, body []byte) error {
 
 // refuse tells the client of an error that ends a statement.
 func (c *conn) refuse(err error) {
-	c.out = pgwire.AppendError(c.out, asCommandError(err).report("ERROR"))
+	c.say(asCommandError(err).response("ERROR"))
 }
 
 // query runs a simple Query.
 func (c *conn) query(body []byte) error {
-	sql, err := pgwire.SplitQuery(body)
-	if err != nil {
-		return fail(codeProtocolViolation, "malformed Query message")
+	var m pgproto3.Query
+	if err := decode(&m, body); err != nil {
+		return err
 	}
 	delete(c.statements, "") // as a server does
-	st, err := parse(string(sql))
+	st, err := parse(m.String)
 	switch {
 	case err != nil:
 		c.refuse(err)
 	case st == nil:
-		c.out = pgwire.AppendEmpty(c.out, pgwire.EmptyQueryResponse)
+		c.say(&pgproto3.EmptyQueryResponse{})
 	default:
 		rows, err := c.execute(st)
 		if err != nil {
 			c.refuse(err)
 			break
 		}
-		c.out = appendDescription(c.out, st.command.columns, nil)
+		c.say(description(st.command.columns, nil))
 		for _, row := range rows {
-			c.out = appendRow(c.out, row, nil)
+			c.say(dataRow(row, nil))
 		}
-		c.out = pgwire.AppendString(c.out, pgwire.CommandComplete, st.command.tag(len(rows)))
+		c.say(complete(st.command, len(rows)))
 	}
-	c.out = pgwire.AppendReady(c.out, pgwire.TxIdle)
+	c.say(ready)
 	return c.flush()
+}
+
+// decode reads the body of a message.
+func decode(m pgproto3.FrontendMessage, body []byte) error {
+	if m.Decode(body) != nil {
+		return fail(codeProtocolViolation, "malformed %s message", strings.TrimPrefix(fmt.Sprintf("%T", m), "*pgproto3."))
+	}
+	return nil
 }

@@ -8,22 +8,24 @@ import (
 	"net"
 	"runtime/debug"
 	"slices"
-	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"overdrive/proxy"
-	"overdrive/proxy/pgwire"
 )
 
 // Limits of what clients of the console may take.
 const (
-	maxConnections = 32
-	maxMessage     = 128 << 10 // twice the longest statement that the cache looks at
-	maxNames       = 100       // statements, and portals, of one connection
+	maxMessage = 128 << 10 // twice the longest statement that the cache looks at
+	maxNames   = 100       // statements, and portals, of one connection
 
 	// messageLimit bounds the time for the rest of a message of which the first byte has come, and for the client to take
-	// an answer. Between messages a client may be silent for as long as it likes.
+	// an answer.
 	messageLimit = 10 * time.Second
+	// idleLimit is how long a client that is no administrator may be silent between messages. Who watches the proxy asks more
+	// often.
+	idleLimit = 10 * time.Minute
 	// partingLimit bounds what is left to do once the proxy has stopped.
 	partingLimit = time.Second
 )
@@ -41,6 +43,7 @@ const (
 	codeLimit              = "53400"
 	codeCanceled           = "57014"
 	codeShutdown           = "57P01"
+	codeIdleTimeout        = "57P05"
 	codeInternal           = "XX000"
 )
 
@@ -49,7 +52,7 @@ type Console struct {
 	proxy   Proxy
 	options Options
 	log     *slog.Logger
-	open    atomic.Int32 // connections
+	places  places
 }
 
 // New returns a Console. Attach must be called before Serve.
@@ -74,16 +77,16 @@ func (c *Console) Serve(ctx context.Context, nc net.Conn, user string) {
 		}
 	}()
 	conn := newConn(ctx, c, nc, c.callerOf(user))
-	open := c.open.Add(1)
-	defer c.open.Add(-1)
-	switch {
-	case open > maxConnections:
-		conn.part(&commandError{codeTooManyConnections, fmt.Sprintf("the console has %d clients already", maxConnections)})
-	case !conn.caller.stats && len(conn.caller.databases) == 0:
+	if !conn.caller.stats && len(conn.caller.databases) == 0 {
 		conn.part(&commandError{codePrivilege, fmt.Sprintf("user %q may not use the console", user)})
-	default:
-		conn.run()
+		return
 	}
+	if err := c.places.take(&conn.caller); err != nil {
+		conn.part(asCommandError(err))
+		return
+	}
+	defer c.places.leave(&conn.caller)
+	conn.run()
 }
 
 // A caller is who asks, and what he may ask for.
@@ -117,8 +120,8 @@ func fail(code, format string, args ...any) error {
 	return &commandError{code, fmt.Sprintf(format, args...)}
 }
 
-func (f *commandError) report(severity string) pgwire.ErrorReport {
-	return pgwire.ErrorReport{Severity: severity, Code: f.code, Message: f.message}
+func (f *commandError) response(severity string) *pgproto3.ErrorResponse {
+	return &pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: f.code, Message: f.message}
 }
 
 // asCommandError gives an error an SQLSTATE. What the proxy refuses has one already.

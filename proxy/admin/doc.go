@@ -4,8 +4,8 @@
 //	Console.Serve ─▶ conn: messages in, messages out ─▶ statement (command.go) ─▶ rows (show.go, cache.go) ─▶ Proxy
 //
 // Administrators are few and in no hurry, so a connection is one goroutine that blocks. It is bounded all the same: in the
-// number of connections, the size of a message, the time for half a message or for an answer to be read, and in what a
-// client may prepare.
+// number of connections, the size of a message, the time for half a message, for an answer to be read and between messages, and
+// in what a client may prepare. Administrators have places of their own.
 //
 // # Who may do what
 //

@@ -1,9 +1,9 @@
 package admin
 
 import (
-	"encoding/binary"
+	"github.com/jackc/pgx/v5/pgproto3"
 
-	"overdrive/proxy/pgwire"
+	"overdrive/proxy/postgres/pgwire"
 )
 
 // A portal is a statement that is ready to run, or has run.
@@ -31,106 +31,86 @@ func (c *conn) extended(typ byte, body []byte) error {
 }
 
 func (c *conn) parse(body []byte) error {
-	name, rest, err := pgwire.SplitParse(body)
-	if err != nil {
-		return fail(codeProtocolViolation, "malformed Parse message")
+	var m pgproto3.Parse
+	if err := decode(&m, body); err != nil {
+		return err
 	}
-	sql, _, _ := pgwire.CutString(rest)
-	st, err := parse(string(sql))
+	st, err := parse(m.Query)
 	if err != nil {
 		return err
 	}
 	if len(c.statements) >= maxNames {
 		return fail(codeLimit, "more than %d prepared statements", maxNames)
 	}
-	c.statements[string(name)] = st
-	c.out = pgwire.AppendEmpty(c.out, pgwire.ParseComplete)
+	c.statements[m.Name] = st
+	c.say(&pgproto3.ParseComplete{})
 	return nil
 }
 
 func (c *conn) bind(body []byte) error {
-	name, statement, rest, ok := pgwire.SplitBind(body)
-	if !ok {
-		return fail(codeProtocolViolation, "malformed Bind message")
+	var m pgproto3.Bind
+	if err := decode(&m, body); err != nil {
+		return err
 	}
-	st, found := c.statements[string(statement)]
-	if !found {
-		return fail(codeNoStatement, "prepared statement %q does not exist", statement)
-	}
-	_, rest, ok = cutFormats(rest) // of parameters
-	if !ok || len(rest) < 2 {
-		return fail(codeProtocolViolation, "malformed Bind message")
-	}
-	if binary.BigEndian.Uint16(rest) != 0 {
+	st, found := c.statements[m.PreparedStatement]
+	switch f := m.ResultFormatCodes; {
+	case !found:
+		return fail(codeNoStatement, "prepared statement %q does not exist", m.PreparedStatement)
+	case len(m.Parameters) != 0:
 		return fail(codeProtocolViolation, "commands of the console have no parameters")
-	}
-	f, rest, ok := cutFormats(rest[2:])
-	if !ok || len(rest) != 0 || len(f) > 1 && len(f) != st.width() {
+	case len(f) > 1 && len(f) != st.width():
 		return fail(codeProtocolViolation, "malformed Bind message")
-	}
-	if len(c.portals) >= maxNames {
+	case len(c.portals) >= maxNames:
 		return fail(codeLimit, "more than %d portals", maxNames)
 	}
-	c.portals[string(name)] = &portal{statement: st, formats: f}
-	c.out = pgwire.AppendEmpty(c.out, pgwire.BindComplete)
+	c.portals[m.DestinationPortal] = &portal{statement: st, formats: m.ResultFormatCodes}
+	c.say(&pgproto3.BindComplete{})
 	return nil
 }
 
-// cutFormats cuts a list of format codes off the front of b.
-func cutFormats(b []byte) (f formats, rest []byte, ok bool) {
-	if len(b) < 2 {
-		return nil, nil, false
-	}
-	n := int(binary.BigEndian.Uint16(b))
-	b = b[2:]
-	if len(b) < 2*n {
-		return nil, nil, false
-	}
-	for i := range n {
-		f = append(f, binary.BigEndian.Uint16(b[2*i:]) == 1)
-	}
-	return f, b[2*n:], true
-}
-
 func (c *conn) describe(body []byte) error {
-	what, name, err := pgwire.SplitTarget(body)
-	if err != nil {
-		return fail(codeProtocolViolation, "malformed Describe message")
+	var m pgproto3.Describe
+	if err := decode(&m, body); err != nil {
+		return err
 	}
 	st, f := (*statement)(nil), formats(nil)
-	if what == pgwire.Statement {
+	switch pgwire.Target(m.ObjectType) {
+	case pgwire.Statement:
 		found := false
-		if st, found = c.statements[string(name)]; !found {
-			return fail(codeNoStatement, "prepared statement %q does not exist", name)
+		if st, found = c.statements[m.Name]; !found {
+			return fail(codeNoStatement, "prepared statement %q does not exist", m.Name)
 		}
-		c.out = append(pgwire.AppendHeader(c.out, pgwire.ParameterDescription, 2), 0, 0)
-	} else {
-		p := c.portals[string(name)]
+		c.say(&pgproto3.ParameterDescription{})
+	case pgwire.Portal:
+		p := c.portals[m.Name]
 		if p == nil {
-			return fail(codeNoPortal, "portal %q does not exist", name)
+			return fail(codeNoPortal, "portal %q does not exist", m.Name)
 		}
 		st, f = p.statement, p.formats
+	default:
+		return fail(codeProtocolViolation, "malformed Describe message")
 	}
 	if st == nil {
-		c.out = pgwire.AppendEmpty(c.out, pgwire.NoData)
+		c.say(&pgproto3.NoData{})
 	} else {
-		c.out = appendDescription(c.out, st.command.columns, f)
+		c.say(description(st.command.columns, f))
 	}
 	return nil
 }
 
 // executePortal runs a portal, or goes on with one that was suspended. One that is through has no more rows.
 func (c *conn) executePortal(body []byte) error {
-	name, most, err := pgwire.SplitExecute(body)
+	var m pgproto3.Execute
+	err := decode(&m, body)
 	if err != nil {
-		return fail(codeProtocolViolation, "malformed Execute message")
+		return err
 	}
-	p := c.portals[string(name)]
+	p := c.portals[m.Portal]
 	switch {
 	case p == nil:
-		return fail(codeNoPortal, "portal %q does not exist", name)
+		return fail(codeNoPortal, "portal %q does not exist", m.Portal)
 	case p.statement == nil:
-		c.out = pgwire.AppendEmpty(c.out, pgwire.EmptyQueryResponse)
+		c.say(&pgproto3.EmptyQueryResponse{})
 		return nil
 	case !p.ran:
 		if p.rows, err = c.execute(p.statement); err != nil {
@@ -139,30 +119,33 @@ func (c *conn) executePortal(body []byte) error {
 		p.ran = true
 	}
 	n := len(p.rows)
-	if most != 0 && uint32(n) > most {
-		n = int(most)
+	if m.MaxRows != 0 && uint32(n) > m.MaxRows {
+		n = int(m.MaxRows)
 	}
 	for _, row := range p.rows[:n] {
-		c.out = appendRow(c.out, row, p.formats)
+		c.say(dataRow(row, p.formats))
 	}
 	if p.rows = p.rows[n:]; len(p.rows) > 0 {
-		c.out = pgwire.AppendEmpty(c.out, pgwire.PortalSuspended)
+		c.say(&pgproto3.PortalSuspended{})
 		return nil
 	}
-	c.out = pgwire.AppendString(c.out, pgwire.CommandComplete, p.statement.command.tag(n))
+	c.say(complete(p.statement.command, n))
 	return nil
 }
 
 func (c *conn) close(body []byte) error {
-	what, name, err := pgwire.SplitTarget(body)
-	if err != nil {
+	var m pgproto3.Close
+	if err := decode(&m, body); err != nil {
+		return err
+	}
+	switch pgwire.Target(m.ObjectType) {
+	case pgwire.Statement:
+		delete(c.statements, m.Name)
+	case pgwire.Portal:
+		delete(c.portals, m.Name)
+	default:
 		return fail(codeProtocolViolation, "malformed Close message")
 	}
-	if what == pgwire.Statement {
-		delete(c.statements, string(name))
-	} else {
-		delete(c.portals, string(name))
-	}
-	c.out = pgwire.AppendEmpty(c.out, pgwire.CloseComplete)
+	c.say(&pgproto3.CloseComplete{})
 	return nil
 }

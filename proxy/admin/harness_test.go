@@ -14,7 +14,7 @@ import (
 	"overdrive/pool"
 	"overdrive/proxy"
 	"overdrive/proxy/admin"
-	"overdrive/proxy/pgwire"
+	"overdrive/proxy/postgres/pgwire"
 )
 
 // fakeProxy is what the console is about, in tests. Database shop belongs to app, and lab to eve.

@@ -6,7 +6,7 @@ import (
 	"math"
 	"strconv"
 
-	"overdrive/proxy/pgwire"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // A column of a result has one of three types, whose Go values are string, int64 and float64; nil is NULL.
@@ -39,43 +39,30 @@ func columnsOf(names ...string) []column {
 	return columns
 }
 
-// formats are the result formats of a Bind: none, one for all, or one a column.
-type formats []bool // binary
+// formats are the result formats of a Bind: none, one for all, or one a column; 1 is binary.
+type formats []int16
 
-func (f formats) of(column int) bool {
+func (f formats) of(column int) int16 {
 	switch len(f) {
 	case 0:
-		return false
+		return 0
 	case 1:
 		return f[0]
 	}
 	return f[column]
 }
 
-// appendDescription adds RowDescription.
-func appendDescription(dst []byte, columns []column, f formats) []byte {
-	const fixedPart = 18
-	size := 2
-	for _, c := range columns {
-		size += len(c.name) + 1 + fixedPart
-	}
-	dst = binary.BigEndian.AppendUint16(pgwire.AppendHeader(dst, pgwire.RowDescription, size), uint16(len(columns)))
-	for i, c := range columns {
-		dst = append(append(dst, c.name...), 0)
-		dst = append(dst, 0, 0, 0, 0, 0, 0) // no table, no attribute number
-		dst = binary.BigEndian.AppendUint32(dst, uint32(c.kind))
-		dst = binary.BigEndian.AppendUint16(dst, uint16(c.kind.size()))
-		dst = append(dst, 0xff, 0xff, 0xff, 0xff, 0) // no modifier
-		dst = append(dst, formatCode(f.of(i)))
-	}
-	return dst
-}
+// binaryFormat is the format code of binary values; others than 0 and 1 there are none.
+const binaryFormat = 1
 
-func formatCode(binary bool) byte {
-	if binary {
-		return 1
+func description(columns []column, f formats) *pgproto3.RowDescription {
+	d := &pgproto3.RowDescription{}
+	for i, c := range columns {
+		d.Fields = append(d.Fields, pgproto3.FieldDescription{
+			Name: []byte(c.name), DataTypeOID: uint32(c.kind), DataTypeSize: c.kind.size(), TypeModifier: -1, Format: f.of(i),
+		})
 	}
-	return 0
+	return d
 }
 
 // size is the type's length, -1 if that varies.
@@ -86,40 +73,36 @@ func (k kind) size() int16 {
 	return 8
 }
 
-// appendRow adds DataRow.
-func appendRow(dst []byte, row []any, f formats) []byte {
-	start := len(dst)
-	dst = pgwire.AppendHeader(dst, pgwire.DataRow, 0)
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(row)))
+func dataRow(row []any, f formats) *pgproto3.DataRow {
+	d := &pgproto3.DataRow{Values: make([][]byte, len(row))}
 	for i, v := range row {
-		at := len(dst)
-		dst = append(dst, 0xff, 0xff, 0xff, 0xff) // NULL
-		if v == nil {
-			continue
+		if v != nil {
+			d.Values[i] = valueOf(v, f.of(i) == binaryFormat)
 		}
-		dst = appendValue(dst, v, f.of(i))
-		binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
 	}
-	binary.BigEndian.PutUint32(dst[start+1:], uint32(len(dst)-start-1))
-	return dst
+	return d
 }
 
-func appendValue(dst []byte, v any, inBinary bool) []byte {
+func valueOf(v any, inBinary bool) []byte {
 	switch v := v.(type) {
 	case string:
-		return append(dst, v...)
+		return []byte(v)
 	case int64:
 		if inBinary {
-			return binary.BigEndian.AppendUint64(dst, uint64(v))
+			return binary.BigEndian.AppendUint64(nil, uint64(v))
 		}
-		return strconv.AppendInt(dst, v, 10)
+		return strconv.AppendInt(nil, v, 10)
 	case float64:
 		if inBinary {
-			return binary.BigEndian.AppendUint64(dst, math.Float64bits(v))
+			return binary.BigEndian.AppendUint64(nil, math.Float64bits(v))
 		}
-		return strconv.AppendFloat(dst, v, 'g', -1, 64)
+		return strconv.AppendFloat(nil, v, 'g', -1, 64)
 	}
 	panic(fmt.Sprintf("admin: no column holds a %T", v))
+}
+
+func complete(c *command, rows int) *pgproto3.CommandComplete {
+	return &pgproto3.CommandComplete{CommandTag: []byte(c.tag(rows))}
 }
 
 // ratio is part of whole to four places, NULL of nothing.

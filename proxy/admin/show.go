@@ -113,7 +113,7 @@ func (c *conn) showLists(*statement) ([][]any, error) {
 		{"used_clients", clients},
 		{"free_servers", idle},
 		{"used_servers", open - idle},
-		{"console_clients", int64(c.console.open.Load())},
+		{"console_clients", int64(c.console.places.count())},
 	}, nil
 }
 

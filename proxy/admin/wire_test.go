@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"overdrive/proxy/admin"
-	"overdrive/proxy/pgwire"
+	"overdrive/proxy/postgres/pgwire"
 )
 
 // wire is a client that says what it likes, on a pipe to a Console, in a bubble of synctest.
@@ -20,10 +20,12 @@ type wire struct {
 	stop context.CancelFunc
 }
 
-func dialWire(t *testing.T, c *admin.Console) *wire {
+func dialWire(t *testing.T, c *admin.Console) *wire { return dialWireAs(t, c, "root") }
+
+func dialWireAs(t *testing.T, c *admin.Console, user string) *wire {
 	near, far := net.Pipe()
 	ctx, stop := context.WithCancel(context.Background())
-	go c.Serve(ctx, far, "root")
+	go c.Serve(ctx, far, user)
 	t.Cleanup(func() {
 		near.Close()
 		stop()
@@ -131,7 +133,9 @@ func TestConn_FollowsTheExtendedProtocol(t *testing.T) {
 		{"one result format for all", [][]byte{show, bindMessage("", "s", 0, 1), executeMessage("", 0), syncMessage}, "12DDCZ"},
 		{"an unknown portal described", [][]byte{describe('P', "p"), syncMessage}, "E(34000)Z"},
 		{"an unknown statement described", [][]byte{describe('S', "s"), syncMessage}, "E(26000)Z"},
-		{"a truncated Bind", [][]byte{pgwire.AppendMessage(nil, pgwire.Bind, []byte{0, 0, 0}), syncMessage}, "E(26000)Z"},
+		{"a truncated Bind", [][]byte{pgwire.AppendMessage(nil, pgwire.Bind, []byte{0, 0, 0}), syncMessage}, "E(08P01)Z"},
+		{"a Describe of neither", [][]byte{show, describe('X', "s"), syncMessage}, "1E(08P01)Z"},
+		{"a Close of neither", [][]byte{show, shut('X', "s"), syncMessage}, "1E(08P01)Z"},
 		{"a Query in the middle of a batch", [][]byte{parseMessage("", "reload"), pgwire.AppendString(nil, pgwire.Query, "show cache")},
 			"E(42601)TDDCZ"},
 	} {

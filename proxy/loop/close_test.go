@@ -191,7 +191,7 @@ func TestCloseAfterFlush_DeliversEverythingThenEnds(t *testing.T) {
 		shrink(peer, ours)
 		c := adopt(t, l, ours, &hears{data: func([]byte) { t.Error("OnData after CloseAfterFlush") }})
 		data := noise(1, 2<<20)
-		on(t, l, func() { c.WriteShared(data[:1<<20]); c.Write(data[1<<20:]); c.CloseAfterFlush() })
+		on(t, l, func() { c.WriteShared(data[:1<<20], nil); c.Write(data[1<<20:]); c.CloseAfterFlush() })
 		peer.Write([]byte("nobody reads this"))
 		if err := expect(peer, data, 1, 64<<10); err != nil {
 			t.Fatal(err)

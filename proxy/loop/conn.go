@@ -14,9 +14,10 @@ type Conn struct {
 	remote  net.Addr
 	sock    socket
 	flags   connFlags
+	silent  uint8 // rounds in which its peer acknowledged nothing; see askPeer
 }
 
-type connFlags uint8
+type connFlags uint16
 
 const (
 	flagPaused    connFlags = 1 << iota // PauseRead
@@ -27,25 +28,30 @@ const (
 	flagClosing                         // Close, CloseAfterFlush or OnError: no more callbacks, writes are dropped
 	flagClosed                          // the socket is gone
 	flagUnwatched                       // hung up by the peer; see hangup
+	flagSent                            // something may be on its way to the peer; see askPeer
 )
 
 // Write sends b after everything written before. It never blocks. b is borrowed until the current callback, posted
 // function or timer returns: the loop then passes on what the kernel takes, and copies the rest. All that one callback
 // writes to a Conn goes out in one system call. After a failure or Close it does nothing; OnError has told, or will.
-func (c *Conn) Write(b []byte) { c.accept(b, false) }
+func (c *Conn) Write(b []byte) { c.accept(b, false, nil) }
 
-// WriteShared is Write of bytes that never change again: they are not copied, and referred to until they are written.
-func (c *Conn) WriteShared(b []byte) { c.accept(b, true) }
+// WriteShared is Write of bytes that do not change as long as they are lent: they are not copied, and referred to until they are
+// written or dropped. Then loan is released, once in any case; nil means that they never change again.
+func (c *Conn) WriteShared(b []byte, loan Releaser) { c.accept(b, true, loan) }
 
-func (c *Conn) accept(b []byte, shared bool) {
+func (c *Conn) accept(b []byte, shared bool, loan Releaser) {
 	if len(b) == 0 || c.flags&(flagClosing|flagClosed) != 0 {
+		if loan != nil {
+			loan.Release()
+		}
 		return
 	}
 	if c.out == nil {
 		c.out = c.loop.free.output()
 	}
 	if shared {
-		c.out.refer(b)
+		c.out.refer(b, loan)
 	} else {
 		c.out.borrow(b, &c.loop.free)
 	}
@@ -212,6 +218,9 @@ func (c *Conn) sendOutput(o **output) (done bool, err error) {
 		n, full, err := l.poll.write(&c.sock, (*o).waiting())
 		if err != nil {
 			return false, err
+		}
+		if c.flags&flagSent == 0 {
+			c.sent()
 		}
 		(*o).consume(n, &l.free)
 		if full && (*o).n > 0 {

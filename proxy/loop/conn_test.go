@@ -50,7 +50,7 @@ func TestWrite_KeepsOrderWithWriteShared(t *testing.T) {
 				if r.IntN(2) == 0 {
 					c.Write(rest[:n])
 				} else {
-					c.WriteShared(rest[:n])
+					c.WriteShared(rest[:n], nil)
 				}
 				rest = rest[n:]
 			}
@@ -77,7 +77,7 @@ func TestWriteShared_IsEncryptedAsThePeerReads(t *testing.T) {
 	shrink(peer, ours)
 	c := adopt(t, l, ours, &hears{})
 	big := noise(1, 8<<20)
-	on(t, l, func() { c.WriteShared(big) })
+	on(t, l, func() { c.WriteShared(big, nil) })
 	on(t, l, func() {
 		if got := c.tls.wire.size(); got == 0 || got > wireBytes+2*chunkBytes {
 			t.Errorf("ciphertext waiting: %d bytes", got)

@@ -44,6 +44,7 @@ type poller struct {
 	vector  [maxVector]unix.Iovec
 	message unix.Msghdr
 	trash   []byte
+	info    unix.TCPInfo // of the socket that was asked about last
 }
 
 func newPoller() (*poller, error) {

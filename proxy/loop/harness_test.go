@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // startLoop runs a loop until the test ends.
 func startLoop(t testing.TB, o Options) *Loop {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -23,6 +24,10 @@ type Options struct {
 	ReadBuffer int           // size in bytes of the loop's one read buffer
 	HighWater  int           // a Conn with more pending output bytes than this is Congested
 	FlushLimit time.Duration // the most CloseAfterFlush waits for the output to leave
+
+	// Vanished is for how long the peer of a TCP conn may acknowledge nothing of what was sent to it, until the conn fails
+	// with ErrVanished. A peer that is alive and does not read acknowledges that it is alive. 0: as long as the kernel tries.
+	Vanished time.Duration
 
 	// Panicked, if set, is told on the loop of every panic the loop contained, whether it came from a handler,
 	// a posted function or a timer. It is meant for a log line; what it panics with itself is swallowed.
@@ -63,6 +68,9 @@ type Loop struct {
 	free    freeList
 	closing bool                    // Run is on its way out; nothing is adopted any more
 	events  struct{ next, end int } // of this turn, those that are still to be dispatched
+
+	vanishing  vanishing
+	deliveryOf func(*socket) delivery // asks the kernel
 }
 
 // States of a Loop. created → running → closed, or created → closed.
@@ -80,7 +88,7 @@ func New(o Options) (*Loop, error) {
 		return nil, fmt.Errorf("loop: %w", err)
 	}
 	o = o.withDefaults()
-	return &Loop{o: o, poll: p, buf: make([]byte, o.ReadBuffer)}, nil
+	return &Loop{o: o, poll: p, buf: make([]byte, o.ReadBuffer), deliveryOf: p.delivery}, nil
 }
 
 // Run is the loop: it returns after Close, having closed every conn it still owned without telling the handlers. An
@@ -123,7 +131,8 @@ func (l *Loop) Now() time.Time {
 	return l.now
 }
 
-// Adopt takes nc over completely: nobody else may use it from here on, and on error it is closed. nc is a *net.TCPConn,
+// Adopt takes nc over completely: nobody else may use it from here on, and on error it is closed. If the error wraps EMFILE or
+// ENFILE, no descriptor was to be had, nc is left to the caller as it was: there may be something to tell its peer. nc is a *net.TCPConn,
 // a *net.UnixConn, anything that came from Wrap, or a *tls.Conn, its handshake done, whose NetConn came from Wrap.
 // h hears of everything that arrives, beginning with the loop's next turn.
 func (l *Loop) Adopt(nc net.Conn, h Handler) (*Conn, error) {
@@ -137,7 +146,9 @@ func (l *Loop) Adopt(nc net.Conn, h Handler) (*Conn, error) {
 		c.sock, err = openSocket(transport)
 	}
 	if err != nil {
-		nc.Close()
+		if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
+			nc.Close()
+		}
 		return nil, fmt.Errorf("loop: adopt: %w", err)
 	}
 	if c.tls != nil {

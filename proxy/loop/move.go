@@ -2,7 +2,8 @@ package loop
 
 // Move takes c to another loop: pending output and a pause travel along, no byte is lost or changes place, and there is
 // no callback between. From the return of Move on, c belongs to the other loop; arrived runs there once c is
-// registered, before any of its callbacks. If that loop is closed by then, c is closed and arrived does not run.
+// registered, before any of its callbacks; also if it cannot be registered, and OnError follows. If that loop is closed
+// by then, c is closed and arrived does not run.
 //
 // Move reports whether c is on its way. A conn that is closed, or has failed, stays: its OnError, if due, comes on this
 // loop.
@@ -39,6 +40,9 @@ func (l *Loop) arrive(c *Conn, arrived func()) {
 	c.sock.interest = 0
 	if err := l.register(c); err != nil {
 		c.abandon()
+		if arrived != nil {
+			arrived()
+		}
 		if c.flags&flagClosing == 0 {
 			l.failed = append(l.failed, failure{c, err})
 		}
@@ -46,6 +50,9 @@ func (l *Loop) arrive(c *Conn, arrived func()) {
 	}
 	if c.flags&flagEOF != 0 {
 		c.watch(0)
+	}
+	if c.flags&flagSent != 0 {
+		c.sent()
 	}
 	if owed != 0 {
 		l.visit(c) // drained on the way out of the other loop, perhaps, and OnDrained still owed
@@ -59,6 +66,7 @@ func (l *Loop) arrive(c *Conn, arrived func()) {
 func (c *Conn) abandon() {
 	c.flags |= flagClosed
 	c.sock.close()
+	c.out.release()
 	c.out = nil // left to the collector: the free lists belong to the loops
 	if c.tls != nil {
 		c.tls.wire = nil

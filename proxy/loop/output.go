@@ -18,8 +18,21 @@ type chunk [chunkBytes]byte
 // segment is a run of bytes to send.
 type segment struct {
 	b      []byte
-	own    *chunk // what b lies in, if it is ours
-	shared bool   // b is immutable, and may be referred to for as long as it takes
+	own    *chunk   // what b lies in, if it is ours
+	loan   Releaser // told when b is sent or dropped; may be nil
+	shared bool     // b is immutable, and may be referred to for as long as it takes, or until loan is released
+}
+
+// A Releaser is told when bytes that were lent are no longer referred to. It is called on the loop.
+type Releaser = interface{ Release() }
+
+// done gives back what the segment refers to.
+func (s *segment) done(free *freeList) {
+	free.putChunk(s.own)
+	if s.loan != nil {
+		s.loan.Release()
+	}
+	*s = segment{}
 }
 
 // output is a queue of bytes, held by a conn only while there are some.
@@ -43,9 +56,9 @@ func (o *output) size() int {
 // waiting is what is to be sent.
 func (o *output) waiting() []segment { return o.segments[o.head:] }
 
-// refer appends b, which is immutable.
-func (o *output) refer(b []byte) {
-	o.segments = append(o.segments, segment{b: b, shared: true})
+// refer appends b, which is immutable until loan is released.
+func (o *output) refer(b []byte, loan Releaser) {
+	o.segments = append(o.segments, segment{b: b, loan: loan, shared: true})
 	o.n += len(b)
 }
 
@@ -116,12 +129,24 @@ func (o *output) consume(n int, free *freeList) {
 			return
 		}
 		n -= len(s.b)
-		free.putChunk(s.own)
-		*s = segment{}
+		s.done(free)
 		o.head++
 	}
 	if o.n == 0 {
 		o.segments, o.head = o.segments[:0], 0
+	}
+}
+
+// release gives back what is lent to o, which may be nil, and leaves the rest to the collector.
+func (o *output) release() {
+	if o == nil {
+		return
+	}
+	for i := range o.segments {
+		if loan := o.segments[i].loan; loan != nil {
+			loan.Release()
+		}
+		o.segments[i] = segment{}
 	}
 }
 
@@ -162,8 +187,7 @@ func (f *freeList) drop(o *output) {
 		return
 	}
 	for i := range o.segments {
-		f.putChunk(o.segments[i].own)
-		o.segments[i] = segment{}
+		o.segments[i].done(f)
 	}
 	if cap(o.segments) > 64 || len(f.outputs) >= freeOutputs {
 		return

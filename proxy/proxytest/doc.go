@@ -7,5 +7,5 @@
 // opinion of them. A Script is a conversation in a text file; run against PostgreSQL and against the proxy, its
 // transcripts must be equal byte for byte.
 //
-// The package frames messages by itself rather than with proxy/pgwire, so that a mistake there does not hide itself.
+// The package frames messages by itself rather than with proxy/postgres/pgwire, so that a mistake there does not hide itself.
 package proxytest

@@ -37,7 +37,8 @@ type Step func(*FakeConn) error
 // FakeConn is a connection from the FakeServer's side.
 type FakeConn struct {
 	net.Conn
-	r *bufio.Reader
+	r     *bufio.Reader
+	judge *judge
 	// Startup is the body of the client's startup message: the protocol version and the parameters.
 	Startup []byte
 
@@ -129,7 +130,7 @@ func (f *FakeServer) accept() {
 
 // serve tells isScript whether the connection is more than a CancelRequest, as soon as it knows.
 func (f *FakeServer) serve(conn net.Conn, n int, isScript chan<- bool) {
-	c := &FakeConn{Conn: conn, r: bufio.NewReader(conn), over: f.over}
+	c := &FakeConn{Conn: conn, r: bufio.NewReader(conn), judge: judgeClient(), over: f.over}
 	defer func() {
 		conn.Close()
 		f.mu.Lock()
@@ -166,6 +167,18 @@ func (f *FakeServer) serve(conn net.Conn, n int, isScript chan<- bool) {
 		}
 	}
 	_, _ = io.Copy(io.Discard, c.r) // until the peer or the end of the test closes
+}
+
+// read returns the next message of the client. One that is malformed fails the test.
+func (c *FakeConn) read() (Message, error) {
+	m, err := readMessage(c.r)
+	if err != nil {
+		return m, err
+	}
+	if err := c.judge.check(m); err != nil {
+		return m, fmt.Errorf("%w: %w", errUnexpected, err)
+	}
+	return m, nil
 }
 
 // loggedIn is all that a server says before the first query.

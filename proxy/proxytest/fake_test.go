@@ -126,3 +126,34 @@ func TestFakeServer_FailsTheTestOnAnotherMessage(t *testing.T) {
 		t.Errorf("got %d failures, want 1", tb.count)
 	}
 }
+
+// What is malformed fails the test that meets it, whichever side says it.
+func TestJudge_KnowsMalformedMessages(t *testing.T) {
+	for _, c := range []struct {
+		judge *judge
+		m     Message
+		good  bool
+	}{
+		{judgeServer(), Message{'D', []byte("\x00\x01\x00\x00\x00\x01x")}, true},
+		{judgeServer(), Message{'D', []byte("\x00\x02\x00\x00\x00\x01x")}, false},
+		{judgeServer(), Message{'C', []byte("SELECT 1")}, false},
+		{judgeServer(), Message{'Z', nil}, false},
+		{judgeServer(), Message{'?', nil}, false},
+		{judgeClient(), Message{'B', []byte("\x00\x00\x00\x00\x00\x00\x00\x00")}, true},
+		{judgeClient(), Message{'B', []byte("\x00\x00\x00\x00\x00\x01\x00\x00")}, false},
+		{judgeClient(), Message{'Q', []byte("select")}, false},
+	} {
+		if err := c.judge.check(c.m); (err == nil) != c.good {
+			t.Errorf("%v: got %v, want it well-formed: %v", c.m, err, c.good)
+		}
+	}
+	fake := StartFake(t, Send(Message{'D', []byte("\x00\x02\x00\x00\x00\x01x")}.Bytes()))
+	w, err := Dial(t.Context(), fake.Addr(), Login{User: "app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if m, err := w.Receive(); err == nil {
+		t.Errorf("got %v, want it refused", m)
+	}
+}

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // Message is one message of the protocol, in either direction.
@@ -65,19 +68,11 @@ func readMessage(r *bufio.Reader) (Message, error) {
 	return Message{head[0], body}, nil
 }
 
-func message(typ byte, parts ...[]byte) []byte {
-	var body []byte
-	for _, p := range parts {
-		body = append(body, p...)
-	}
-	return Message{typ, body}.Bytes()
-}
-
-func cstring(s string) []byte { return append([]byte(s), 0) }
-func int16s(n ...int) []byte {
-	b := binary.BigEndian.AppendUint16(nil, uint16(len(n)))
-	for _, v := range n {
-		b = binary.BigEndian.AppendUint16(b, uint16(v))
+// encode returns a message as it travels. What pgproto3 cannot encode, a zero byte in a string say, no test wants.
+func encode(m pgproto3.Message) []byte {
+	b, err := m.Encode(nil)
+	if err != nil {
+		panic("proxytest: " + err.Error())
 	}
 	return b
 }
@@ -85,110 +80,102 @@ func int16s(n ...int) []byte {
 // The client's messages.
 
 // Query is a simple query.
-func Query(sql string) []byte { return message('Q', cstring(sql)) }
+func Query(sql string) []byte { return encode(&pgproto3.Query{String: sql}) }
 
 // Parse names a statement. Parameters without a type in oids have the server choose it.
 func Parse(name, sql string, oids ...uint32) []byte {
-	types := binary.BigEndian.AppendUint16(nil, uint16(len(oids)))
-	for _, oid := range oids {
-		types = binary.BigEndian.AppendUint32(types, oid)
-	}
-	return message('P', cstring(name), cstring(sql), types)
+	return encode(&pgproto3.Parse{Name: name, Query: sql, ParameterOIDs: oids})
 }
 
 // Bind makes a portal of a statement. A nil parameter is NULL. Formats are 0 for text and 1 for binary, as many as the
 // protocol allows: none, one for all, or one each.
 func Bind(portal, statement string, params [][]byte, paramFormats, resultFormats []int) []byte {
-	values := binary.BigEndian.AppendUint16(nil, uint16(len(params)))
-	for _, p := range params {
-		if p == nil {
-			values = binary.BigEndian.AppendUint32(values, 0xffffffff)
-			continue
-		}
-		values = binary.BigEndian.AppendUint32(values, uint32(len(p)))
-		values = append(values, p...)
+	return encode(&pgproto3.Bind{DestinationPortal: portal, PreparedStatement: statement,
+		ParameterFormatCodes: codes(paramFormats), Parameters: params, ResultFormatCodes: codes(resultFormats)})
+}
+
+func codes(formats []int) []int16 {
+	var all []int16
+	for _, f := range formats {
+		all = append(all, int16(f))
 	}
-	return message('B', cstring(portal), cstring(statement), int16s(paramFormats...), values, int16s(resultFormats...))
+	return all
 }
 
 // Describe asks about a statement ('S') or portal ('P').
-func Describe(kind byte, name string) []byte { return message('D', []byte{kind}, cstring(name)) }
+func Describe(kind byte, name string) []byte {
+	return encode(&pgproto3.Describe{ObjectType: kind, Name: name})
+}
 
 // Execute runs a portal for up to maxRows rows; 0 is all.
 func Execute(portal string, maxRows int) []byte {
-	return message('E', cstring(portal), binary.BigEndian.AppendUint32(nil, uint32(maxRows)))
+	return encode(&pgproto3.Execute{Portal: portal, MaxRows: uint32(maxRows)})
 }
 
 // CloseName closes a statement ('S') or portal ('P').
-func CloseName(kind byte, name string) []byte { return message('C', []byte{kind}, cstring(name)) }
+func CloseName(kind byte, name string) []byte {
+	return encode(&pgproto3.Close{ObjectType: kind, Name: name})
+}
 
 // Sync ends a batch of the extended protocol.
-func Sync() []byte { return message('S') }
+func Sync() []byte { return encode(&pgproto3.Sync{}) }
 
 // Flush asks for the replies so far.
-func Flush() []byte { return message('H') }
+func Flush() []byte { return encode(&pgproto3.Flush{}) }
 
 // CopyData is a part of the data of a COPY, in either direction.
-func CopyData(data []byte) []byte { return message('d', data) }
+func CopyData(data []byte) []byte { return encode(&pgproto3.CopyData{Data: data}) }
 
 // CopyDone ends the data of a COPY.
-func CopyDone() []byte { return message('c') }
+func CopyDone() []byte { return encode(&pgproto3.CopyDone{}) }
 
 // CopyFail ends the data of a COPY that shall fail.
-func CopyFail(reason string) []byte { return message('f', cstring(reason)) }
+func CopyFail(reason string) []byte { return encode(&pgproto3.CopyFail{Message: reason}) }
 
 // Terminate ends the connection.
-func Terminate() []byte { return message('X') }
+func Terminate() []byte { return encode(&pgproto3.Terminate{}) }
 
 // The server's messages, for FakeServer.
 
 // AuthenticationOK tells the client that it is logged in.
-func AuthenticationOK() []byte { return message('R', []byte{0, 0, 0, 0}) }
+func AuthenticationOK() []byte { return encode(&pgproto3.AuthenticationOk{}) }
 
 // ParameterStatus tells the client a setting.
-func ParameterStatus(name, value string) []byte { return message('S', cstring(name), cstring(value)) }
+func ParameterStatus(name, value string) []byte {
+	return encode(&pgproto3.ParameterStatus{Name: name, Value: value})
+}
 
 // BackendKeyData tells the client what to send to cancel.
 func BackendKeyData(pid, secret uint32) []byte {
-	return message('K', binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, pid), secret))
+	return encode(&pgproto3.BackendKeyData{ProcessID: pid, SecretKey: binary.BigEndian.AppendUint32(nil, secret)})
 }
 
 // ReadyForQuery ends a reply; status is 'I', 'T' or 'E'.
-func ReadyForQuery(status byte) []byte { return message('Z', []byte{status}) }
+func ReadyForQuery(status byte) []byte { return encode(&pgproto3.ReadyForQuery{TxStatus: status}) }
 
 // CommandComplete ends a statement's results.
-func CommandComplete(tag string) []byte { return message('C', cstring(tag)) }
+func CommandComplete(tag string) []byte {
+	return encode(&pgproto3.CommandComplete{CommandTag: []byte(tag)})
+}
 
 // TextRow describes a row of text columns of the given names.
 func TextRow(names ...string) []byte {
 	const textOID = 25
-	body := binary.BigEndian.AppendUint16(nil, uint16(len(names)))
+	d := &pgproto3.RowDescription{}
 	for _, name := range names {
-		body = append(body, cstring(name)...)
-		body = append(body, 0, 0, 0, 0, 0, 0, 0, 0, 0, textOID, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0)
+		d.Fields = append(d.Fields, pgproto3.FieldDescription{Name: []byte(name), DataTypeOID: textOID, DataTypeSize: -1, TypeModifier: -1})
 	}
-	return message('T', body)
+	return encode(d)
 }
 
 // DataRow is a row; a nil value is NULL.
-func DataRow(values ...[]byte) []byte {
-	body := binary.BigEndian.AppendUint16(nil, uint16(len(values)))
-	for _, v := range values {
-		if v == nil {
-			body = binary.BigEndian.AppendUint32(body, 0xffffffff)
-			continue
-		}
-		body = binary.BigEndian.AppendUint32(body, uint32(len(v)))
-		body = append(body, v...)
-	}
-	return message('D', body)
-}
+func DataRow(values ...[]byte) []byte { return encode(&pgproto3.DataRow{Values: values}) }
 
-// ErrorResponse has the given fields, each a letter and its text: "SFATAL", "C57P01", "Mgoing away".
+// ErrorResponse has the given fields in this order, each a letter and its text: "SFATAL", "C57P01", "Mgoing away".
 func ErrorResponse(fields ...string) []byte {
 	var body []byte
 	for _, f := range fields {
-		body = append(body, cstring(f)...)
+		body = slices.Concat(body, []byte(f), []byte{0})
 	}
-	return message('E', body, []byte{0})
+	return Message{'E', append(body, 0)}.Bytes()
 }

@@ -10,7 +10,7 @@ import (
 func Expect(types ...byte) Step {
 	return func(c *FakeConn) error {
 		for _, want := range types {
-			m, err := readMessage(c.r)
+			m, err := c.read()
 			if err != nil {
 				return err
 			}
@@ -26,7 +26,7 @@ func Expect(types ...byte) Step {
 func ExpectUntil(typ byte) Step {
 	return func(c *FakeConn) error {
 		for {
-			if m, err := readMessage(c.r); err != nil || m.Type == typ {
+			if m, err := c.read(); err != nil || m.Type == typ {
 				return err
 			}
 		}

@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // patience is how long a Wire waits for one message or one write. It is long for the sake of loaded machines; a test
 // that meets it has failed.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 const protocol3 = 3 << 16
 
@@ -29,8 +31,9 @@ type Login struct {
 // Wire is a client that sends what it is told and shows what comes back. One goroutine may send while another
 // receives.
 type Wire struct {
-	conn net.Conn
-	r    *bufio.Reader
+	conn  net.Conn
+	r     *bufio.Reader
+	judge *judge
 	// Startup is what the server said from the login to the first ReadyForQuery, both included.
 	Startup []Message
 }
@@ -59,7 +62,7 @@ func DialRaw(ctx context.Context, address string) (*Wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Wire{conn: conn, r: bufio.NewReader(conn)}, nil
+	return &Wire{conn: conn, r: bufio.NewReader(conn), judge: judgeServer()}, nil
 }
 
 // StartupMessage returns the first message of a login.
@@ -67,7 +70,7 @@ func StartupMessage(login Login) []byte {
 	body := binary.BigEndian.AppendUint32(nil, protocol3)
 	add := func(name, value string) {
 		if value != "" {
-			body = append(append(body, cstring(name)...), cstring(value)...)
+			body = append(append(append(append(body, name...), 0), value...), 0)
 		}
 	}
 	add("user", login.User)
@@ -111,7 +114,7 @@ func (w *Wire) authenticate(m Message, password string) error {
 	case ok:
 		return nil
 	case cleartext:
-		return w.Send(message('p', cstring(password)))
+		return w.Send(encode(&pgproto3.PasswordMessage{Password: password}))
 	default:
 		return fmt.Errorf("authentication method %d is not known here", method)
 	}
@@ -129,12 +132,16 @@ func (w *Wire) Send(messages ...[]byte) error {
 	return err
 }
 
-// Receive returns the next message. At the end of the stream, between messages, the error is io.EOF itself.
+// Receive returns the next message, which is well-formed. At the end of the stream, between messages, the error is io.EOF itself.
 func (w *Wire) Receive() (Message, error) {
 	if err := w.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return Message{}, err
 	}
-	return readMessage(w.r)
+	m, err := readMessage(w.r)
+	if err != nil {
+		return m, err
+	}
+	return m, w.judge.check(m)
 }
 
 // ReceiveReady returns all messages up to and including the n-th ReadyForQuery. On error it returns those before it.

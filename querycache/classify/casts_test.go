@@ -3,6 +3,8 @@ package classify
 import (
 	"strings"
 	"testing"
+
+	"overdrive/querycache/verdict"
 )
 
 // An implicit cast of the user's is called wherever types do not fit, with nothing in the statement to show it.
@@ -12,15 +14,15 @@ func TestCatalog_ImplicitCastsThatForbidCaching(t *testing.T) {
 	execSQL(t, conn, schema)
 	for _, tt := range []struct {
 		cast   string
-		status Status
-		effect Effect
+		status verdict.Status
+		effect verdict.Effect
 	}{
-		{"(text AS mood) WITH INOUT AS IMPLICIT", Cacheable, EffectNone},
-		{"(mood AS text) WITH INOUT AS IMPLICIT", Cacheable, EffectNone},
-		{"(text AS holds_checked) WITH INOUT", Uncacheable, EffectEverything},
-		{"(text AS holds_checked) WITH INOUT AS IMPLICIT", Uncacheable, EffectEverything},
-		{"(text AS date) WITH INOUT AS IMPLICIT", Uncacheable, EffectNone},
-		{"(int AS mood) WITH INOUT AS IMPLICIT", Uncacheable, EffectNone},
+		{"(text AS mood) WITH INOUT AS IMPLICIT", verdict.Cacheable, verdict.EffectNone},
+		{"(mood AS text) WITH INOUT AS IMPLICIT", verdict.Cacheable, verdict.EffectNone},
+		{"(text AS holds_checked) WITH INOUT", verdict.Uncacheable, verdict.EffectEverything},
+		{"(text AS holds_checked) WITH INOUT AS IMPLICIT", verdict.Uncacheable, verdict.EffectEverything},
+		{"(text AS date) WITH INOUT AS IMPLICIT", verdict.Uncacheable, verdict.EffectNone},
+		{"(int AS mood) WITH INOUT AS IMPLICIT", verdict.Uncacheable, verdict.EffectNone},
 	} {
 		execSQL(t, conn, "CREATE CAST "+tt.cast)
 		c := New(nil)

@@ -5,33 +5,44 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"overdrive/querycache/classify/nodetree"
+	"overdrive/querycache/verdict"
 )
 
-// Catalog is what one database said about itself at one moment, to one role with one search_path. It never changes.
-type Catalog struct {
+// Inventory is what one database said about itself at one moment, whoever asks. It never changes. How a role with some
+// search_path sees it is a Catalog. Safe for concurrent use.
+type Inventory struct {
 	codeOnDDL  bool   // event triggers run when DDL does
 	configures bool   // a user-defined function may set parameters of the session
 	indexCode  bool   // an index calls a function that may write
 	opclass    string // the name of an operator class, by which values are sorted or compared, that may read or write tables
-	byID       map[RelationID]*relation
+	byID       map[verdict.RelationID]*relation
 	byName     map[qualified]*relation
-	visible    map[string]*relation // as an unqualified name finds it
 	functions  map[string][]*function
 	calls      map[uint32]*function // the same by OID
 	notation   map[string]notation  // what x.name may call
 	operators  map[string]byte      // user-defined operators not known to be harmless -> worst volatility
 	operations map[uint32]operator  // user-defined operators by OID
-	types      map[string]bool      // types of PostgreSQL a value may be cast to -> it is a date type
-	coercions  map[uint32]bool      // the same by OID
-	unstable   map[uint32]string    // types whose values are read or shown by rules beyond the settings -> name
-	writing    map[string]bool      // types that a cast to may write
-	cast       string               // a user-defined cast that any expression may call unseen; empty: none
-	castWrites bool                 // a user-defined cast may write
-	castJSON   bool                 // a user-defined cast to JSON may be called by functions that make JSON
+	types      map[string][]namedType
+	coercions  map[uint32]bool   // types a value may be cast to, by OID -> it is a date type
+	unstable   map[uint32]string // types whose values are read or shown by rules beyond the settings -> name
+	writing    map[string]bool   // types that a cast to may write
+	cast       string            // a user-defined cast that any expression may call unseen; empty: none
+	castWrites bool              // a user-defined cast may write
+	castJSON   bool              // a user-defined cast to JSON may be called by functions that make JSON
 
+	mu       sync.Mutex // guards the fields below
 	readings map[readKey]*reading
+	held     int // relations in readings
+}
+
+// namedType is one of the types of a name that a value may be cast to, or that hides such a type.
+type namedType struct {
+	schema string
+	safe   bool // a value may be cast to it
+	date   bool
 }
 
 // notation is what x.name may call: all functions and casts of the name that take one argument.
@@ -44,13 +55,14 @@ type qualified struct{ schema, name string }
 
 // relation is a table, view or sequence.
 type relation struct {
-	id          RelationID
+	id          verdict.RelationID
 	schema      string
 	name        string
 	kind        byte // pg_class.relkind
 	temporary   bool
 	rowSecurity bool            // has policies
-	policed     bool            // they hold for the role
+	owner       uint32          // OID of the role
+	forced      bool            // policies hold for the owner, too
 	opaque      bool            // writing it, or reading it if codeOnRead, may run code that writes anywhere
 	unstable    bool            // has a column of a type that is read or shown by rules beyond the settings
 	coded       bool            // has a column of a type whose input may read or write tables, which a literal beside it may run
@@ -63,7 +75,7 @@ type relation struct {
 	children []*relation // inheritance and partitions, direct
 	parents  []*relation
 	affects  []*relation // foreign keys that carry a change of this relation on, direct
-	uses     []*relation // of a view: what in its definition may run code when read
+	usedBy   []*relation // views with this relation in their definition, if reading it may run code
 }
 
 // tree is an expression or query as the server has it.
@@ -78,11 +90,12 @@ type function struct {
 	name       string
 	schema     string
 	builtin    bool
-	least      int  // arguments
-	most       int  // arguments; -1: any number
-	volatility byte // i, s, v, or w for one that may write though not called volatile
-	visible    bool
+	least      int    // arguments
+	most       int    // arguments; -1: any number
+	volatility byte   // i, s, v, or w for one that may write though not called volatile
+	arguments  string // OIDs of their types
 	signature  string // name(types of arguments) of one of PostgreSQL's that is to be looked at closely
+	shares     bool   // a user-defined one whose body may change what all databases of the server share
 	hidesCast  bool   // a call by name may silently cast a time of day to one with a zone, or a text to a name
 }
 
@@ -110,7 +123,7 @@ func (f *function) takes(n int) bool {
 }
 
 // RelationName returns the name of a relation with its schema, or the OID in digits where there is none such.
-func (c *Catalog) RelationName(id RelationID) string {
+func (c *Inventory) RelationName(id verdict.RelationID) string {
 	if r := c.byID[id]; r != nil {
 		return r.schema + "." + r.name
 	}
@@ -118,10 +131,10 @@ func (c *Catalog) RelationName(id RelationID) string {
 }
 
 // RelationIDs returns the relations of the name in all schemas, or the one where schema is not empty.
-func (c *Catalog) RelationIDs(schema, name string) []RelationID {
-	var ids []RelationID
+func (c *Inventory) RelationIDs(schema, name string) []verdict.RelationID {
+	var ids []verdict.RelationID
 	for q, r := range c.byName {
-		if q.name == name && (schema == "" || q.schema == schema) {
+		if q.name == name && (schema == "" || q.schema == schema) && r.hasRows() {
 			ids = append(ids, r.id)
 		}
 	}
@@ -129,13 +142,8 @@ func (c *Catalog) RelationIDs(schema, name string) []RelationID {
 	return ids
 }
 
-// lookup returns the relation a name in a statement means, or nil.
-func (c *Catalog) lookup(schema, name string) *relation {
-	if schema == "" {
-		return c.visible[name]
-	}
-	return c.byName[qualified{schema, name}]
-}
+// hasRows reports whether r is more than a name that hides another: an index is not, nor the type of a row.
+func (r *relation) hasRows() bool { return strings.IndexByte("rpvmfS", r.kind) >= 0 }
 
 // family returns r and all its descendants: reading or writing a parent reads or writes them.
 func (r *relation) family() []*relation {
@@ -148,10 +156,17 @@ func (r *relation) touched(spread bool) []*relation {
 	if !spread {
 		return r.family()
 	}
+	above := map[*relation]bool{} // ancestors of what is touched, and it itself
 	return closure(r, func(r *relation) []*relation {
-		next := append(slices.Clone(r.children), r.affects...)
-		for _, up := range closure(r, func(r *relation) []*relation { return r.parents }) {
-			next = append(next, up.affects...)
+		next := slices.Clone(r.children)
+		for todo := []*relation{r}; len(todo) > 0; {
+			up := todo[len(todo)-1]
+			todo = todo[:len(todo)-1]
+			if !above[up] {
+				above[up] = true
+				next = append(next, up.affects...)
+				todo = append(todo, up.parents...)
+			}
 		}
 		return next
 	})

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"overdrive/querycache/verdict"
 )
 
 // rows reads a table written as text: a row a line, cells separated by blanks, _ for an empty cell.
@@ -44,51 +46,51 @@ func viewTree(view, relation, function int) string {
 func handBuilt() [][][]string {
 	return [][][]string{
 		setDatabase: {{"f", "f", "f", ""}},
-		// oid schema name kind persistence rowsecurity visible opaque unstable policed coded
+		// oid schema name kind persistence rowsecurity opaque unstable coded owner forced
 		setRelations: rows(`
-			1 public t r p f t f f f f
-			2 public u r p f t f f f f
-			3 public v v p f t f f f f
-			4 public writing_view v p f t t f f f
-			5 public view_over_it v p f t f f f f
-			6 public parent p p f t f f f f
-			7 public child r p f t f f f f
-			8 public foreign_child f p f t f f f f
-			9 public with_foreign p p f t f f f f
-			10 public guarded r p t t f f t f
-			11 public triggered r p f t t f f f
-			12 public referenced r p f t f f f f
-			13 public referencing r p f t f f f f
-			14 public temp_seen r t f t f f f f
-			15 pg_catalog pg_class r p f t f f f f
-			16 other t r p f f f f f f
-			17 public feeds r p f t f f f f
-			18 public policed r p t t t f t f
-			19 public spied m p f t f f f f
-			20 public soft r p t t f f f f`),
+			1 public t r p f f f f 10 f
+			2 public u r p f f f f 10 f
+			3 public v v p f f f f 10 f
+			4 public writing_view v p f t f f 10 f
+			5 public view_over_it v p f f f f 10 f
+			6 public parent p p f f f f 10 f
+			7 public child r p f f f f 10 f
+			8 public foreign_child f p f f f f 10 f
+			9 public with_foreign p p f f f f 10 f
+			10 public guarded r p t f f f 9 f
+			11 public triggered r p f t f f 10 f
+			12 public referenced r p f f f f 10 f
+			13 public referencing r p f f f f 10 f
+			14 public temp_seen r t f f f f 10 f
+			15 pg_catalog pg_class r p f f f f 10 f
+			16 other t r p f f f f 10 f
+			17 public feeds r p f f f f 10 f
+			18 public policed r p t t f f 9 f
+			19 public spied m p f f f f 10 f
+			20 public soft r p t f f f 10 f`),
 		setInherits:    rows("6 7\n9 8"),
 		setForeignKeys: rows("12 13\n17 11\n6 2"),
 		setViewUses:    rows("5 4"),
-		// oid name schema builtin least most volatility visible signature
+		// oid name schema builtin least most volatility arguments signature shares
 		setFunctions: rows(`
-			701 count pg_catalog t 0 1 i t _
-			702 lower pg_catalog t 1 1 i t _
-			703 now pg_catalog t 0 0 s t _
-			704 random pg_catalog t 0 0 v t _
-			705 f public f 0 0 v t _
-			706 cost public f 1 1 v t _
-			707 g other f 0 0 v f _
-			708 lower other f 1 1 v f _
-			709 quiet public f 0 0 w t _
-			710 csafe public f 0 0 i t _
-			711 datemultirange pg_catalog t 1 1 i t _
-			712 query_to_xml pg_catalog t 4 4 v t _
-			713 ts_rewrite pg_catalog t 3 3 i t _
-			714 concat pg_catalog t 0 -1 s t "any"`),
+			701 count pg_catalog t 0 1 i 0 _ f
+			702 lower pg_catalog t 1 1 i 0 _ f
+			703 now pg_catalog t 0 0 s 0 _ f
+			704 random pg_catalog t 0 0 v 0 _ f
+			705 f public f 0 0 v 0 _ f
+			706 cost public f 1 1 v 0 _ f
+			707 g other f 0 0 v 0 _ f
+			708 lower other f 1 1 v 0 _ f
+			709 quiet public f 0 0 w 0 _ f
+			710 csafe public f 0 0 i 0 _ f
+			711 datemultirange pg_catalog t 1 1 i 0 _ f
+			712 query_to_xml pg_catalog t 4 4 v 0 _ f
+			713 ts_rewrite pg_catalog t 3 3 i 0 _ f
+			714 concat pg_catalog t 0 -1 s 0 "any" f`),
 		setNotation:      rows("cost t t\nrow_to_json t f\nvolf f t\npg_advisory_lock f f\nvolf f f"),
 		setOperators:     rows("20001 ### v f\n20002 <+> i f\n20003 %% w f\n20004 <*> i t"),
 		setCasts:         nil,
-		setTypes:         rows("25 text f\n23 int4 f\n1082 date t\n1182 _date t\n4535 datemultirange t"),
+		setTypes:         rows("25 pg_catalog text t f\n23 pg_catalog int4 t f\n1082 pg_catalog date t t\n1182 pg_catalog _date t t\n4535 pg_catalog datemultirange t t"),
 		setDateColumns:   rows("1 day d\n2 day f"),
 		setWritingTypes:  rows("coded"),
 		setUnstableTypes: rows("2205 regclass"),
@@ -98,9 +100,19 @@ func handBuilt() [][][]string {
 	}
 }
 
+// seenByTest is the catalog as a role sees it that owns most tables and has the usual search_path.
+func seenByTest(results [][][]string) (*Catalog, error) {
+	all, err := NewInventory(results)
+	if err != nil {
+		return nil, err
+	}
+	c, _ := all.Seen(`"$user", public`, &Rights{Role: "me", Usage: map[string]bool{"public": true}, Owners: map[uint32]bool{10: true}})
+	return c, nil
+}
+
 func settled(t testing.TB) *Classifier {
 	t.Helper()
-	catalog, err := NewCatalog(handBuilt())
+	catalog, err := seenByTest(handBuilt())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +134,7 @@ func TestNewCatalog_RefusesWhatTheServerCannotHaveSaid(t *testing.T) {
 		"an empty kind":        func(r [][][]string) [][][]string { r[setRelations][0][3] = ""; return r },
 		"no functions":         func(r [][][]string) [][][]string { r[setFunctions] = nil; return r },
 	} {
-		if _, err := NewCatalog(spoil(handBuilt())); err == nil {
+		if _, err := seenByTest(spoil(handBuilt())); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -131,13 +143,13 @@ func TestNewCatalog_RefusesWhatTheServerCannotHaveSaid(t *testing.T) {
 func TestCatalog_ImplicitCastOfTheUserForbidsEverything(t *testing.T) {
 	sets := handBuilt()
 	sets[setCasts] = rows("int4 text i v")
-	catalog, err := NewCatalog(sets)
+	catalog, err := seenByTest(sets)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := New(nil)
 	c.SetCatalog(catalog, c.Generation())
-	if v := c.Judge([]byte("SELECT 1")); v.Status != Uncacheable || v.Effect != EffectEverything {
+	if v := c.Judge([]byte("SELECT 1")); v.Status != verdict.Uncacheable || v.Effect != verdict.EffectEverything {
 		t.Errorf("got %+v", v)
 	}
 }
@@ -145,13 +157,13 @@ func TestCatalog_ImplicitCastOfTheUserForbidsEverything(t *testing.T) {
 func TestCatalog_EventTriggersMakeEveryTableOfASessionDDL(t *testing.T) {
 	sets := handBuilt()
 	sets[setDatabase][0][0] = "t"
-	catalog, err := NewCatalog(sets)
+	catalog, err := seenByTest(sets)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := New(nil)
 	c.SetCatalog(catalog, c.Generation())
-	if v := c.Judge([]byte("create temp table x (a int)")); v.Effect != EffectEverything || !v.DDL {
+	if v := c.Judge([]byte("create temp table x (a int)")); v.Effect != verdict.EffectEverything || !v.DDL {
 		t.Errorf("got %+v", v)
 	}
 }
@@ -159,23 +171,23 @@ func TestCatalog_EventTriggersMakeEveryTableOfASessionDDL(t *testing.T) {
 func TestCatalog_CastToJSONOfTheUserForbidsWhatMakesJSON(t *testing.T) {
 	sets := handBuilt()
 	sets[setCasts] = rows("thing json e i")
-	sets[setFunctions] = append(sets[setFunctions], rows("900 to_json pg_catalog t 1 1 s t anyelement")...)
-	catalog, err := NewCatalog(sets)
+	sets[setFunctions] = append(sets[setFunctions], rows("900 to_json pg_catalog t 1 1 s 2283 anyelement f")...)
+	catalog, err := seenByTest(sets)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := New(nil)
 	c.SetCatalog(catalog, c.Generation())
-	if v := c.Judge([]byte("select to_json(a) from t")); v.Status != Uncacheable {
+	if v := c.Judge([]byte("select to_json(a) from t")); v.Status != verdict.Uncacheable {
 		t.Errorf("got %+v", v)
 	}
-	if v := c.Judge([]byte("select concat(a) from t")); v.Status != Cacheable {
+	if v := c.Judge([]byte("select concat(a) from t")); v.Status != verdict.Cacheable {
 		t.Errorf("got %+v", v)
 	}
 }
 
 func TestCatalog_NamesRelations(t *testing.T) {
-	catalog, _ := NewCatalog(handBuilt())
+	catalog, _ := seenByTest(handBuilt())
 	if got := catalog.RelationName(16); got != "other.t" {
 		t.Errorf("got %q", got)
 	}
@@ -195,7 +207,7 @@ func TestNewCatalog_RefusesTwoRelationsOfOneOID(t *testing.T) {
 	twin := slices.Clone(sets[setRelations][0])
 	twin[2] = "twin"
 	sets[setRelations] = append(sets[setRelations], twin)
-	if _, err := NewCatalog(sets); err == nil {
+	if _, err := seenByTest(sets); err == nil {
 		t.Error("the catalog was taken")
 	}
 }
@@ -208,14 +220,17 @@ func TestNewCatalog_AChainOfViewsCostsInProportionToItsLength(t *testing.T) {
 		if i > 0 {
 			under = id - 1
 		}
-		sets[setRelations] = append(sets[setRelations], strings.Fields(fmt.Sprint(id, " public chain", i, " v p f t f f f f")))
+		sets[setRelations] = append(sets[setRelations], strings.Fields(fmt.Sprint(id, " public chain", i, " v p f f f f 10 f")))
 		sets[setViews] = append(sets[setViews], []string{fmt.Sprint(id), viewTree(id, under, 702)})
 	}
-	catalog, err := NewCatalog(sets)
+	catalog, err := seenByTest(sets)
 	if err != nil {
 		t.Fatal(err)
 	}
 	held := 0
+	for _, r := range catalog.byID {
+		catalog.reading(r, false)
+	}
 	for _, rd := range catalog.readings {
 		held += len(rd.views) + len(rd.reads)
 	}
@@ -224,7 +239,7 @@ func TestNewCatalog_AChainOfViewsCostsInProportionToItsLength(t *testing.T) {
 	}
 	c := New(nil)
 	c.SetCatalog(catalog, c.Generation())
-	for i, want := range map[int]Status{0: Cacheable, maxViews - 1: Cacheable, maxViews + 1: Uncacheable, n - 1: Uncacheable} {
+	for i, want := range map[int]verdict.Status{0: verdict.Cacheable, maxViews - 1: verdict.Cacheable, maxViews + 1: verdict.Uncacheable, n - 1: verdict.Uncacheable} {
 		if v := c.Judge(fmt.Appendf(nil, "select * from chain%d", i)); v.Status != want {
 			t.Errorf("chain%d: got %s (%s)", i, v.Status, v.Reason)
 		}
@@ -235,10 +250,10 @@ func TestClassifier_VerdictsOnWideTablesCountForWhatTheyWeigh(t *testing.T) {
 	const partitions = 2000
 	sets := handBuilt()
 	for i := range partitions {
-		sets[setRelations] = append(sets[setRelations], strings.Fields(fmt.Sprint(100000+i, " public part", i, " r p f t f f f f")))
+		sets[setRelations] = append(sets[setRelations], strings.Fields(fmt.Sprint(100000+i, " public part", i, " r p f f f f 10 f")))
 		sets[setInherits] = append(sets[setInherits], []string{"6", fmt.Sprint(100000 + i)})
 	}
-	catalog, err := NewCatalog(sets)
+	catalog, err := seenByTest(sets)
 	if err != nil {
 		t.Fatal(err)
 	}

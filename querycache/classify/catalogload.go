@@ -7,26 +7,27 @@ import (
 	"strings"
 
 	"overdrive/querycache/classify/nodetree"
+	"overdrive/querycache/verdict"
 )
 
-// NewCatalog builds a Catalog from the rows of each of CatalogQueries.
-func NewCatalog(results [][][]string) (*Catalog, error) {
+// NewInventory builds an Inventory from what AskCatalog returns.
+func NewInventory(results [][][]string) (*Inventory, error) {
 	if len(results) != numSets {
 		return nil, fmt.Errorf("catalog: got %d result sets, want %d", len(results), numSets)
 	}
-	c := &Catalog{
-		byID:       map[RelationID]*relation{},
+	c := &Inventory{
+		byID:       map[verdict.RelationID]*relation{},
 		byName:     map[qualified]*relation{},
-		visible:    map[string]*relation{},
 		functions:  map[string][]*function{},
 		calls:      map[uint32]*function{},
 		notation:   map[string]notation{},
 		operators:  map[string]byte{},
 		operations: map[uint32]operator{},
-		types:      map[string]bool{},
+		types:      map[string][]namedType{},
 		coercions:  map[uint32]bool{},
 		unstable:   map[uint32]string{},
 		writing:    map[string]bool{},
+		readings:   map[readKey]*reading{},
 	}
 	load := c.loaders()
 	for i, rows := range results {
@@ -44,7 +45,6 @@ func NewCatalog(results [][][]string) (*Catalog, error) {
 	}
 	c.spreadOpaqueViews()
 	c.findHiddenCasts()
-	c.readAll()
 	return c, nil
 }
 
@@ -54,7 +54,7 @@ type loader struct {
 	row     func(row []string) error
 }
 
-func (c *Catalog) loaders() [numSets]loader {
+func (c *Inventory) loaders() [numSets]loader {
 	return [numSets]loader{
 		setDatabase: {4, func(row []string) error {
 			c.codeOnDDL, c.configures, c.indexCode, c.opclass = row[0] == "t", row[1] == "t", row[2] == "t", row[3]
@@ -66,8 +66,8 @@ func (c *Catalog) loaders() [numSets]loader {
 			child.parents = append(child.parents, parent)
 		})},
 		setForeignKeys: {2, c.edge(func(from, to *relation) { from.affects = append(from.affects, to) })},
-		setViewUses:    {2, c.edge(func(view, used *relation) { view.uses = append(view.uses, used) })},
-		setFunctions:   {9, c.addFunction},
+		setViewUses:    {2, c.edge(func(view, used *relation) { used.usedBy = append(used.usedBy, view) })},
+		setFunctions:   {10, c.addFunction},
 		setNotation: {3, func(row []string) error {
 			n := c.notation[row[0]]
 			c.notation[row[0]] = notation{row: n.row || row[1] == "t", writes: n.writes || row[2] == "t"}
@@ -82,8 +82,12 @@ func (c *Catalog) loaders() [numSets]loader {
 			c.castJSON = c.castJSON || strings.HasPrefix(row[1], "json")
 			return nil
 		}},
-		setTypes: {3, withOID(func(oid uint32, row []string) error {
-			c.types[row[1]], c.coercions[oid] = row[2] == "t", row[2] == "t"
+		setTypes: {5, withOID(func(oid uint32, row []string) error {
+			t := namedType{schema: row[1], safe: row[3] == "t", date: row[4] == "t"}
+			c.types[row[2]] = append(c.types[row[2]], t)
+			if t.safe {
+				c.coercions[oid] = t.date
+			}
 			return nil
 		})},
 		setUnstableTypes: {2, withOID(func(oid uint32, row []string) error { c.unstable[oid] = row[1]; return nil })},
@@ -128,16 +132,16 @@ func withOID(add func(oid uint32, row []string) error) func(row []string) error 
 
 // ofRelation returns a loader of rows that begin with the OID of a relation. Those of relations that are not known, as toast
 // tables are not, are skipped.
-func (c *Catalog) ofRelation(add func(r *relation, row []string) error) func(row []string) error {
+func (c *Inventory) ofRelation(add func(r *relation, row []string) error) func(row []string) error {
 	return withOID(func(oid uint32, row []string) error {
-		if r := c.byID[RelationID(oid)]; r != nil {
+		if r := c.byID[verdict.RelationID(oid)]; r != nil {
 			return add(r, row)
 		}
 		return nil
 	})
 }
 
-func (c *Catalog) addRelation(row []string) error {
+func (c *Inventory) addRelation(row []string) error {
 	id, err := strconv.ParseUint(row[0], 10, 32)
 	if err != nil {
 		return fmt.Errorf("OID of a relation: %w", err)
@@ -145,23 +149,24 @@ func (c *Catalog) addRelation(row []string) error {
 	if len(row[3]) != 1 || len(row[4]) != 1 {
 		return fmt.Errorf("relation %q: kind %q, persistence %q", row[2], row[3], row[4])
 	}
+	owner, err := strconv.ParseUint(row[9], 10, 32)
+	if err != nil {
+		return fmt.Errorf("OID of the owner of %q: %w", row[2], err)
+	}
 	r := &relation{
-		id: RelationID(id), schema: row[1], name: row[2], kind: row[3][0], temporary: row[4] == "t",
-		rowSecurity: row[5] == "t", opaque: row[7] == "t", unstable: row[8] == "t",
-		policed: row[9] == "t", coded: row[10] == "t",
+		id: verdict.RelationID(id), schema: row[1], name: row[2], kind: row[3][0], temporary: row[4] == "t",
+		rowSecurity: row[5] == "t", opaque: row[6] == "t", unstable: row[7] == "t", coded: row[8] == "t",
+		owner: uint32(owner), forced: row[10] == "t",
 	}
 	if c.byID[r.id] != nil {
 		return fmt.Errorf("two relations have the OID %d", r.id)
 	}
 	c.byID[r.id] = r
 	c.byName[qualified{r.schema, r.name}] = r
-	if row[6] == "t" {
-		c.visible[r.name] = r
-	}
 	return nil
 }
 
-func (c *Catalog) addFunction(row []string) error {
+func (c *Inventory) addFunction(row []string) error {
 	if len(row[6]) != 1 {
 		return fmt.Errorf("function %q: volatility %q", row[1], row[6])
 	}
@@ -174,7 +179,8 @@ func (c *Catalog) addFunction(row []string) error {
 		return fmt.Errorf("function %q: most arguments: %w", row[1], err)
 	}
 	f := &function{
-		name: row[1], schema: row[2], builtin: row[3] == "t", least: least, most: most, volatility: row[6][0], visible: row[7] == "t",
+		name: row[1], schema: row[2], builtin: row[3] == "t", least: least, most: most, volatility: row[6][0], arguments: row[7],
+		shares: row[9] == "t",
 	}
 	if f.volatility != 'i' || row[8] != "" {
 		f.signature = f.name + "(" + row[8] + ")"
@@ -185,7 +191,7 @@ func (c *Catalog) addFunction(row []string) error {
 
 // findHiddenCasts finds the functions whose call by name may silently cast a value to a type that is not stable: a time of
 // day to one with a zone, by today's rules, unless the function takes one without a zone as well; a text to a relation.
-func (c *Catalog) findHiddenCasts() {
+func (c *Inventory) findHiddenCasts() {
 	const zoned, plain, name = "time with time zone", "time without time zone", "regclass"
 	for _, all := range c.functions {
 		for _, f := range all {
@@ -199,7 +205,7 @@ func (c *Catalog) findHiddenCasts() {
 	}
 }
 
-func (c *Catalog) addOperator(row []string) error {
+func (c *Inventory) addOperator(row []string) error {
 	if len(row[2]) != 1 {
 		return fmt.Errorf("operator %q: volatility %q", row[1], row[2])
 	}
@@ -211,16 +217,16 @@ func (c *Catalog) addOperator(row []string) error {
 }
 
 // relationByOID returns nil without an error for an OID that is not among the relations, as that of a toast table.
-func (c *Catalog) relationByOID(oid string) (*relation, error) {
+func (c *Inventory) relationByOID(oid string) (*relation, error) {
 	id, err := strconv.ParseUint(oid, 10, 32)
 	if err != nil {
 		return nil, fmt.Errorf("OID of a relation: %w", err)
 	}
-	return c.byID[RelationID(id)], nil
+	return c.byID[verdict.RelationID(id)], nil
 }
 
 // edge returns a loader of pairs of relations.
-func (c *Catalog) edge(add func(a, b *relation)) func(row []string) error {
+func (c *Inventory) edge(add func(a, b *relation)) func(row []string) error {
 	return func(row []string) error {
 		a, err := c.relationByOID(row[0])
 		if err != nil {
@@ -241,17 +247,20 @@ func (c *Catalog) edge(add func(a, b *relation)) func(row []string) error {
 func (r *relation) codeOnRead() bool { return r.opaque && (r.kind == 'v' || r.rowSecurity) }
 
 // spreadOpaqueViews marks the views over relations with code that runs when they are read.
-func (c *Catalog) spreadOpaqueViews() {
-	for changed := true; changed; {
-		changed = false
-		for _, r := range c.byID {
-			if r.opaque {
-				continue
-			}
-			for _, u := range r.uses {
-				if u.codeOnRead() {
-					r.opaque, changed = true, true
-				}
+func (c *Inventory) spreadOpaqueViews() {
+	var todo []*relation
+	for _, r := range c.byID {
+		if r.codeOnRead() {
+			todo = append(todo, r)
+		}
+	}
+	for len(todo) > 0 {
+		r := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, view := range r.usedBy {
+			if !view.opaque {
+				view.opaque = true
+				todo = append(todo, view)
 			}
 		}
 	}

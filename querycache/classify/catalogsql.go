@@ -15,43 +15,48 @@ const (
 
 // withWriting begins a query that asks what may write. It defines
 //
-//	writing: user-defined functions that may write, and aggregates over them. Only in C does the server's word for a
-//	         function count: a STABLE or IMMUTABLE one in SQL or a procedural language may call others that write.
+//	found: the answer to stealthQuery
+//	stealthy: functions of PostgreSQL's own that set parameters, or run a text
+//	stealth: objects (classid, objid) of the user's whose trees call one, or that read pg_settings
+//	stealthyAggregate: the user's aggregates over those functions
+//	direct:  user-defined functions that may write. Only in C does the server's word for a function count: a STABLE or
+//	         IMMUTABLE one in SQL or a procedural language may call others that write.
+//	writing: those, the functions of stealthy, functions whose default arguments call one, and aggregates over them
 //	caller:  objects (classid, objid) that call such a function, themselves or by an operator
-//	unstable: unstableTypes, and all types that hold one
+//	unstable: the answer to unstableQuery
 //	coded:   types whose values are checked or made by such a function: domains, and all types that hold one
 //	code:    callers, and objects that use a type of coded
 const withWriting = `
-WITH RECURSIVE direct AS MATERIALIZED (
+WITH RECURSIVE found(classid, objid) AS MATERIALIZED (` + foundHere + `),
+stealthy AS MATERIALIZED (SELECT objid AS oid FROM found WHERE objid < ` + firstUserOID + `),
+stealth AS MATERIALIZED (SELECT classid, objid FROM found WHERE objid >= ` + firstUserOID + `),
+stealthyAggregate AS MATERIALIZED (
+    SELECT a.aggfnoid::oid AS oid FROM pg_catalog.pg_aggregate a JOIN stealthy s ON s.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn,
+           a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)),
+direct AS MATERIALIZED (
     SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
      WHERE p.oid >= ` + firstUserOID + ` AND (p.provolatile = 'v' OR l.lanname NOT IN ('c', 'internal'))),
 writing AS MATERIALIZED (
     SELECT oid FROM direct
     UNION
+    SELECT oid FROM stealthy
+    UNION
+    SELECT oid FROM stealthyAggregate
+    UNION
+    SELECT objid FROM stealth WHERE classid = 'pg_catalog.pg_proc'::regclass
+    UNION
     SELECT d.objid FROM pg_catalog.pg_depend d
      WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.refclassid = 'pg_catalog.pg_proc'::regclass
        AND d.refobjid IN (SELECT oid FROM direct)),
 caller AS MATERIALIZED (
+    SELECT classid, objid FROM stealth
+    UNION
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
      WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid IN (SELECT oid FROM writing)
     UNION
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid
      WHERE d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oprcode IN (SELECT oid FROM writing)),
-unstable(oid) AS (
-    SELECT oid FROM (` + unstableTypes + `) own
-    UNION
-    SELECT whole FROM unstable JOIN (
-        SELECT t.oid AS whole, t.typbasetype AS part FROM pg_catalog.pg_type t WHERE t.typbasetype <> 0
-        UNION ALL
-        SELECT t.oid, t.typelem FROM pg_catalog.pg_type t WHERE t.typelem <> 0
-        UNION ALL
-        SELECT r.rngtypid, r.rngsubtype FROM pg_catalog.pg_range r
-        UNION ALL
-        SELECT d.objid, d.refobjid FROM pg_catalog.pg_depend d
-         WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass
-        UNION ALL
-        SELECT c.reltype, a.atttypid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-         WHERE c.reltype <> 0 AND a.attnum > 0 AND c.oid >= ` + firstUserOID + `) parts ON parts.part = unstable.oid),
+unstable(oid) AS MATERIALIZED (` + unstableHere + `),
 part AS MATERIALIZED (
     SELECT d.objid AS whole, d.refobjid AS part FROM pg_catalog.pg_depend d
      WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass
@@ -77,17 +82,11 @@ code AS MATERIALIZED (
 // that may write all the same. The worse letter is the later one.
 const volatility = `CASE WHEN p.provolatile <> 'v' AND p.oid IN (SELECT oid FROM writing) THEN 'w' ELSE p.provolatile::text END COLLATE "C"`
 
-// configures is whether there is a function of the user's that may set parameters of the session: its body has the words
-// for it, or runs a text that is not plainly of another kind, or is one that words cannot be looked for in.
-const configures = `EXISTS (
-    SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-     WHERE p.oid >= ` + firstUserOID + ` AND l.lanname NOT IN ('c', 'internal')
-       AND (l.lanname NOT IN ('sql', 'plpgsql') OR p.prosrc = ''
-         OR p.prosrc ~* 'set_config|pg_settings|(^|[;'']|\m(begin|then|else|loop)\M)\s*(re)?set\s'
-         OR p.prosrc ~* '\mexecute\M(?!\s+(format\s*\(\s*)?''\s*(` + plainWords + `)\M)'))`
-
-// plainWords are the first words of statements that set no parameter unless they name set_config or pg_settings.
-const plainWords = "select|insert|update|delete|merge|with|values|create|alter|drop|truncate|grant|revoke|copy|analyze|refresh|lock|notify|comment"
+// shares is a column: whether the body of the function p may change roles, databases or tablespaces. It has the words for it, or
+// runs a text that is not plainly of another kind, or is longer than words are looked for in.
+const shares = `p.oid >= ` + firstUserOID + ` AND (pg_catalog.length(p.prosrc) > ` + longBody + `
+           OR p.prosrc ~* '\m(grant|revoke|owned)\M|\m(create|alter|drop)\s+(role|user|group|database|tablespace|extension)\M'
+           OR p.prosrc ~* '\mexecute\M(?!\s+(format\s*\(\s*)?''\s*((` + plainQueries + `)\M|(create|alter|drop)\s))')`
 
 // unstableTypes is a subselect of types whose values are shown, or read, by rules beyond the settings of the session:
 // names of catalog objects, which may be renamed, and timetz, whose input depends on today's daylight saving time.
@@ -98,9 +97,9 @@ const unstableTypes = `SELECT oid FROM pg_catalog.pg_type
 // safeTypes is a subselect of PostgreSQL's own types that a value may be cast to.
 const safeTypes = `SELECT oid FROM pg_catalog.pg_type
  WHERE typnamespace = 'pg_catalog'::regnamespace AND oid < ` + firstUserOID + ` AND typtype IN ('b', 'r', 'm')
-   AND pg_catalog.pg_type_is_visible(oid) AND oid NOT IN (` + unstableTypes + `)`
+   AND oid NOT IN (` + unstableTypes + `)`
 
-// The result sets, in the order of CatalogQueries.
+// The result sets, in the order of AskCatalog.
 const (
 	setDatabase = iota
 	setRelations
@@ -135,10 +134,12 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
                         WHERE a.amopfamily = o.opcfamily))
 `,
 
+	// Relations, and what else may stand before one of them on a search_path by its name: an index, the type of a row.
+	//
 	// opaque: writing it may run code that writes elsewhere. Code is found in triggers, rules, and functions that may write
 	// in defaults, constraints, policies, indexes, partition keys, the types of columns and, for views, the definition.
 	setRelations: withWriting + `
-SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity, pg_catalog.pg_table_is_visible(c.oid),
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity,
        EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D')
        OR EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1')
        OR c.oid IN (
@@ -155,11 +156,12 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
            SELECT code.objid FROM code WHERE code.classid = 'pg_catalog.pg_class'::regclass),
        EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                AND a.atttypid IN (SELECT oid FROM unstable)),
-       c.relrowsecurity AND pg_catalog.row_security_active(c.oid),
        EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-               AND a.atttypid IN (SELECT oid FROM coded))
+               AND a.atttypid IN (SELECT oid FROM coded)),
+       c.relowner, c.relforcerowsecurity
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname <> 'pg_toast'`,
+ WHERE n.nspname <> 'pg_toast' AND (c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    OR c.relname IN (SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')))`,
 
 	setInherits: `SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits JOIN pg_catalog.pg_class c ON c.oid = inhrelid
  WHERE c.relkind IN ('r', 'p', 'f')`,
@@ -174,15 +176,17 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
    AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> r.ev_class
   JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND (c.relkind = 'v' OR c.relrowsecurity)`,
 
-	// Functions: built-in or not, the least number of arguments, the greatest or -1 for any, the volatility, and of those of
-	// PostgreSQL that are not immutable, or take a type that other values are silently converted to, the types of the arguments.
+	// Functions: built-in or not, the least number of arguments, the greatest or -1 for any, the volatility, the types of the
+	// arguments by OID, and of those of PostgreSQL that are not immutable, or take a type that other values are silently converted
+	// to, by name.
 	setFunctions: withWriting + `
 SELECT p.oid, p.proname, n.nspname, p.oid < ` + firstUserOID + ` AND n.nspname = 'pg_catalog',
        p.pronargs - p.pronargdefaults - CASE WHEN p.provariadic = 0 THEN 0 ELSE 1 END,
        CASE WHEN p.provariadic = 0 THEN p.pronargs ELSE -1 END,
-       ` + volatility + `, pg_catalog.pg_function_is_visible(p.oid),
+       ` + volatility + `, p.proargtypes::text,
        CASE WHEN p.oid < ` + firstUserOID + ` AND (p.provolatile <> 'i' OR p.proargtypes::oid[] && '{timetz,time,regclass}'::regtype[]::oid[])
-            THEN pg_catalog.oidvectortypes(p.proargtypes) ELSE '' END
+            THEN pg_catalog.oidvectortypes(p.proargtypes) ELSE '' END,
+       ` + shares + `
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
  WHERE p.prorettype <> 'pg_catalog.trigger'::regtype`,
 
@@ -218,12 +222,15 @@ SELECT pg_catalog.format_type(k.castsource, NULL), pg_catalog.format_type(k.cast
        WHEN 'f' THEN NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal'))
        WHEN 'i' THEN NOT (s.typtype = 'e' AND t.typcategory = 'S' OR s.typcategory = 'S' AND t.typtype = 'e') ELSE false END`,
 
-	// Types a value may be cast to, enumerations of the user's among them, and whether it is a date type or an array of one: its input knows words for the present.
+	// Types of the names that types have which a value may be cast to, enumerations of the user's among them; whether a value may
+	// be cast to this one, and whether it is a date type or an array of one: its input knows words for the present.
 	setTypes: `
-SELECT t.oid, t.typname, e.typcategory = 'D' OR e.typtype IN ('r', 'm') AND e.typname ~ 'date|ts'
-  FROM pg_catalog.pg_type t
-  JOIN pg_catalog.pg_type e ON e.oid = CASE t.typcategory WHEN 'A' THEN t.typelem ELSE t.oid END
- WHERE t.oid IN (` + safeTypes + `) OR t.typtype = 'e' AND pg_catalog.pg_type_is_visible(t.oid)`,
+WITH safe AS MATERIALIZED (SELECT oid, typname FROM pg_catalog.pg_type WHERE oid IN (` + safeTypes + `) OR typtype = 'e')
+SELECT t.oid, n.nspname, t.typname, t.oid IN (SELECT oid FROM safe),
+       e.typcategory = 'D' OR e.typtype IN ('r', 'm') AND e.typname ~ 'date|ts'
+  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  LEFT JOIN pg_catalog.pg_type e ON e.oid = CASE t.typcategory WHEN 'A' THEN t.typelem ELSE t.oid END
+ WHERE t.typname IN (SELECT typname FROM safe)`,
 
 	// Columns of a date type, and all others of such a name: d for one that has a date, t for a time of day, else f.
 	setDateColumns: `
@@ -248,39 +255,26 @@ SELECT t.oid, t.typname FROM pg_catalog.pg_type t
 
 	// The trees of views, of policies that hold for SELECT, and of columns that are computed when read (PostgreSQL 18). What is
 	// longer than nodetree reads arrives empty.
-	setViews: `
-SELECT r.ev_class, ` + bounded("r.ev_action") + ` FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
- WHERE r.ev_type = '1' AND c.relkind = 'v' AND c.oid >= ` + firstUserOID,
+	setViews: bounded("id", `
+SELECT r.ev_class AS id, r.ev_action::text AS tree FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+ WHERE r.ev_type = '1' AND c.relkind = 'v' AND c.oid >= `+firstUserOID),
 
-	setPolicies: `
-SELECT p.polrelid, p.polname, ` + bounded("p.polqual") + ` FROM pg_catalog.pg_policy p
- WHERE p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL`,
+	setPolicies: bounded("id, polname", `
+SELECT p.polrelid AS id, p.polname, p.polqual::text AS tree FROM pg_catalog.pg_policy p
+ WHERE p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL`),
 
-	setGenerated: `
-SELECT a.adrelid, ` + bounded("a.adbin") + ` FROM pg_catalog.pg_attrdef a
-  JOIN pg_catalog.pg_attribute c ON c.attrelid = a.adrelid AND c.attnum = a.adnum WHERE c.attgenerated = 'v'`,
+	setGenerated: bounded("id", `
+SELECT a.adrelid AS id, a.adbin::text AS tree FROM pg_catalog.pg_attrdef a
+  JOIN pg_catalog.pg_attribute c ON c.attrelid = a.adrelid AND c.attnum = a.adnum WHERE c.attgenerated = 'v'`),
 }
 
-// bounded returns an expression for the text of a tree.
-func bounded(tree string) string {
-	return fmt.Sprintf("CASE WHEN pg_catalog.length(%[1]s::text) > %[2]d THEN '' ELSE %[1]s::text END", tree, nodetree.MaxSize)
-}
+// maxTrees bounds the trees of one query together. The longest are left out first.
+const maxTrees = 32 << 20
 
-// CatalogQueries returns the queries whose results NewCatalog takes, in this order. Each returns one result set; run
-// them in one REPEATABLE READ transaction, as the role and with the search_path that the verdicts are for, and take
-// the values in text format with NULL as "".
-func CatalogQueries() []string { return catalogSQL[:] }
-
-// LoginQuery returns a query for one text: the values that all parameters which may change an answer have in a fresh session,
-// those included that the server does not report. If it changes, ALTER ROLE, ALTER DATABASE or a reload of the server's
-// configuration has changed what new sessions begin with: connections made before are not like those made now. Parameters of
-// the user's own, which pg_settings does not show, are taken from what roles and databases set.
-func LoginQuery() string {
-	return `
-SELECT pg_catalog.concat_ws(E'\n', pg_catalog.current_setting('search_path'), (
-           SELECT pg_catalog.string_agg(name || '=' || setting, E'\n' ORDER BY name COLLATE "C") FROM pg_catalog.pg_settings
-            WHERE category LIKE 'Client Connection Defaults%' OR category LIKE 'Version and Platform%'), (
-           SELECT pg_catalog.string_agg(s.setconfig::text, E'\n' ORDER BY s.setdatabase, s.setrole) FROM pg_catalog.pg_db_role_setting s
-            WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
-              AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))))`
+// bounded returns a query for columns and, last, the tree of the rows that another query gives. Trees that are too long, or
+// beyond maxTrees, arrive empty: nothing is known of what they belong to, and the rest of the catalog is none the worse for it.
+func bounded(columns, rows string) string {
+	return fmt.Sprintf(`SELECT %[1]s, CASE WHEN size <= %[3]d AND total <= %[4]d THEN tree ELSE '' END FROM (
+SELECT *, pg_catalog.sum(size) OVER (ORDER BY size, %[1]s) AS total FROM (
+SELECT *, pg_catalog.octet_length(tree) AS size FROM (%[2]s) r) s) t`, columns, rows, nodetree.MaxSize, maxTrees)
 }

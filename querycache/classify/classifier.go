@@ -8,12 +8,16 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"overdrive/querycache/sqlscan"
+	"overdrive/querycache/verdict"
 )
 
 const (
 	// MaxText is the length in bytes of the longest text that is parsed. Longer ones are only searched for what they leave
 	// behind in the session.
 	MaxText = 64 << 10
+
+	// maxRecalled is the length of the longest text that Recall looks into for its constants.
+	maxRecalled = 4 << 10
 
 	// maxShapes and maxShapeBytes bound what a Classifier remembers.
 	maxShapes     = 8192
@@ -33,7 +37,7 @@ const (
 type Classifier struct {
 	state   atomic.Pointer[state] // changed under mu
 	seed    maphash.Seed
-	tallies *Tallies
+	tallies *verdict.Tallies
 
 	mu     sync.Mutex // guards the fields below
 	shapes *simplelru.LRU[uint64, *known]
@@ -44,6 +48,8 @@ type Classifier struct {
 type state struct {
 	catalog    *Catalog // nil: unsettled
 	generation uint64
+	version    uint64
+	suspended  *Catalog // what catalog was before a Suspend, until it is put back
 }
 
 // known is a remembered shape.
@@ -58,16 +64,18 @@ type known struct {
 func (k *known) weight() int {
 	v := k.plain
 	bytes := len(k.shape) + shapeOverhead + len(v.Reason) + 4*(len(v.Reads)+len(v.Writes))
-	for _, name := range v.Tables {
-		bytes += 16 + len(name)
+	for _, names := range [...][]string{v.Tables, v.Sets, v.Resets, v.Needs} {
+		for _, name := range names {
+			bytes += 16 + len(name)
+		}
 	}
 	return bytes
 }
 
 // New returns a Classifier without a catalog, which counts in tallies, or where that is nil in Tallies of its own.
-func New(tallies *Tallies) *Classifier {
+func New(tallies *verdict.Tallies) *Classifier {
 	if tallies == nil {
-		tallies = NewTallies()
+		tallies = verdict.NewTallies()
 	}
 	c := &Classifier{seed: maphash.MakeSeed(), tallies: tallies}
 	c.state.Store(&state{generation: 1})
@@ -78,6 +86,10 @@ func New(tallies *Tallies) *Classifier {
 // Generation returns a number that changes with every Stale and SetCatalog. Take it before the catalog queries are sent.
 func (c *Classifier) Generation() uint64 { return c.state.Load().generation }
 
+// Version returns a number that changes with every Stale, and with every SetCatalog but one that puts back what Suspend has taken
+// out. While it is the same, nothing has been seen to change in the database.
+func (c *Classifier) Version() uint64 { return c.state.Load().version }
+
 // Current reports whether v is still what Judge would return.
 func (c *Classifier) Current(v *Verdict) bool {
 	return v.generation == 0 || v.generation == c.Generation()
@@ -86,13 +98,13 @@ func (c *Classifier) Current(v *Verdict) bool {
 // Stale forgets catalog and verdicts, because the catalog has changed. Call it when a transaction with a statement whose
 // verdict says DDL has ended, before its Write does: until then that Write keeps everything from being served. Until
 // SetCatalog nothing is cacheable.
-func (c *Classifier) Stale() { c.replace(nil, 0) }
+func (c *Classifier) Stale() { c.replace(state{}, 0) }
 
-// Suspend is Stale for who cannot tell for a while whether the catalog has changed. It returns the catalog, and the generation
+// Suspend is Stale for whoever cannot tell for a while whether the catalog has changed. It returns the catalog, and the generation
 // by which SetCatalog puts it back unless there was a Stale in between; nil if there was no catalog.
 func (c *Classifier) Suspend() (*Catalog, uint64) {
 	before := c.state.Load()
-	if before.catalog == nil || !c.replace(nil, before.generation) {
+	if before.catalog == nil || !c.replace(state{suspended: before.catalog}, before.generation) {
 		return nil, 0
 	}
 	return before.catalog, before.generation + 1
@@ -102,18 +114,23 @@ func (c *Classifier) Suspend() (*Catalog, uint64) {
 // if it has changed since, the catalog may be out of date already, and SetCatalog does nothing and returns false: load
 // it again.
 func (c *Classifier) SetCatalog(catalog *Catalog, generation uint64) bool {
-	return c.replace(catalog, generation)
+	return c.replace(state{catalog: catalog}, generation)
 }
 
-// replace changes the state to one of the next generation, if it still has the generation from, or in any case if from is 0.
-func (c *Classifier) replace(catalog *Catalog, from uint64) bool {
+// replace changes the state to next, with the generation that follows, if it still has the generation from, or in any case if
+// from is 0.
+func (c *Classifier) replace(next state, from uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.state.Load()
 	if from != 0 && from != old.generation {
 		return false
 	}
-	c.state.Store(&state{catalog: catalog, generation: old.generation + 1})
+	next.generation, next.version = old.generation+1, old.version
+	if same := next.suspended != nil || next.catalog != nil && next.catalog == old.suspended; !same {
+		next.version++
+	}
+	c.state.Store(&next)
 	c.shapes.Purge()
 	return true
 }
@@ -131,7 +148,8 @@ var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b 
 // The text must come from a session with standard_conforming_strings on.
 func (c *Classifier) Judge(text []byte) *Verdict { return c.judge(text, true) }
 
-// Recall is Judge for who must not wait: it returns nil for a shape that would have to be parsed.
+// Recall is Judge for whoever must not wait: it returns nil for a shape that would have to be parsed, and for a long text whose
+// constants would have to be looked at.
 func (c *Classifier) Recall(text []byte) *Verdict { return c.judge(text, false) }
 
 func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
@@ -166,6 +184,9 @@ func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
 		v = k.dated
 	}
 	if v.perText {
+		if !mayParse && len(text) > maxRecalled {
+			return nil
+		}
 		v = v.finish(text)
 	}
 	return v
@@ -178,7 +199,7 @@ func (c *Classifier) learn(text, shape []byte, flags sqlscan.Flags, s *state) *k
 	if k.plain != &encoded {
 		k.plain.Shape = k.shape
 		k.plain.Fingerprint, _ = sqlscan.Shape(text)
-		c.tallies.note(k.plain)
+		c.tallies.Note(&k.plain.Statement)
 	}
 	k.dated = k.plain.withSpecialDate()
 	return k
@@ -211,11 +232,11 @@ func (c *Classifier) remember(hash uint64, k *known) {
 
 // withSpecialDate returns the verdict on a text of the same shape with a string that may mean the present.
 func (v *Verdict) withSpecialDate() *Verdict {
-	if v.Status != Cacheable {
+	if v.Status != verdict.Cacheable {
 		return v
 	}
 	dated := *v
-	dated.Status = Volatile
+	dated.Status = verdict.Volatile
 	dated.Reason = "a string holds a word such as today, which a date type reads as the present"
 	dated.Reads, dated.Needs = nil, nil
 	return &dated

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"overdrive/querycache/sqlscan"
+	"overdrive/querycache/verdict"
 )
 
 func TestClassifier_StaleForgetsVerdictsAndRefusesTheLoadUnderWay(t *testing.T) {
@@ -22,17 +23,17 @@ func TestClassifier_StaleForgetsVerdictsAndRefusesTheLoadUnderWay(t *testing.T) 
 	if c.Current(before) {
 		t.Error("a verdict survived Stale")
 	}
-	if v := c.Judge(sql); v.Status != Unsettled {
+	if v := c.Judge(sql); v.Status != verdict.Unsettled {
 		t.Errorf("after Stale: got %s", v.Status)
 	}
-	catalog, _ := NewCatalog(handBuilt())
+	catalog, _ := seenByTest(handBuilt())
 	if c.SetCatalog(catalog, generation) {
 		t.Error("a catalog loaded before Stale was taken")
 	}
 	if !c.SetCatalog(catalog, c.Generation()) {
 		t.Error("a fresh catalog was refused")
 	}
-	if v := c.Judge(sql); v.Status != Cacheable {
+	if v := c.Judge(sql); v.Status != verdict.Cacheable {
 		t.Errorf("after SetCatalog: got %s", v.Status)
 	}
 	if !c.Current(c.Judge([]byte(""))) || !c.Current(Unreadable()) {
@@ -91,7 +92,7 @@ func TestClassifier_IsSafeForConcurrentUse(t *testing.T) {
 					c.SetCatalog(catalog, c.Generation())
 				}
 				v := c.Judge(fmt.Appendf(nil, "select c%d from t", i%7))
-				if v.Status == Cacheable && !slices.Equal(v.Reads, []RelationID{1}) {
+				if v.Status == verdict.Cacheable && !slices.Equal(v.Reads, []verdict.RelationID{1}) {
 					t.Errorf("got %v", v.Reads)
 				}
 			}
@@ -108,19 +109,43 @@ func TestClassifier_ASuspendedCatalogIsPutBackUnlessItWentStale(t *testing.T) {
 	if catalog != before {
 		t.Fatal("Suspend gave another catalog than there was")
 	}
-	if v := c.Judge(sql); v.Status != Unsettled {
+	if v := c.Judge(sql); v.Status != verdict.Unsettled {
 		t.Errorf("while suspended: got %s", v.Status)
 	}
 	if again, _ := c.Suspend(); again != nil {
 		t.Error("a second Suspend gave a catalog")
 	}
-	if !c.SetCatalog(catalog, generation) || c.Judge(sql).Status != Cacheable {
+	if !c.SetCatalog(catalog, generation) || c.Judge(sql).Status != verdict.Cacheable {
 		t.Error("the catalog could not be put back")
 	}
 	catalog, generation = c.Suspend()
 	c.Stale()
 	if c.SetCatalog(catalog, generation) {
 		t.Error("a catalog was put back that had gone stale")
+	}
+}
+
+func TestClassifier_ASuspendThatIsUndoneIsNoOtherVersion(t *testing.T) {
+	c := settled(t)
+	before := c.Version()
+	for range 3 {
+		c.SetCatalog(c.Suspend())
+	}
+	if c.Version() != before {
+		t.Error("another version though the catalog is the same")
+	}
+	for name, change := range map[string]func(){
+		"Stale":                   c.Stale,
+		"another catalog":         func() { c.SetCatalog(settled(t).Catalog(), c.Generation()) },
+		"another after a Suspend": func() { c.Suspend(); c.SetCatalog(settled(t).Catalog(), c.Generation()) },
+		"the same after a Stale":  func() { same := c.Catalog(); c.Suspend(); c.Stale(); c.SetCatalog(same, c.Generation()) },
+	} {
+		before = c.Version()
+		change()
+		if c.Version() == before {
+			t.Errorf("%s: the same version", name)
+		}
+		c.SetCatalog(settled(t).Catalog(), c.Generation())
 	}
 }
 
@@ -131,5 +156,51 @@ func TestClassifier_ForgetsAVerdictThatStaleOvertook(t *testing.T) {
 	c.remember(1, late)
 	if got := c.shapes.Len(); got != 0 {
 		t.Errorf("got %d shapes", got)
+	}
+}
+
+func TestTallies_AreSharedByAllClassifiersAndOutliveTheCatalog(t *testing.T) {
+	tallies := verdict.NewTallies()
+	catalog, err := seenByTest(handBuilt())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := New(tallies), New(tallies)
+	a.SetCatalog(catalog, a.Generation())
+	first := a.Judge([]byte("SELECT * FROM t WHERE a = 7"))
+	if first.Tally == nil || first.Shape != "select * from t where a = 1" {
+		t.Fatalf("got %+v", first)
+	}
+	if want, _ := sqlscan.Shape([]byte("select * from t where a=8")); first.Fingerprint != want {
+		t.Errorf("fingerprint: got %x, want %x", first.Fingerprint, want)
+	}
+	first.Tally.Calls.Add(3)
+	if v := b.Judge([]byte("select * from t where a = 8")); v.Tally != first.Tally {
+		t.Error("another classifier has another tally")
+	}
+	if v := a.Judge([]byte("select * from t where a = 'today'")); v.Tally == nil || v.Tally == first.Tally || v.Tally != a.Judge([]byte("select * from t where a = 'x'")).Tally {
+		t.Error("a text with a date word does not count with its shape")
+	}
+	a.Stale()
+	if v := a.Judge([]byte("select * from t where a = 9")); v.Tally != first.Tally {
+		t.Error("another catalog has another tally")
+	}
+	all := tallies.All()
+	if len(all) != 2 {
+		t.Fatalf("got %d shapes", len(all))
+	}
+	for _, k := range all {
+		if k.Tally == first.Tally && (k.Calls.Load() != 3 || k.Status != verdict.Unsettled || k.Shape != first.Shape || k.Reason == "") {
+			t.Errorf("got %+v", k)
+		}
+	}
+}
+
+func TestTallies_DoNotCountWhatWasNotLookedAt(t *testing.T) {
+	c := settled(t)
+	for _, sql := range []string{"", "select 'x", `select U&"t"`, "select 1" + strings.Repeat(" ", MaxText)} {
+		if v := c.Judge([]byte(sql)); v.Tally != nil || v.Fingerprint != 0 {
+			t.Errorf("%.20q: got %+v", sql, v)
+		}
 	}
 }

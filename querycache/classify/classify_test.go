@@ -5,18 +5,20 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"overdrive/querycache/verdict"
 )
 
 // summary writes a verdict as status, reads or reason aside, and effect.
 func summary(v *Verdict) string {
 	s := string(v.Status)
-	if v.Status == Cacheable {
+	if v.Status == verdict.Cacheable {
 		s = fmt.Sprint("reads ", v.Reads)
 	}
 	switch v.Effect {
-	case EffectEverything:
+	case verdict.EffectEverything:
 		s += " writes everything"
-	case EffectRelations:
+	case verdict.EffectRelations:
 		s += fmt.Sprint(" writes ", v.Writes)
 	}
 	if v.DDL {
@@ -296,10 +298,10 @@ func TestJudge_DateWordsCountPerTextAndNotPerShape(t *testing.T) {
 	c := settled(t)
 	plain, dated := []byte("select * from t where day > '2020-01-01'"), []byte("select * from t where day > 'today'")
 	for range 2 {
-		if v := c.Judge(plain); v.Status != Cacheable {
+		if v := c.Judge(plain); v.Status != verdict.Cacheable {
 			t.Errorf("plain: got %s", v.Status)
 		}
-		if v := c.Judge(dated); v.Status != Volatile {
+		if v := c.Judge(dated); v.Status != verdict.Volatile {
 			t.Errorf("dated: got %s", v.Status)
 		}
 	}
@@ -331,18 +333,19 @@ func TestJudge_WithoutCatalogFearsTheWorst(t *testing.T) {
 func TestJudge_SearchesLongTextsOnlyForWhatTheyLeaveBehind(t *testing.T) {
 	c := settled(t)
 	long := "/*" + strings.Repeat(" ", MaxText) + "*/"
+	ddl := verdict.Statement{DDL: true}
 	for text, want := range map[string]Verdict{
 		"select 1":                      {},
 		"insert into t values (1)":      {},
-		"create table u (a int)":        {DDL: true},
-		"select 1; listen x":            {Session: Listen, DDL: true},
+		"create table u (a int)":        {Statement: ddl},
+		"select 1; listen x":            {Session: Listen, Statement: ddl},
 		"select set_config('a', b, c)":  {Session: SetsConfig},
-		"do $$ begin execute w; end $$": {Session: Configures, DDL: true},
-		`select U&"\0061"`:              {Session: SessionUnknown, DDL: true},
-		"select 'a":                     {Session: SessionUnknown, DDL: true},
+		"do $$ begin execute w; end $$": {Session: Configures, Statement: ddl},
+		`select U&"\0061"`:              {Session: SessionUnknown, Statement: ddl},
+		"select 'a":                     {Session: SessionUnknown, Statement: ddl},
 	} {
 		v := c.Judge([]byte(long + text))
-		if v.Effect != EffectEverything || v.Session != want.Session || v.DDL != want.DDL {
+		if v.Effect != verdict.EffectEverything || v.Session != want.Session || v.DDL != want.DDL {
 			t.Errorf("%s: got %+v", text, v)
 		}
 		if v := c.Recall([]byte(long + text)); v != nil {
@@ -350,10 +353,10 @@ func TestJudge_SearchesLongTextsOnlyForWhatTheyLeaveBehind(t *testing.T) {
 		}
 	}
 	v := c.Judge([]byte(long + "set timezone = 'UTC'"))
-	if v.Status != OversizedQuery || !slices.Equal(v.Sets, []string{"timezone"}) {
+	if v.Status != verdict.OversizedQuery || !slices.Equal(v.Sets, []string{"timezone"}) {
 		t.Errorf("got %+v", v)
 	}
-	if v := c.Judge([]byte("select 1" + long[:MaxText-10] + "*/")); v.Status != Cacheable {
+	if v := c.Judge([]byte("select 1" + long[:MaxText-10] + "*/")); v.Status != verdict.Cacheable {
 		t.Errorf("at the limit: got %s", v.Status)
 	}
 }
@@ -366,7 +369,7 @@ func TestJudge_SurvivesDeepNesting(t *testing.T) {
 		"select " + strings.Repeat("-", 1) + strings.Repeat(" - ", 20000) + "1",
 		"insert into t values (1" + strings.Repeat("+1", 30000) + ")",
 	} {
-		if v := c.Judge([]byte(sql)); v.Status == Cacheable || v.Effect != EffectEverything {
+		if v := c.Judge([]byte(sql)); v.Status == verdict.Cacheable || v.Effect != verdict.EffectEverything {
 			t.Errorf("%.20s…: got %s", sql, summary(v))
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"overdrive/querycache/verdict"
+
 	"github.com/multigres/multigres/go/common/parser/ast"
 )
 
@@ -13,9 +15,24 @@ import (
 
 // wanted is a column that must be a date for the answer to be kept.
 type wanted struct {
-	column    string
-	orTime    bool   // a time of day will do
-	otherwise string // the reason to refuse
+	column string
+	orTime bool // a time of day will do
+}
+
+// want notes that a column must be a date, in the order of the statement, for the first reason is told.
+func (w *walker) want(one wanted) {
+	if !w.noted[one] {
+		w.noted[one] = true
+		w.wanted = append(w.wanted, one)
+	}
+}
+
+// otherwise is the reason to refuse.
+func (w wanted) otherwise() string {
+	if w.orTime {
+		return `the cast of "` + w.column + `" to a date type may read a word such as today`
+	}
+	return `"` + w.column + `" may be no date but a time of day or a text, which are read by the present day`
 }
 
 // dateTypes are those that hold a date, with a time or not.
@@ -27,33 +44,42 @@ func (w *walker) cast(n *ast.TypeCast) {
 	if w.catalog == nil || len(name) == 0 {
 		return
 	}
-	base := name[len(name)-1]
+	base, column := name[len(name)-1], w.innermost(n)
 	if !slices.Contains(dateTypes, base) { // the server names the result by the column, or else by the type
-		if column := innermost(n); column == "" {
+		if column == "" {
 			w.implied[base] = true
 		} else if w.selects > 1 { // else nobody can ask for it by that name
 			w.implied[column] = true
 		}
 	}
-	if !w.catalog.types[base] {
+	if date, _ := w.catalog.castable(base); !date {
 		return
 	}
 	switch unwrap(n.Arg).(type) {
 	case *ast.A_Const, *ast.ParamRef: // flagged in the text, or by the caller in the parameter
 		return
 	}
-	column := plainColumn(n.Arg)
+	column = plainColumn(n.Arg)
 	if column == "" {
 		if !w.dated(n.Arg) {
 			w.refuseCast(name)
 		}
 		return
 	}
-	w.wanted = append(w.wanted, wanted{column, true, `the cast of "` + column + `" to a date type may read a word such as today`})
+	w.want(wanted{column, true})
 }
 
-// innermost returns the name of the column that is cast, maybe several times, or "".
-func innermost(n ast.Node) string {
+// innermost returns the name of the column that cast n casts, maybe several times, or "". The casts within one are visited
+// next, each in the one before it, and are not gone through again for each.
+func (w *walker) innermost(n *ast.TypeCast) string {
+	if w.inner != ast.Node(n) {
+		w.innerColumn = columnWithin(n)
+	}
+	w.inner = unwrap(n.Arg)
+	return w.innerColumn
+}
+
+func columnWithin(n ast.Node) string {
 	for {
 		inner, ok := unwrap(n).(*ast.TypeCast)
 		if !ok {
@@ -71,7 +97,7 @@ func typeNames(n *ast.TypeCast) *ast.NodeList {
 }
 
 func (w *walker) refuseCast(name []string) {
-	w.refuse(Uncacheable, "the cast to %s may read a word such as today", name[len(name)-1])
+	w.refuse(verdict.Uncacheable, "the cast to %s may read a word such as today", name[len(name)-1])
 }
 
 // plainColumn returns the name of the column that n is, or "".
@@ -102,7 +128,7 @@ func (w *walker) dated(n ast.Node) bool {
 	case *ast.ColumnRef:
 		column := plainColumn(n)
 		if column != "" {
-			w.wanted = append(w.wanted, wanted{column, false, `"` + column + `" may be no date but a time of day or a text, which are read by the present day`})
+			w.want(wanted{column, false})
 		}
 		return column != ""
 	case *ast.TypeCast:
@@ -131,7 +157,13 @@ func (w *walker) dated(n ast.Node) bool {
 // settleDates refuses the wanted columns unless they are certainly what they must be: each relation with a column of the
 // name has a date there, and nothing else in the statement can have given the name to something else.
 func (w *walker) settleDates() {
+	if !w.spend(len(w.wanted) * len(w.named)) {
+		return
+	}
 	for _, want := range w.wanted {
+		if w.status != verdict.Cacheable { // a reason there is already is the one that is told
+			return
+		}
 		certain := false
 		for r := range w.named {
 			kind := r.dates[want.column]
@@ -142,7 +174,7 @@ func (w *walker) settleDates() {
 			certain = certain || kind != 0
 		}
 		if !certain || w.mayRename(want.column) {
-			w.refuse(Uncacheable, "%s", want.otherwise)
+			w.refuse(verdict.Uncacheable, "%s", want.otherwise())
 		}
 	}
 }

@@ -1,5 +1,6 @@
 // Package classify says, for one SQL text, whether its answer may be kept, which relations the answer depends on, which
-// relations the text writes, and what it leaves behind in the session.
+// relations the text writes, and what it leaves behind in the session. The texts are PostgreSQL's; what is known of a statement in any
+// dialect is in package verdict, and classify.Verdict adds what counts in PostgreSQL alone.
 //
 // # From text to verdict
 //

@@ -1,9 +1,10 @@
 package classify
 
 import (
-	"maps"
 	"slices"
 	"strings"
+
+	"overdrive/querycache/verdict"
 
 	"github.com/multigres/multigres/go/common/parser/ast"
 )
@@ -50,7 +51,12 @@ func (w *walker) statement(n ast.Node) {
 			return
 		}
 		w.statement(n.Query)
-	case *ast.ExecuteStmt, *ast.CallStmt, *ast.DoStmt:
+	case *ast.CallStmt:
+		if n.Funccall != nil {
+			w.function(n.Funccall)
+		}
+		w.everything = true
+	case *ast.ExecuteStmt, *ast.DoStmt:
 		w.everything = true
 	case *ast.VacuumStmt, *ast.ClusterStmt:
 		w.ddl = true
@@ -65,9 +71,10 @@ func (w *walker) statement(n ast.Node) {
 func (w *walker) plan(n ast.Node) {
 	switch n.(type) {
 	case *ast.SelectStmt, *ast.InsertStmt, *ast.UpdateStmt, *ast.DeleteStmt, *ast.MergeStmt:
-		writes := maps.Clone(w.writes)
+		before := w.planning
+		w.planning = true
 		w.statement(n)
-		w.writes = writes
+		w.planning = before
 	}
 }
 
@@ -126,18 +133,18 @@ func (w *walker) truncate(n *ast.TruncateStmt) {
 }
 
 // effect returns what the statements visited so far may change.
-func (w *walker) effect() (Effect, []RelationID) {
+func (w *walker) effect() (verdict.Effect, []verdict.RelationID) {
 	switch {
 	case w.everything:
-		return EffectEverything, nil
+		return verdict.EffectEverything, nil
 	case len(w.writes) > 0:
-		return EffectRelations, ids(w.writes)
+		return verdict.EffectRelations, ids(w.writes)
 	}
-	return EffectNone, nil
+	return verdict.EffectNone, nil
 }
 
-func ids(set map[*relation]bool) []RelationID {
-	out := make([]RelationID, 0, len(set))
+func ids(set map[*relation]bool) []verdict.RelationID {
+	out := make([]verdict.RelationID, 0, len(set))
 	for r := range set {
 		out = append(out, r.id)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"overdrive/querycache/sqlscan"
+	"overdrive/querycache/verdict"
 )
 
 func FuzzJudge(f *testing.F) {
@@ -20,13 +21,13 @@ func FuzzJudge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sql string) {
 		v := c.Judge([]byte(sql))
 		_, flags := sqlscan.AppendShape(nil, []byte(sql))
-		if v.Status == Cacheable && (v.Effect != EffectNone || v.DDL || flags != 0 || v.Reason != "") {
+		if v.Status == verdict.Cacheable && (v.Effect != verdict.EffectNone || v.DDL || flags != 0 || v.Reason != "") {
 			t.Fatalf("%q: cacheable with flags %b: %+v", sql, flags, v)
 		}
-		if v.Status != Cacheable && (v.Reason == "" || v.Reads != nil || v.Needs != nil) {
+		if v.Status != verdict.Cacheable && (v.Reason == "" || v.Reads != nil || v.Needs != nil) {
 			t.Fatalf("%q: refused without a reason: %+v", sql, v)
 		}
-		if (v.Effect == EffectRelations) != (len(v.Writes) > 0) {
+		if (v.Effect == verdict.EffectRelations) != (len(v.Writes) > 0) {
 			t.Fatalf("%q: effect and relations disagree: %+v", sql, v)
 		}
 		if again := c.Judge([]byte(sql)); summary(again) != summary(v) || again.Session != v.Session {

@@ -8,6 +8,7 @@ import (
 	"github.com/multigres/multigres/go/common/parser/ast"
 
 	"overdrive/querycache/sqlscan"
+	"overdrive/querycache/verdict"
 )
 
 // judge works out the verdict on every text of a shape.
@@ -19,21 +20,29 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	all := statements(shape)
 	if len(all) == 1 {
 		if v.Own = ownStatement(all[0]); v.Own != nil {
-			v.Status, v.Reason, v.perText = NotAQuery, "the statement is for Overdrive itself", true
+			v.Status, v.Reason, v.perText = verdict.NotAQuery, "the statement is for Overdrive itself", true
 			return v
 		}
 	}
 	sessionEffects(v, all)
 	v.perText = slices.ContainsFunc(all, statement.dependsOnText)
 
+	if status, reason, ok := tooDear(shape, all); !ok {
+		v.Status, v.Reason = status, reason
+		v.Effect, v.DDL = verdict.EffectEverything, mayBeDDL(all)
+		v.share(all, false)
+		v.fearCode(c, all)
+		return v
+	}
 	stmts, err := parse(string(shape))
 	if err == nil && !tally(stmts, all) {
 		err = fmt.Errorf("parse: got %d statements, want %d", len(stmts), len(all))
 	}
 	if err != nil {
-		v.Status, v.Reason = ParseError, err.Error()
-		v.Effect, v.DDL = EffectEverything, mayBeDDL(all)
-		v.fearCode(c)
+		v.Status, v.Reason = verdict.ParseError, err.Error()
+		v.Effect, v.DDL = verdict.EffectEverything, mayBeDDL(all)
+		v.share(all, false)
+		v.fearCode(c, all)
 		return v
 	}
 	w := newWalker(c)
@@ -42,21 +51,22 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	}
 	w.settleNotation()
 	if name := longName(all); name != "" {
-		w.refuse(Uncacheable, "the server shortens %q", name)
+		w.refuse(verdict.Uncacheable, "the server shortens %q", name)
 		w.everything = true
 	}
-	if len(w.writes) > 0 || len(w.reads) > 0 || w.temporary || w.status == Cacheable {
+	if len(w.writes) > 0 || len(w.reads) > 0 || w.temporary || w.status == verdict.Cacheable {
 		if name := lostName(stmts, all); name != "" {
-			w.refuse(Uncacheable, "%q is not found in the parsed statement", name)
+			w.refuse(verdict.Uncacheable, "%q is not found in the parsed statement", name)
 			w.everything = true
 		}
 	}
 	v.Effect, v.Writes = w.effect()
 	v.DDL = w.ddl
-	v.fearCode(c)
+	v.share(all, w.shared)
+	v.fearCode(c, all)
 	v.Status, v.Reason = verdictOf(w, stmts, all)
 	v.Tables = tables(w.named, w.reads, w.views)
-	if v.Status == Cacheable {
+	if v.Status == verdict.Cacheable {
 		v.Reads = ids(w.reads)
 		v.Needs = slices.Sorted(maps.Keys(w.needs))
 	}
@@ -69,9 +79,12 @@ func skim(text, shape []byte, flags sqlscan.Flags, c *Catalog) *Verdict {
 		return &oversized
 	}
 	all := statements(shape)
-	v := &Verdict{Status: oversized.Status, Reason: oversized.Reason, Effect: EffectEverything, DDL: mayBeDDL(all)}
+	v := &Verdict{Statement: verdict.Statement{
+		Status: oversized.Status, Reason: oversized.Reason, Effect: verdict.EffectEverything, DDL: mayBeDDL(all),
+	}}
 	sessionEffects(v, all)
-	v.fearCode(c)
+	v.share(all, false)
+	v.fearCode(c, all)
 	if slices.ContainsFunc(all, statement.dependsOnText) {
 		v = v.finish(text)
 	}
@@ -79,34 +92,55 @@ func skim(text, shape []byte, flags sqlscan.Flags, c *Catalog) *Verdict {
 }
 
 // fearCode notes what the code may do that a statement runs which may write everything. Without a catalog it may do all.
-func (v *Verdict) fearCode(c *Catalog) {
-	if v.Effect == EffectEverything && (c == nil || c.configures) {
+func (v *Verdict) fearCode(c *Catalog, all []statement) {
+	if v.Effect == verdict.EffectEverything && (c == nil || c.configures) {
 		v.Session |= Configures
+		if c == nil && slices.ContainsFunc(all, statement.calls) {
+			v.Session |= Calls
+		}
 	}
 }
 
+// calls reports whether s names code that it runs: it is a DO block or a CALL, runs a prepared statement, or has a name before
+// a parenthesis. That may also be a table with its columns, or a type with its length.
+func (s statement) calls() bool {
+	if s.at(0).is("do", "call", "execute") {
+		return true
+	}
+	for i, t := range s {
+		if t.name != "" && s.at(i+1).text == "(" && !(t.kind == sqlscan.Word && isKeyword(t.text)) {
+			return true
+		}
+	}
+	return false
+}
+
 // verdictOf tells whether the answer may be kept. The order of the checks is that of usefulness of the reason.
-func verdictOf(w *walker, stmts []ast.Stmt, all []statement) (Status, string) {
+func verdictOf(w *walker, stmts []ast.Stmt, all []statement) (verdict.Status, string) {
 	if len(all) > 1 {
-		return MultipleStatements, fmt.Sprintf("the text has %d statements", len(all))
+		return verdict.MultipleStatements, severalStatements(all)
 	}
 	if _, ok := stmts[0].(*ast.SelectStmt); !ok {
-		return NotAQuery, fmt.Sprintf("%s is not a query", stmts[0].StatementType())
+		return verdict.NotAQuery, fmt.Sprintf("%s is not a query", stmts[0].StatementType())
 	}
 	if w.catalog == nil {
-		return Unsettled, "the catalog of the database is not known at the moment"
+		return verdict.Unsettled, "the catalog of the database is not known at the moment"
 	}
 	w.settleDates()
 	if w.catalog.opclass != "" {
-		w.refuse(Uncacheable, "the database has an operator class %q with functions that are not in C", w.catalog.opclass)
+		w.refuse(verdict.Uncacheable, "the database has an operator class %q with functions that are not in C", w.catalog.opclass)
 	}
 	if w.catalog.cast != "" {
-		w.refuse(Uncacheable, "the database has a user-defined implicit cast %s", w.catalog.cast)
+		w.refuse(verdict.Uncacheable, "the database has a user-defined implicit cast %s", w.catalog.cast)
 	}
 	if len(w.writes) > 0 || w.everything || w.ddl {
-		w.refuse(Uncacheable, "the statement may write")
+		w.refuse(verdict.Uncacheable, "the statement may write")
 	}
 	return w.status, w.reason
+}
+
+func severalStatements(all []statement) string {
+	return fmt.Sprintf("the text has %d statements", len(all))
 }
 
 // tally reports whether parser and tokens agree on the number of statements. Only the body of an SQL function has
@@ -141,14 +175,14 @@ func mayBeDDL(all []statement) bool {
 	return false
 }
 
-// maxName is the length in bytes of the longest name the server does not shorten (NAMEDATALEN - 1).
-const maxName = 63
+// MaxName is the length in bytes of the longest name the server does not shorten (NAMEDATALEN - 1).
+const MaxName = 63
 
 // longName returns a name that the server shortens, so that it means another than it says, or "".
 func longName(all []statement) string {
 	for _, s := range all {
 		for _, t := range s {
-			if len(t.name) > maxName {
+			if len(t.name) > MaxName {
 				return t.name
 			}
 		}

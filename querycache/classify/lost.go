@@ -2,6 +2,7 @@ package classify
 
 import (
 	"reflect"
+	"strings"
 
 	"github.com/multigres/multigres/go/common/parser/ast"
 
@@ -14,6 +15,11 @@ func lostName(stmts []ast.Stmt, all []statement) string {
 	kept := map[string]bool{}
 	for _, s := range stmts {
 		keepNames(reflect.ValueOf(s), kept, 0)
+		if set, ok := s.(*ast.VariableSetStmt); ok { // it has a.b in one piece
+			for part := range strings.SplitSeq(set.Name, ".") {
+				kept[part] = true
+			}
+		}
 	}
 	for _, s := range all {
 		for _, t := range s {

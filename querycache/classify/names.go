@@ -3,6 +3,8 @@ package classify
 import (
 	"strings"
 
+	"overdrive/querycache/verdict"
+
 	"github.com/multigres/multigres/go/common/parser/ast"
 )
 
@@ -13,7 +15,7 @@ var systemColumns = map[string]bool{"ctid": true, "xmin": true, "xmax": true, "c
 
 func (w *walker) refuseSystemColumn(name string) {
 	if systemColumns[name] {
-		w.refuse(Uncacheable, "%q is a system column", name)
+		w.refuse(verdict.Uncacheable, "%q is a system column", name)
 	}
 }
 
@@ -48,8 +50,9 @@ func (w *walker) notation(name string, row bool) {
 		return
 	}
 	n, ok := w.catalog.notation[name]
-	if ok = ok && (n.row || !row); ok || !row && w.catalog.types[name] {
-		w.refuse(Uncacheable, "%q behind a point may be a call of the function of that name", name)
+	date, safe := w.catalog.castable(name)
+	if ok = ok && (n.row || !row); ok || !row && (date || !safe && len(w.catalog.types[name]) > 0) {
+		w.refuse(verdict.Uncacheable, "%q behind a point may be a call of the function of that name", name)
 	}
 	w.everything = w.everything || ok && n.writes || runsText(name)
 }
@@ -89,30 +92,37 @@ func runsText(function string) bool {
 func (w *walker) function(n *ast.FuncCall) {
 	name, args := names(n.Funcname), arguments(n)
 	if w.catalog == nil || len(name) == 0 || len(name) > 2 {
-		w.refuse(Uncacheable, "function %q is not known", strings.Join(name, "."))
+		w.refuse(verdict.Uncacheable, "function %q is not known", strings.Join(name, "."))
 		w.everything = true
 		return
 	}
 	base := name[len(name)-1]
 	w.implied[base] = true
-	if w.catalog.types[base] && args == 1 {
+	if date, _ := w.catalog.castable(base); date && args == 1 {
 		w.refuseCast(name) // date(x) is a cast of x if there is no such function
 	}
 	if runsText(base) {
-		w.refuse(Uncacheable, "function %q runs a text as SQL", base)
+		w.refuse(verdict.Uncacheable, "function %q runs a text as SQL", base)
 		w.everything = true
 	}
 	w.everything = w.everything || w.catalog.makesCoded(base)
+	if !w.spend(len(w.catalog.functions[base])) {
+		return
+	}
 	found := false
-	for _, f := range w.catalog.functions[base] {
-		if len(name) == 2 && f.schema != name[0] || len(name) == 1 && !f.visible || !f.takes(args) {
+	schema := ""
+	if len(name) == 2 {
+		schema = name[0]
+	}
+	for _, f := range w.catalog.functionsOf(schema, base) {
+		if !f.takes(args) {
 			continue
 		}
 		found = true
 		w.candidate(n, f)
 	}
 	if !found {
-		w.refuse(Uncacheable, "function %q is not known", strings.Join(name, "."))
+		w.refuse(verdict.Uncacheable, "function %q is not known", strings.Join(name, "."))
 		w.everything = true
 	}
 }
@@ -121,25 +131,26 @@ func (w *walker) function(n *ast.FuncCall) {
 func (w *walker) candidate(n *ast.FuncCall, f *function) {
 	switch {
 	case !f.builtin:
-		status := Uncacheable
+		status := verdict.Uncacheable
 		if f.volatility == 'v' {
-			status = Volatile
+			status = verdict.Volatile
 		}
 		w.everything = w.everything || mayWrite(f.volatility)
+		w.shared = w.shared || f.shares
 		w.refuse(status, "function %q is user-defined and %s", f.name, volatilityWord(f.volatility))
 	case f.name == "timezone" && f.zonesTime() && w.zoned(n): // it is another function that is meant
 	case !f.harmless():
-		w.refuse(Volatile, "function %q is %s", f.name, volatilityWord(f.volatility))
+		w.refuse(verdict.Volatile, "function %q is %s", f.name, volatilityWord(f.volatility))
 	case f.hidesCast:
-		w.refuse(Uncacheable, "function %q may convert its argument by rules beyond the settings", f.name)
+		w.refuse(verdict.Uncacheable, "function %q may convert its argument by rules beyond the settings", f.name)
 	case w.catalog.castJSON && asJSON(f.name):
-		w.refuse(Uncacheable, "function %q may call a user-defined cast to JSON", f.name)
+		w.refuse(verdict.Uncacheable, "function %q may call a user-defined cast to JSON", f.name)
 	}
 }
 
 // makesCoded reports whether a function of the name may make a value of a type whose values are checked by code that may
 // write: it makes rows of any type from JSON, and there is such a type.
-func (c *Catalog) makesCoded(function string) bool {
+func (c *Inventory) makesCoded(function string) bool {
 	return len(c.writing) > 0 && (strings.Contains(function, "_populate_record") || strings.Contains(function, "_to_record"))
 }
 
@@ -196,7 +207,7 @@ func (w *walker) operator(name []string) {
 	}
 	base := name[len(name)-1]
 	if volatility, ok := w.catalog.operators[base]; ok {
-		w.refuse(Uncacheable, "operator %s has a user-defined variant", base)
+		w.refuse(verdict.Uncacheable, "operator %s has a user-defined variant", base)
 		w.everything = w.everything || mayWrite(volatility)
 	}
 }
@@ -205,14 +216,14 @@ func (w *walker) operator(name []string) {
 func (w *walker) typeName(n *ast.TypeName) {
 	name := names(n.Names)
 	if w.catalog == nil || len(name) == 0 {
-		w.refuse(Uncacheable, "the type of a cast is not known")
+		w.refuse(verdict.Uncacheable, "the type of a cast is not known")
 		w.everything = w.everything || w.catalog == nil
 		return
 	}
 	base := name[len(name)-1]
 	w.everything = w.everything || w.catalog.writing[base]
-	_, known := w.catalog.types[base]
+	_, known := w.catalog.castable(base)
 	if !known || len(name) > 2 || len(name) == 2 && name[0] != "pg_catalog" || n.PctType || n.Setof {
-		w.refuse(Uncacheable, "type %q is not known to be safe", strings.Join(name, "."))
+		w.refuse(verdict.Uncacheable, "type %q is not known to be safe", strings.Join(name, "."))
 	}
 }

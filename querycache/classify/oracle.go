@@ -1,6 +1,9 @@
 package classify
 
-import "overdrive/querycache/classify/nodetree"
+import (
+	"overdrive/querycache/classify/nodetree"
+	"overdrive/querycache/verdict"
+)
 
 // Oracle judges a statement by the server's own tree of it, as debug_print_rewritten logs it of a PREPARE: names are
 // resolved, views and policies put in. It returns Cacheable with the relations that are read, ascending, or another status
@@ -8,36 +11,36 @@ import "overdrive/querycache/classify/nodetree"
 //
 // It is the check on Judge, which may allow nothing that Oracle does not. It sees less in one respect: constants have
 // become values, so it cannot tell 'today' from a date.
-func (c *Catalog) Oracle(text string) (Status, string, []RelationID) {
+func (c *Inventory) Oracle(text string) (verdict.Status, string, []verdict.RelationID) {
 	facts, err := nodetree.Read(text)
 	if err != nil {
-		return ParseError, err.Error(), nil
+		return verdict.ParseError, err.Error(), nil
 	}
 	rd := newReading()
 	c.judgeFacts(rd, facts)
 	if !facts.Outside.None() {
-		rd.refuse(Volatile, "it depends on who is asking")
+		rd.refuse(verdict.Volatile, "it depends on who is asking")
 	}
 	for _, one := range facts.Relations {
-		r := c.byID[RelationID(one.OID)]
+		r := c.byID[verdict.RelationID(one.OID)]
 		switch {
 		case r == nil:
-			rd.refuse(Uncacheable, "relation %d is not known", one.OID)
+			rd.refuse(verdict.Uncacheable, "relation %d is not known", one.OID)
 		case one.Kind == 'v': // what it reads stands beside it
 		default:
 			c.oracleRelation(rd, r)
 		}
 	}
-	if rd.status != Cacheable {
+	if rd.status != verdict.Cacheable {
 		return rd.status, rd.reason, nil
 	}
-	return Cacheable, "", ids(rd.reads)
+	return verdict.Cacheable, "", ids(rd.reads)
 }
 
-func (c *Catalog) oracleRelation(rd *reading, r *relation) {
+func (c *Inventory) oracleRelation(rd *reading, r *relation) {
 	for _, r := range r.family() {
 		if reason := r.unreadable(); reason != "" {
-			rd.refuse(Uncacheable, "%s", reason)
+			rd.refuse(verdict.Uncacheable, "%s", reason)
 		}
 		rd.reads[r] = true
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"overdrive/querycache/verdict"
+
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -29,7 +31,11 @@ func TestJudge_AllowsNothingThatTheServersOwnTreeForbids(t *testing.T) {
 		s := &shadow{t: t, role: role, classifier: c, lost: map[string]int{}}
 		s.connect(dsn)
 		g := newGenerator(7)
-		for range corpusSize {
+		n := corpusSize
+		if testing.Short() {
+			n /= 10
+		}
+		for range n {
 			s.compare(g.statement())
 		}
 		s.report()
@@ -74,7 +80,7 @@ func (s *shadow) compare(sql string) {
 		return
 	}
 	s.accepted++
-	if v.Status == ParseError {
+	if v.Status == verdict.ParseError {
 		s.unparsed++
 	}
 	if len(s.trees) != 1 {
@@ -82,16 +88,16 @@ func (s *shadow) compare(sql string) {
 	}
 	status, reason, reads := s.classifier.Catalog().Oracle(s.trees[0])
 	switch {
-	case v.Status == Cacheable && status != Cacheable:
+	case v.Status == verdict.Cacheable && status != verdict.Cacheable:
 		s.t.Errorf("%s: %s: cacheable, but by the server's tree %s", s.role, sql, reason)
-	case v.Status == Cacheable:
+	case v.Status == verdict.Cacheable:
 		s.allowed++
 		for _, id := range reads {
 			if !slices.Contains(v.Reads, id) {
 				s.t.Errorf("%s: %s: does not tell of %s", s.role, sql, s.classifier.Catalog().RelationName(id))
 			}
 		}
-	case status == Cacheable:
+	case status == verdict.Cacheable:
 		s.lost[quoted.ReplaceAllString(v.Reason, `"…"`)]++
 	}
 }

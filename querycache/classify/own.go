@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"overdrive/querycache/sqlscan"
+	"overdrive/querycache/verdict"
 )
 
 // ownPrefix begins the names of the proxy's own parameters.
@@ -16,7 +17,7 @@ const ownPrefix = "overdrive"
 //	RESET overdrive.name
 //
 // A SET of any other form is left to the server, which then complains.
-func ownStatement(s statement) *Own {
+func ownStatement(s statement) *verdict.Own {
 	verb, n := s.at(0).text, 1
 	switch {
 	case s.at(0).is("show", "reset"):
@@ -33,7 +34,7 @@ func ownStatement(s statement) *Own {
 	if strings.ToLower(s.at(n).name) != ownPrefix || s.at(n+1).text != "." || s.at(n+2).name == "" {
 		return nil
 	}
-	own := &Own{Verb: verb, Name: strings.ToLower(s.at(n + 2).name)}
+	own := &verdict.Own{Verb: verb, Name: strings.ToLower(s.at(n + 2).name)}
 	rest := s[n+3:]
 	if !s.at(0).is("set") {
 		if len(rest) != 0 {

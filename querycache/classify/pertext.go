@@ -15,12 +15,7 @@ func (s statement) dependsOnText() bool {
 	if s.at(0).is("do") || s.pathValue() != nil {
 		return true
 	}
-	for i := range s {
-		if s.isLocalConfig(i) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s, func(t token) bool { return t.local })
 }
 
 // finish returns the verdict on a text whose shape has the verdict v, adding what depends on its constants.
@@ -35,8 +30,11 @@ func (v *Verdict) finish(text []byte) *Verdict {
 		if s.leadsToTemporary() {
 			finished.Session |= TempObject
 		}
-		if s.renamesLocally() {
+		if s.setsLocally(renames) {
 			finished.Session |= Renames
+		}
+		if s.setsLocally(recodes) {
+			finished.Session |= Recodes
 		}
 		if !s.at(0).is("do") {
 			continue
@@ -44,12 +42,13 @@ func (v *Verdict) finish(text []byte) *Verdict {
 		for _, t := range s {
 			switch t.kind {
 			case sqlscan.String, sqlscan.Dollar:
-				bits, ddl := blockBits(t.text)
+				bits, ddl, shared := blockBits(t.text)
 				finished.Session |= bits
-				finished.DDL = finished.DDL || ddl
+				finished.DDL = finished.DDL || ddl || shared
+				finished.Shared = finished.Shared || shared
 			case sqlscan.EString, sqlscan.UString:
 				finished.Session |= SessionUnknown // escapes may hide anything
-				finished.DDL = true
+				finished.DDL, finished.Shared = true, true
 			}
 		}
 	}
@@ -63,29 +62,29 @@ func (s statement) leadsToTemporary() bool {
 		return true
 	}
 	for i := range s {
-		if s.isLocalConfig(i) && !s.namesOtherParameter(i+2) {
+		if s[i].local && !s.namesOtherParameter(i+2) {
 			return true
 		}
 	}
 	return false
 }
 
-// renamesLocally reports whether s, taken from the text itself, may call set_config for the transaction alone for a
-// parameter that names or rights hang on.
-func (s statement) renamesLocally() bool {
+// setsLocally reports whether s, taken from the text itself, may call set_config for the transaction alone for one of some
+// parameters.
+func (s statement) setsLocally(one func(parameter string) bool) bool {
 	for i := range s {
-		if s.isLocalConfig(i) && !s.namesHarmless(i+2) {
+		if s[i].local && !s.namesNone(one, i+2) {
 			return true
 		}
 	}
 	return false
 }
 
-// namesHarmless reports whether the argument at i is a plain string that is not the name of such a parameter.
-func (s statement) namesHarmless(i int) bool {
+// namesNone reports whether the argument at i is a plain string that is not the name of one of some parameters.
+func (s statement) namesNone(one func(parameter string) bool, i int) bool {
 	t := s.at(i)
-	name := strings.Trim(strings.ToLower(t.text), "'")
-	return t.kind == sqlscan.String && !t.hides() && s.at(i+1).text == "," && !renames(name)
+	name := strings.Trim(sqlscan.Fold(t.text), "'")
+	return t.kind == sqlscan.String && !t.hides() && s.at(i+1).text == "," && !one(name)
 }
 
 // pathValue returns what stands behind the name in SET [LOCAL | SESSION] search_path or schema, or nil.
@@ -99,9 +98,6 @@ func (s statement) pathValue() statement {
 	}
 	return s[n+1:]
 }
-
-// isLocalConfig reports whether token i begins a call of set_config for the transaction alone.
-func (s statement) isLocalConfig(i int) bool { return s[i].name == "set_config" && s.localConfig(i+1) }
 
 // namesOtherParameter reports whether the argument at i is a plain string other than search_path.
 func (s statement) namesOtherParameter(i int) bool {

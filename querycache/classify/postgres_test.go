@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"overdrive/querycache/verdict"
 )
 
 const schema = `
@@ -102,7 +104,7 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 	if !c.SetCatalog(catalog, c.Generation()) {
 		t.Fatal("catalog refused")
 	}
-	short := func(ids []RelationID) string {
+	short := func(ids []verdict.RelationID) string {
 		var names []string
 		for _, id := range ids {
 			names = append(names, strings.TrimPrefix(catalog.RelationName(id), "public."))
@@ -325,14 +327,14 @@ func TestJudge_AgainstTheCatalogOfARealServer(t *testing.T) {
 	} {
 		v := c.Judge([]byte(tt.sql))
 		got := string(v.Status)
-		if v.Status == Cacheable {
+		if v.Status == verdict.Cacheable {
 			got = "reads " + short(v.Reads)
 		}
 		effect := ""
 		switch v.Effect {
-		case EffectEverything:
+		case verdict.EffectEverything:
 			effect = " -> everything"
-		case EffectRelations:
+		case verdict.EffectRelations:
 			effect = " -> " + short(v.Writes)
 		}
 		if v.DDL {
@@ -397,24 +399,24 @@ func TestPostgres_RunsCodeBehindQuietForms(t *testing.T) {
 func TestJudge_AnOperatorClassThatIsNotInCMakesEveryStatementDoubtful(t *testing.T) {
 	conn := connect(t, startPostgres(t))
 	execSQL(t, conn, `create table t (a int); create function cmp(int, int) returns int language plpgsql immutable as 'begin return $1 - $2; end'`)
-	for sql, want := range map[string]Status{
-		"select 1": Cacheable,
-		"create operator class odd for type int using btree as operator 1 <, operator 2 <=, operator 3 =, operator 4 >=, operator 5 >, function 1 cmp(int, int)": Uncacheable,
+	for sql, want := range map[string]verdict.Status{
+		"select 1": verdict.Cacheable,
+		"create operator class odd for type int using btree as operator 1 <, operator 2 <=, operator 3 =, operator 4 >=, operator 5 >, function 1 cmp(int, int)": verdict.Uncacheable,
 	} {
-		if want == Uncacheable {
+		if want == verdict.Uncacheable {
 			execSQL(t, conn, sql)
 		}
 		c := New(nil)
 		c.SetCatalog(loadCatalog(t, conn), c.Generation())
 		for _, text := range []string{"select a from t order by a", "select distinct a from t"} {
-			if v := c.Judge([]byte(text)); v.Status != want || (v.Effect == EffectEverything) != (want == Uncacheable) {
+			if v := c.Judge([]byte(text)); v.Status != want || (v.Effect == verdict.EffectEverything) != (want == verdict.Uncacheable) {
 				t.Errorf("after %s: %s is %s (%s), effect %d", sql, text, v.Status, v.Reason, v.Effect)
 			}
 		}
-		if v := c.Judge([]byte("insert into t values (1)")); (v.Effect == EffectEverything) != (want == Uncacheable) {
+		if v := c.Judge([]byte("insert into t values (1)")); (v.Effect == verdict.EffectEverything) != (want == verdict.Uncacheable) {
 			t.Errorf("after %s: INSERT has effect %d", sql, v.Effect)
 		}
-		if want == Uncacheable {
+		if want == verdict.Uncacheable {
 			execSQL(t, conn, "drop operator class odd using btree")
 		}
 	}

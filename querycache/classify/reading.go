@@ -6,13 +6,15 @@ import (
 	"slices"
 
 	"overdrive/querycache/classify/nodetree"
+	"overdrive/querycache/sqlscan"
+	"overdrive/querycache/verdict"
 )
 
 // This file says what reading a relation comes to, through the server's own trees of views and policies.
 
 // reading is what reading a relation comes to. It never changes once the catalog is built.
 type reading struct {
-	status Status // Cacheable: nothing is known against it
+	status verdict.Status // Cacheable: nothing is known against it
 	reason string
 	reads  map[*relation]bool // with rows of their own
 	views  map[*relation]bool
@@ -25,20 +27,25 @@ type reading struct {
 // together costs the square of its length.
 const maxViews = 200
 
+// maxHeld bounds the relations that the readings of an Inventory remember together. A chain of tables that inherit, say, costs
+// the square of its length where each of them is read.
+const maxHeld = 1 << 20
+
 // readKey names a reading. A relation that is read behind a view, or by a policy, is read with somebody's rights: whose is
-// not looked at, but all its policies are judged, whether they hold for the catalog's role or not.
+// not looked at, but all its policies are judged, whether they hold for the role that asks or not.
 type readKey struct {
 	relation *relation
 	behind   bool
+	policed  bool // its policies hold for the role that asks
 }
 
 func newReading() *reading {
-	return &reading{status: Cacheable, reads: map[*relation]bool{}, views: map[*relation]bool{}, needs: map[string]bool{}}
+	return &reading{status: verdict.Cacheable, reads: map[*relation]bool{}, views: map[*relation]bool{}, needs: map[string]bool{}}
 }
 
 // refuse notes why what is read may not be kept. Volatile outranks, as in a walker.
-func (rd *reading) refuse(s Status, format string, args ...any) {
-	if rd.status == Cacheable || rd.status == Uncacheable && s == Volatile {
+func (rd *reading) refuse(s verdict.Status, format string, args ...any) {
+	if rd.status == verdict.Cacheable || rd.status == verdict.Uncacheable && s == verdict.Volatile {
 		rd.status, rd.reason = s, fmt.Sprintf(format, args...)
 	}
 }
@@ -46,7 +53,7 @@ func (rd *reading) refuse(s Status, format string, args ...any) {
 // add notes that more is read. Where it is a part of something with a name, that is put before the reason.
 func (rd *reading) add(more *reading, whole string) {
 	switch {
-	case more.status == Cacheable:
+	case more.status == verdict.Cacheable:
 	case whole == "":
 		rd.refuse(more.status, "%s", more.reason)
 	default:
@@ -63,22 +70,26 @@ func (rd *reading) add(more *reading, whole string) {
 	rd.writes = rd.writes || more.writes
 }
 
-// readAll works out the reading of every relation.
-func (c *Catalog) readAll() {
-	c.readings = make(map[readKey]*reading, len(c.byID))
-	for _, r := range c.byID {
-		c.read(r, false)
+// reading returns what it comes to if somebody for whom the policies of r hold, or do not, reads r. It is worked out when it
+// is first asked for.
+func (c *Inventory) reading(r *relation, policed bool) *reading {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held > maxHeld {
+		c.readings, c.held = map[readKey]*reading{}, 0
 	}
+	return c.read(r, false, policed)
 }
 
-// read returns the reading of r.
-func (c *Catalog) read(r *relation, behind bool) *reading {
+// read returns the reading of r. Call it with mu held.
+func (c *Inventory) read(r *relation, behind, policed bool) *reading {
 	behind = behind && r.rowSecurity || r.kind == 'v' // else there is no difference
-	key := readKey{r, behind}
+	policed = policed && r.rowSecurity && !behind
+	key := readKey{r, behind, policed}
 	if rd, ok := c.readings[key]; ok {
 		if rd == nil {
 			rd = newReading()
-			rd.refuse(Uncacheable, "relation %q is read by its own definition", r.name)
+			rd.refuse(verdict.Uncacheable, "relation %q is read by its own definition", r.name)
 		}
 		return rd
 	}
@@ -86,7 +97,7 @@ func (c *Catalog) read(r *relation, behind bool) *reading {
 	rd := newReading()
 	for _, r := range r.family() {
 		if reason := r.unreadable(); reason != "" {
-			rd.refuse(Uncacheable, "%s", reason)
+			rd.refuse(verdict.Uncacheable, "%s", reason)
 		}
 		if r.kind != 'v' {
 			rd.reads[r] = true
@@ -95,28 +106,29 @@ func (c *Catalog) read(r *relation, behind bool) *reading {
 			c.readTree(rd, column, r, fmt.Sprintf("a generated column of %q", r.name), false)
 		}
 	}
-	if r.kind == 'v' && rd.status == Cacheable {
+	if r.kind == 'v' && rd.status == verdict.Cacheable {
 		rd.views[r] = true
 		c.readTree(rd, r.tree, r, fmt.Sprintf("view %q", r.name), false)
 	}
-	if r.rowSecurity && (behind || r.policed) {
+	if r.rowSecurity && (behind || policed) {
 		for _, policy := range r.policies {
 			c.readTree(rd, policy, r, fmt.Sprintf("policy %q of %q", policy.name, r.name), true)
 		}
 	}
 	if len(rd.views) > maxViews {
-		rd.refuse(Uncacheable, "relation %q is read through more than %d views", r.name, maxViews)
+		rd.refuse(verdict.Uncacheable, "relation %q is read through more than %d views", r.name, maxViews)
 		rd.deep, rd.reads, rd.views = true, map[*relation]bool{}, map[*relation]bool{r: true}
 	}
 	c.readings[key] = rd
+	c.held += len(rd.reads) + len(rd.views)
 	return rd
 }
 
 // readTree adds to rd what a tree of the relation r reads. Only a policy may ask who is asking.
-func (c *Catalog) readTree(rd *reading, t tree, r *relation, whole string, policy bool) {
+func (c *Inventory) readTree(rd *reading, t tree, r *relation, whole string, policy bool) {
 	part := newReading()
 	if t.err != nil || t.facts == nil {
-		part.refuse(Uncacheable, "its definition could not be read")
+		part.refuse(verdict.Uncacheable, "its definition could not be read")
 		part.writes = true
 		rd.add(part, whole)
 		return
@@ -125,34 +137,34 @@ func (c *Catalog) readTree(rd *reading, t tree, r *relation, whole string, polic
 	asks := &t.facts.Outside
 	if policy {
 		for _, name := range asks.Settings {
-			part.needs[name] = true
+			part.needs[sqlscan.Fold(name)] = true
 		}
 	} else if !asks.None() {
-		part.refuse(Volatile, "it depends on who is asking")
+		part.refuse(verdict.Volatile, "it depends on who is asking")
 	}
 	for _, one := range t.facts.Relations {
-		switch other := c.byID[RelationID(one.OID)]; {
+		switch other := c.byID[verdict.RelationID(one.OID)]; {
 		case other == r && !policy && r.kind == 'v': // a view's tree names the view itself
 		case other == nil:
-			part.refuse(Uncacheable, "relation %d is not known", one.OID)
+			part.refuse(verdict.Uncacheable, "relation %d is not known", one.OID)
 			part.writes = true
 		default:
 			if other.codeOnRead() {
 				part.writes = true
 			}
-			part.add(c.read(other, true), "")
+			part.add(c.read(other, true, false), "")
 		}
 	}
 	rd.add(part, whole)
 }
 
 // judgeFacts judges what a tree calls and holds, relations and what it reads of the session aside.
-func (c *Catalog) judgeFacts(rd *reading, f *nodetree.Facts) {
+func (c *Inventory) judgeFacts(rd *reading, f *nodetree.Facts) {
 	if f.Refused != "" {
-		rd.refuse(Uncacheable, "%s", f.Refused)
+		rd.refuse(verdict.Uncacheable, "%s", f.Refused)
 	}
 	if f.Clock {
-		rd.refuse(Volatile, "a keyword such as CURRENT_DATE depends on the clock")
+		rd.refuse(verdict.Volatile, "a keyword such as CURRENT_DATE depends on the clock")
 	}
 	for _, oid := range f.Functions {
 		c.judgeCall(rd, oid)
@@ -162,43 +174,43 @@ func (c *Catalog) judgeFacts(rd *reading, f *nodetree.Facts) {
 		if oid < firstUser || o.harmless {
 			continue
 		}
-		rd.refuse(Uncacheable, "operator %s is user-defined", o.name)
+		rd.refuse(verdict.Uncacheable, "operator %s is user-defined", o.name)
 		rd.writes = rd.writes || !ok || mayWrite(o.volatility)
 	}
 	for _, oid := range f.Types {
 		if name, bad := c.unstable[oid]; bad {
-			rd.refuse(Uncacheable, "type %q is not known to be safe", name)
+			rd.refuse(verdict.Uncacheable, "type %q is not known to be safe", name)
 		}
 	}
 	for _, oid := range f.Coerced {
 		if date, ok := c.coercions[oid]; !ok || date {
-			rd.refuse(Uncacheable, "a value is read as a type not known to be safe, or as a date: it may be a word such as today")
+			rd.refuse(verdict.Uncacheable, "a value is read as a type not known to be safe, or as a date: it may be a word such as today")
 		}
 	}
 }
 
 // judgeCall judges the call of a function that is known by its OID.
-func (c *Catalog) judgeCall(rd *reading, oid uint32) {
+func (c *Inventory) judgeCall(rd *reading, oid uint32) {
 	f := c.calls[oid]
 	rd.writes = rd.writes || f != nil && c.makesCoded(f.name)
 	switch {
 	case f == nil:
-		rd.refuse(Uncacheable, "function %d is not known", oid)
+		rd.refuse(verdict.Uncacheable, "function %d is not known", oid)
 		rd.writes = true
 	case runsText(f.name):
-		rd.refuse(Uncacheable, "function %q runs a text as SQL", f.name)
+		rd.refuse(verdict.Uncacheable, "function %q runs a text as SQL", f.name)
 		rd.writes = true
 	case !f.builtin:
-		status := Uncacheable
+		status := verdict.Uncacheable
 		if f.volatility == 'v' {
-			status = Volatile
+			status = verdict.Volatile
 		}
 		rd.refuse(status, "function %q is user-defined and %s", f.name, volatilityWord(f.volatility))
 		rd.writes = rd.writes || mayWrite(f.volatility)
 	case !f.harmless():
-		rd.refuse(Volatile, "function %q is %s", f.name, volatilityWord(f.volatility))
+		rd.refuse(verdict.Volatile, "function %q is %s", f.name, volatilityWord(f.volatility))
 	case c.castJSON && asJSON(f.name):
-		rd.refuse(Uncacheable, "function %q may call a user-defined cast to JSON", f.name)
+		rd.refuse(verdict.Uncacheable, "function %q may call a user-defined cast to JSON", f.name)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"overdrive/querycache/verdict"
+
 	"github.com/multigres/multigres/go/common/parser/ast"
 )
 
@@ -22,23 +24,28 @@ func (w *walker) relation(n *ast.RangeVar) {
 	r := w.catalog.lookup(n.SchemaName, n.RelName)
 	switch {
 	case n.CatalogName != "":
-		w.refuse(Uncacheable, "relation %q is named with its database", n.RelName)
+		w.refuse(verdict.Uncacheable, "relation %q is named with its database", n.RelName)
 		return
 	case r == nil:
 		// Most likely a temporary table, or the server will complain.
-		w.refuse(Uncacheable, "relation %q is not known", n.RelName)
+		w.refuse(verdict.Uncacheable, "relation %q is not known", n.RelName)
+		return
+	case w.named[r]:
 		return
 	}
-	rd := w.catalog.readings[readKey{r, r.kind == 'v'}]
+	rd := w.catalog.reading(r, w.catalog.polices(r))
 	w.everything = w.everything || rd.writes || r.codeOnRead()
-	if rd.status != Cacheable {
+	if rd.status != verdict.Cacheable {
 		w.refuse(rd.status, "%s", rd.reason)
 	}
 	if r.coded {
-		w.refuse(Uncacheable, "relation %q has a column of a type that a function checks", n.RelName)
+		w.refuse(verdict.Uncacheable, "relation %q has a column of a type that a function checks", n.RelName)
 		w.everything = true
 	}
 	w.named[r] = true
+	if !w.spend(len(rd.reads) + len(rd.views)) {
+		return
+	}
 	maps.Copy(w.reads, rd.reads)
 	maps.Copy(w.views, rd.views)
 	maps.Copy(w.needs, rd.needs)
@@ -61,6 +68,12 @@ func tables(sets ...map[*relation]bool) []string {
 	return slices.Compact(all)
 }
 
+// writeKey is a way in which a relation is written.
+type writeKey struct {
+	relation         *relation
+	spread, planning bool
+}
+
 // write notes a relation that is written. spread tells that rows may be changed or deleted, which foreign keys carry on.
 func (w *walker) write(n *ast.RangeVar, spread bool) {
 	var r *relation
@@ -75,10 +88,21 @@ func (w *walker) write(n *ast.RangeVar, spread bool) {
 		w.everything, w.ddl = true, true
 		return
 	}
-	for _, r := range r.touched(spread) {
+	key := writeKey{r, spread, w.planning}
+	if w.written[key] {
+		return
+	}
+	w.written[key] = true
+	touched := r.touched(spread)
+	if !w.spend(len(touched)) {
+		return
+	}
+	for _, r := range touched {
 		if r.opaque || r.kind != 'r' && r.kind != 'p' {
 			w.everything = true
 		}
-		w.writes[r] = true
+		if !w.planning {
+			w.writes[r] = true
+		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"overdrive/querycache/verdict"
 )
 
 const guardedSchema = `
@@ -81,7 +83,7 @@ func TestJudge_RowLevelSecurityForWhoeverAsks(t *testing.T) {
 			}
 			v := c.Judge([]byte(tt.sql))
 			got := string(v.Status) + " " + v.Reason
-			if v.Status == Cacheable {
+			if v.Status == verdict.Cacheable {
 				var names []string
 				for _, id := range v.Reads {
 					names = append(names, strings.TrimPrefix(c.Catalog().RelationName(id), "public."))

@@ -2,88 +2,47 @@ package classify
 
 import (
 	"context"
+	"fmt"
 	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"syscall"
+	"sync"
 	"testing"
 	"time"
+
+	"overdrive/proxy/proxytest/pglocal"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+// first is a server that runs until all tests have ended: as long as there is one, others are made from a copy of what it was made of.
+var first = sync.OnceValues(func() (*pglocal.Server, error) {
+	started = true
+	return pglocal.Start(context.Background(), pglocal.Options{})
+})
+
+var started bool // first was called
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if started {
+		if server, err := first(); err == nil {
+			server.Stop()
+		}
+	}
+	os.Exit(code)
+}
+
 // startPostgres runs a fresh server for the test and returns a connection string for its superuser.
 func startPostgres(t *testing.T) string {
 	t.Helper()
-	bin := postgresBin(t)
-	dir, err := os.MkdirTemp("", "classify")
+	if _, err := first(); err != nil {
+		t.Fatal(err)
+	}
+	server, err := pglocal.Start(t.Context(), pglocal.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	attr := unprivileged(t, dir)
-	run := func(name string, args ...string) {
-		cmd := exec.Command(filepath.Join(bin, name), args...)
-		cmd.SysProcAttr = attr
-		cmd.Dir = dir
-		log, err := os.Create(filepath.Join(dir, name+".out"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer log.Close()
-		cmd.Stdout, cmd.Stderr = log, log // a file: the server inherits it and would hold a pipe open
-		if err := cmd.Run(); err != nil {
-			out, _ := os.ReadFile(log.Name())
-			t.Fatalf("%s: %v\n%s", name, err, out)
-		}
-	}
-	data := filepath.Join(dir, "data")
-	run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-	run("pg_ctl", "-D", data, "-w", "-o", "-c listen_addresses='' -c fsync=off -c unix_socket_directories='"+dir+"'", "start")
-	t.Cleanup(func() { run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop") })
-	return "host=" + dir + " user=postgres dbname=postgres sslmode=disable"
-}
-
-// postgresBin returns the folder of the server's programs.
-func postgresBin(t *testing.T) string {
-	t.Helper()
-	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path)
-	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if brew, _ := filepath.Glob("/opt/homebrew/opt/postgresql@*/bin/initdb"); len(brew) > 0 {
-		found = append(found, brew...)
-	}
-	if len(found) == 0 {
-		t.Fatal("no PostgreSQL found: install its server package (Debian: apt-get install postgresql)")
-	}
-	slices.Sort(found)
-	return filepath.Dir(found[len(found)-1])
-}
-
-// unprivileged returns how to start the server, which refuses to run as root, and gives it dir.
-func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
-	t.Helper()
-	if os.Getuid() != 0 {
-		return nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, _ := strconv.Atoi(u.Uid)
-		gid, _ := strconv.Atoi(u.Gid)
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-		return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	}
-	t.Fatal("running as root and found no user postgres or nobody to run PostgreSQL as")
-	return nil
+	t.Cleanup(func() { server.Stop() })
+	return fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", server.Port())
 }
 
 func connect(t *testing.T, dsn string) *pgconn.PgConn {
@@ -110,21 +69,34 @@ func execSQL(t *testing.T, conn *pgconn.PgConn, sql string) []*pgconn.Result {
 // loadCatalog asks the server behind conn for its catalog.
 func loadCatalog(t *testing.T, conn *pgconn.PgConn) *Catalog {
 	t.Helper()
-	var sets [][][]string
-	for _, q := range CatalogQueries() {
-		var rows [][]string
-		for _, row := range execSQL(t, conn, q)[0].Rows {
+	ask := func(sql string) (rows [][]string) {
+		for _, row := range execSQL(t, conn, sql)[0].Rows {
 			var cells []string
 			for _, cell := range row {
 				cells = append(cells, string(cell))
 			}
 			rows = append(rows, cells)
 		}
-		sets = append(sets, rows)
+		return rows
 	}
-	c, err := NewCatalog(sets)
+	path := ask("SHOW search_path")[0][0]
+	execSQL(t, conn, "BEGIN; SET LOCAL search_path = pg_catalog, pg_temp")
+	defer execSQL(t, conn, "ROLLBACK")
+	sets, err := AskCatalog(func(sql string) ([][]string, error) { return ask(sql), nil })
 	if err != nil {
 		t.Fatal(err)
+	}
+	all, err := NewInventory(sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rights, err := ReadRights(ask(RightsQuery("")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, ok := all.Seen(path, rights)
+	if !ok {
+		t.Fatalf("the search_path %q is not understood", path)
 	}
 	return c
 }

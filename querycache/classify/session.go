@@ -3,17 +3,22 @@ package classify
 import (
 	"slices"
 	"strings"
+
+	"overdrive/querycache/sqlscan"
 )
 
 // sessionEffects adds to v what the statements leave behind in the session. It looks at tokens only, so that it also
 // serves texts the parser refuses, and errs on the side of finding too much.
 func sessionEffects(v *Verdict, all []statement) {
+	var order assignments
+	defer func() { order.settle(v) }()
 	for _, s := range all {
 		v.Session |= headBits(s)
+		updates := slices.ContainsFunc(s, func(t token) bool { return t.is("update") })
 		for i := range s {
-			v.Session |= s.anywhere(i)
+			v.Session |= s.anywhere(i, updates)
 		}
-		setParameters(v, s)
+		setParameters(v, &order, s)
 	}
 }
 
@@ -40,15 +45,15 @@ func headBits(s statement) Session {
 	return 0
 }
 
-// anywhere tells what the token i means wherever it stands.
-func (s statement) anywhere(i int) Session {
+// anywhere tells what the token i means wherever it stands in a statement that updates, or does not.
+func (s statement) anywhere(i int, updates bool) Session {
 	t := s[i]
 	switch {
 	case t.name == "":
 		return 0
 	case strings.HasPrefix(t.name, "pg_temp"): // pg_temp itself is an alias of pg_temp_7 and the like
 		return TempObject
-	case t.name == "pg_settings" && slices.ContainsFunc(s, func(t token) bool { return t.is("update") }):
+	case t.name == "pg_settings" && updates:
 		return SetsConfig // rules of this view make an UPDATE a set_config
 	case t.is("temp", "temporary"):
 		j := i - 1
@@ -66,11 +71,10 @@ func (s statement) anywhere(i int) Session {
 	case s.at(i+1).text != "(" && s.at(i-1).text != ".": // x.f may mean f(x)
 		return 0
 	}
-	bit := callBit(t.name)
-	if bit == SetsConfig && s.localConfig(i+1) {
+	if t.local {
 		return 0
 	}
-	return bit
+	return callBit(t.name)
 }
 
 // callBit tells what a call of the function leaves behind.
@@ -89,45 +93,100 @@ func callBit(function string) Session {
 	return 0
 }
 
-// localConfig reports whether a call whose third argument is the word true has its parenthesis at i.
-func (s statement) localConfig(i int) bool {
-	if s.at(i).text != "(" {
-		return false
+// markLocalConfigs marks the calls of set_config whose third argument is the word true. It goes through s once, however many
+// calls there are and however they nest.
+func (s statement) markLocalConfigs() {
+	if !slices.ContainsFunc(s, func(t token) bool { return t.name == "set_config" }) {
+		return
 	}
-	depth, commas := 0, 0
-	for ; i < len(s); i++ {
+	type bracket struct{ call, commas int } // the token that is called, or -1
+	var open []bracket
+	for i := range s {
 		switch s[i].text {
 		case "(", "[":
-			depth++
+			call := -1
+			if s[i].text == "(" && s.at(i-1).name == "set_config" {
+				call = i - 1
+			}
+			open = append(open, bracket{call, 0})
 		case ")", "]":
-			depth--
-			if depth == 0 {
-				return false
-			}
+			open = open[:max(0, len(open)-1)]
 		case ",":
-			if depth == 1 {
-				commas++
+			if len(open) == 0 {
+				continue
 			}
-			if commas == 2 {
-				return s.at(i+1).is("true") && s.at(i+2).text == ")"
+			b := &open[len(open)-1]
+			b.commas++
+			if b.call >= 0 && b.commas == 2 {
+				s[b.call].local = s.at(i+1).is("true") && s.at(i+2).text == ")"
 			}
 		}
 	}
-	return false
+}
+
+// assignments are the SETs and RESETs of a text in their order.
+type assignments []assignment
+
+type assignment struct {
+	names []string
+	reset bool
+}
+
+func (a *assignments) add(names []string, reset bool) { *a = append(*a, assignment{names, reset}) }
+
+// settle adds to v what the assignments come to, each name once.
+func (a assignments) settle(v *Verdict) {
+	set, reset := map[string]bool{}, map[string]bool{}
+	var kept map[string]bool // not nil: there was a RESET ALL
+	for _, one := range a {
+		for _, name := range one.names {
+			switch {
+			case one.reset && name == "all":
+				clear(reset)
+				reset[name], kept = true, map[string]bool{}
+			case one.reset:
+				reset[name] = true
+				delete(kept, name)
+			default:
+				set[name] = true
+				delete(reset, name)
+				if kept != nil {
+					kept[name] = true
+				}
+			}
+		}
+	}
+	take := func(to *[]string, from map[string]bool, name string) {
+		if from[name] {
+			*to = append(*to, name)
+			delete(from, name)
+		}
+	}
+	for _, one := range a {
+		for _, name := range one.names {
+			take(&v.Sets, set, name)
+			take(&v.Resets, reset, name)
+			take(&v.Kept, kept, name)
+		}
+	}
 }
 
 // setParameters adds the parameters changed by SET and RESET for the session.
-func setParameters(v *Verdict, s statement) {
+func setParameters(v *Verdict, order *assignments, s statement) {
 	switch {
 	case s.at(0).is("reset"):
 		names, _ := parameterNames(s[1:])
-		v.Resets = append(v.Resets, names...)
+		order.add(names, true)
 	case s.at(0).is("set"):
 		rest := s[1:]
 		switch {
 		case rest.at(0).is("local"):
-			if names, _ := parameterNames(rest[1:]); slices.ContainsFunc(names, renames) {
+			names, _ := parameterNames(rest[1:])
+			if slices.ContainsFunc(names, renames) {
 				v.Session |= Renames
+			}
+			if slices.ContainsFunc(names, recodes) {
+				v.Session |= Recodes
 			}
 			return
 		case rest.at(0).is("transaction", "constraints"):
@@ -140,9 +199,9 @@ func setParameters(v *Verdict, s statement) {
 			value = value[1:]
 		}
 		if value.at(0).is("default") || names[0] == "timezone" && value.at(0).is("local") {
-			v.Resets = append(v.Resets, names...)
+			order.add(names, true)
 		} else {
-			v.Sets = append(v.Sets, names...)
+			order.add(names, false)
 		}
 	}
 }
@@ -154,6 +213,11 @@ func renames(parameter string) bool {
 		return true
 	}
 	return false
+}
+
+// recodes reports whether it hangs on the parameter how texts are read.
+func recodes(parameter string) bool {
+	return parameter == "client_encoding" || parameter == "standard_conforming_strings"
 }
 
 // parameterNames reads the name behind SET or RESET, in its SQL spellings too, and returns what stands behind it. There
@@ -176,20 +240,24 @@ func parameterNames(s statement) (names []string, rest statement) {
 	case first.is("xml") && second.is("option"):
 		return []string{"xmloption"}, skip(2)
 	}
-	name, n := s.at(0).name, 1
+	name, n := []string{s.at(0).name}, 1
 	for s.at(n).text == "." {
-		name += "." + s.at(n+1).name
+		name = append(name, s.at(n+1).name)
 		n += 2
 	}
-	return []string{strings.ToLower(name)}, skip(n)
+	return []string{sqlscan.Fold(strings.Join(name, "."))}, skip(n)
 }
 
 // blockBits searches the body of a DO block for words that leave something behind. The language is unknown and
-// statements may stand in strings, so every run of letters counts as a word. What is built at run time stays hidden.
-func blockBits(body string) (bits Session, ddl bool) {
+// statements may stand in strings, so every run of letters counts as a word. What is built at run time stays hidden, but that
+// something is: see mayHide.
+func blockBits(body string) (bits Session, ddl, shared bool) {
 	words := strings.FieldsFunc(strings.ReplaceAll(strings.ToLower(body), ";", " ; "), func(r rune) bool {
 		return r != '_' && r != ';' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && r < 0x80
 	})
+	if mayHide(body) {
+		bits |= Configures
+	}
 	before := ";"
 	for i, w := range words {
 		bits |= callBit(w)
@@ -211,10 +279,14 @@ func blockBits(body string) (bits Session, ddl bool) {
 			bits |= HoldCursor
 		case "create", "alter", "drop", "grant", "revoke":
 			ddl = true
+			shared = shared || w == "grant" || w == "revoke" || i+1 < len(words) && sharedWords[words[i+1]]
+		case "owned":
+			shared = true
 		case "execute":
 			if next := slices.IndexFunc(words[i+1:], func(w string) bool { return w != "format" }); next < 0 ||
-				!slices.Contains(strings.Split(plainWords, "|"), words[i+1+next]) {
+				!slices.Contains(plainly, words[i+1+next]) {
 				bits |= Configures
+				shared = true
 			}
 		case "set", "reset":
 			local := i+1 < len(words) && words[i+1] == "local"
@@ -224,8 +296,11 @@ func blockBits(body string) (bits Session, ddl bool) {
 		}
 		before = w
 	}
-	return bits, ddl
+	return bits, ddl, shared
 }
+
+// plainly are the plainWords.
+var plainly = strings.Split(plainWords, "|")
 
 // blockOpeners are the words behind which a statement begins. EXECUTE is one, for a string with a statement follows it.
 var blockOpeners = []string{";", "begin", "then", "else", "loop", "execute", "format", "perform"}

@@ -23,6 +23,9 @@ func sessionSummary(v *Verdict) string {
 	if v.Resets != nil {
 		out = append(out, "resets:"+strings.Join(v.Resets, ","))
 	}
+	if v.Kept != nil {
+		out = append(out, "kept:"+strings.Join(v.Kept, ","))
+	}
 	if v.Own != nil {
 		out = append(out, fmt.Sprintf("own:%s %s=%s", v.Own.Verb, v.Own.Name, v.Own.Value))
 	}
@@ -33,6 +36,11 @@ func TestJudge_SessionEffects(t *testing.T) {
 	c := settled(t)
 	for _, tt := range []struct{ sql, want string }{
 		{"select 1", ""},
+		{"set a.b = 1; reset a.b", "sets:a.b resets:a.b"},
+		{"reset a.b; set a.b = 1", "sets:a.b"},
+		{"set a.b = 1; reset all; set c.d = 1; set c.e = 1; reset c.e", "sets:a.b,c.d,c.e resets:all,c.e kept:c.d"},
+		{"set a.b = 1; reset all", "sets:a.b resets:all"},
+		{"set a.b to default; set a.b = 1; set a.b to default", "sets:a.b resets:a.b"},
 		{"listen x", "Listen"},
 		{"LISTEN x; unlisten x", "Listen"},
 		{"select 'listen x'", ""},

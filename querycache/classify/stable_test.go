@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"overdrive/querycache/verdict"
 )
 
 // Every function of the server that it does not call immutable is called, by name and with as many arguments as it takes.
@@ -31,7 +33,7 @@ func TestStableFunctions_OnlyThoseOfTheListAreAllowed(t *testing.T) {
 		var args int
 		fmt.Sscan(string(row[2]), &args)
 		sql := fmt.Sprintf("SELECT pg_catalog.%s(%s) FROM plain", row[1], strings.TrimPrefix(strings.Repeat(",id", args), ","))
-		if v := c.Judge([]byte(sql)); v.Status == Cacheable {
+		if v := c.Judge([]byte(sql)); v.Status == verdict.Cacheable {
 			byName++
 			if !listed[name] {
 				t.Errorf("%s: cacheable", sql)
@@ -41,10 +43,10 @@ func TestStableFunctions_OnlyThoseOfTheListAreAllowed(t *testing.T) {
 		fmt.Sscan(string(row[5]), &oid)
 		rd := newReading()
 		catalog.judgeCall(rd, oid)
-		if rd.status == Cacheable {
+		if rd.status == verdict.Cacheable {
 			exact++
 		}
-		if want := string(row[3]) == "s" && onSettings[signature]; want != (rd.status == Cacheable) {
+		if want := string(row[3]) == "s" && onSettings[signature]; want != (rd.status == verdict.Cacheable) {
 			t.Errorf("%s, %s: allowed %v, want %v", signature, row[3], !want, want)
 		}
 	}

@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"bytes"
 	"strings"
 
 	"overdrive/querycache/sqlscan"
@@ -12,6 +11,8 @@ type token struct {
 	kind sqlscan.Kind
 	text string // as in the shape
 	name string // of a Word or Quoted: the identifier; else empty
+
+	local bool // begins a call of set_config for the transaction alone
 }
 
 // is reports whether t is the unquoted word w.
@@ -41,27 +42,41 @@ func (s statement) at(i int) token {
 // statements cuts text at its semicolons.
 func statements(text []byte) []statement {
 	var all []statement
-	var one statement
+	tokens := make([]token, 0, countTokens(text)) // at once, for growing by and by takes several times as much
+	one := tokens
+	cut := func() {
+		if len(one) > 0 {
+			statement(one).markLocalConfigs()
+			all = append(all, one[:len(one):len(one)])
+			one = one[len(one):]
+		}
+	}
 	for scan := sqlscan.Scan(text); scan.Next() != sqlscan.End; {
 		t := scan.Token
 		tok := token{kind: t.Kind, text: string(text[t.Start:t.End])}
 		switch {
 		case t.Kind == sqlscan.Punct && tok.text == ";":
-			if one != nil {
-				all = append(all, one)
-				one = nil
-			}
+			cut()
 			continue
 		case t.Kind == sqlscan.Word:
-			tok.text = string(bytes.ToLower(text[t.Start:t.End]))
+			tok.text = sqlscan.Fold(tok.text)
 			tok.name = tok.text
 		case t.Kind == sqlscan.Quoted && !t.Broken:
 			tok.name = strings.ReplaceAll(tok.text[1:len(tok.text)-1], `""`, `"`)
 		}
 		one = append(one, tok)
 	}
-	if one != nil {
-		all = append(all, one)
-	}
+	cut()
 	return all
+}
+
+// countTokens counts the tokens of text, semicolons aside.
+func countTokens(text []byte) int {
+	n := 0
+	for scan := sqlscan.Scan(text); scan.Next() != sqlscan.End; {
+		if text[scan.Start] != ';' {
+			n++
+		}
+	}
+	return n
 }

@@ -1,31 +1,6 @@
 package classify
 
-// RelationID is the OID of a table in one database.
-type RelationID uint32
-
-// Status says what became of a statement as far as the cache is concerned. The words are shown to users.
-type Status string
-
-// What Judge says of a text.
-const (
-	Cacheable          Status = "cacheable"
-	Uncacheable        Status = "uncacheable"        // a query, but something in it is not known to be safe
-	Volatile           Status = "volatile"           // a query whose answer changes by itself
-	MultipleStatements Status = "multiplestatements" // more than one statement in one text
-	NotAQuery          Status = "notaquery"          // anything but SELECT, VALUES and TABLE
-	OversizedQuery     Status = "oversizedquery"     // the text is longer than is looked at
-	ParseError         Status = "parseerror"         // the text could not be read
-	Unsettled          Status = "unsettled"          // not known at the moment: the catalog or a relation is changing
-)
-
-// Effect says what a statement may change.
-type Effect uint8
-
-const (
-	EffectNone       Effect = iota
-	EffectRelations         // the relations in Verdict.Writes
-	EffectEverything        // anything in the database
-)
+import "overdrive/querycache/verdict"
 
 // Session is the set of things a text may leave behind in the session, beyond its transaction. A pooler keeps the server
 // connection for the client, or resets it, because of them. Of what a function or procedure of the user does only the
@@ -46,46 +21,31 @@ const (
 	Renames                // until the transaction ends names or rights may be others: SET LOCAL search_path or role
 	Configures             // code of the user's runs that may set any parameter
 	SessionUnknown         // not all of the text was understood: any of these may be so
+	Recodes                // until the transaction ends texts may be read otherwise: SET LOCAL client_encoding or standard_conforming_strings
+	Calls                  // beside Configures, where there is no catalog: the text itself names what runs, such as a function
 )
 
 // Has reports whether any bit of mask is set.
 func (s Session) Has(mask Session) bool { return s&mask != 0 }
 
-// Verdict is what is known about a text. It never changes and is shared.
+// Verdict is what is known of a text: what every dialect tells, and what counts in PostgreSQL alone. It never changes and is
+// shared.
 type Verdict struct {
-	Status Status
-	Reason string // one sentence that names the culprit; empty if Cacheable
+	verdict.Statement
 
-	Reads  []RelationID // if Cacheable: every relation with rows of its own that the answer depends on, ascending
-	Tables []string     // schema.name of all relations that are read, views included, ascending; for people and rules
-	Effect Effect
-	Writes []RelationID // if EffectRelations: ascending
-	DDL    bool         // the catalog must be loaded again once the transaction has ended
+	Shared bool // the catalogs of all databases of the server must be loaded again, too: roles, say, may be others then
 
 	Session Session
 	Sets    []string // names, in lower case, of the parameters that SET changes for the session
-	Resets  []string // the same for RESET and SET … TO DEFAULT; "all" for RESET ALL
-
-	Own *Own // the text is for the proxy and not for the server
+	Resets  []string // the same for RESET and SET … TO DEFAULT, unless a SET follows in the text; "all" for RESET ALL
+	Kept    []string // those of Sets whose SET stands behind the last RESET ALL
 
 	// Needs names the parameters, in lower case, that the answer depends on because a policy reads them with
 	// current_setting. The answer may be kept only for a session whose value of each is known and in the key.
 	Needs []string
 
-	// Fingerprint is a hash of Shape, the same in every process; 0 where the text was not looked at.
-	Fingerprint uint64
-	Shape       string // the text without its constants, see package sqlscan
-	Tally       *Tally // what was seen of texts of this shape, whatever the catalog was; nil where Fingerprint is 0
-
 	generation uint64 // of the Classifier; 0: holds for ever
 	perText    bool   // constants of the text matter: finish must look at it
-}
-
-// Own is a statement about a parameter whose name begins with "overdrive.".
-type Own struct {
-	Verb  string // show, set, set local, reset
-	Name  string // without the prefix, in lower case
-	Value string // of set: the constant or word behind = or TO, decoded; empty for DEFAULT
 }
 
 // Unreadable returns the verdict on a text that nothing is known about, for callers who know that reading it would
@@ -93,14 +53,17 @@ type Own struct {
 func Unreadable() *Verdict { return &unreadable }
 
 var (
-	unreadable   = unknown(Uncacheable, "the settings of the session change how the text is read")
-	oversized    = unknown(OversizedQuery, "the text is longer than the cache looks at")
-	unterminated = unknown(ParseError, "the text ends inside a string, a quoted identifier or a comment")
-	encoded      = unknown(Uncacheable, "the text has an identifier of the form U&\"…\"")
-	empty        = Verdict{Status: NotAQuery, Reason: "the text is empty"}
+	unreadable   = unknown(verdict.Uncacheable, "the settings of the session change how the text is read")
+	oversized    = unknown(verdict.OversizedQuery, "the text is longer than the cache looks at")
+	unterminated = unknown(verdict.ParseError, "the text ends inside a string, a quoted identifier or a comment")
+	encoded      = unknown(verdict.Uncacheable, "the text has an identifier of the form U&\"…\"")
+	empty        = Verdict{Statement: verdict.Statement{Status: verdict.NotAQuery, Reason: "the text is empty"}}
 )
 
 // unknown returns the verdict that fears the worst.
-func unknown(s Status, reason string) Verdict {
-	return Verdict{Status: s, Reason: reason, Effect: EffectEverything, DDL: true, Session: SessionUnknown}
+func unknown(s verdict.Status, reason string) Verdict {
+	return Verdict{
+		Statement: verdict.Statement{Status: s, Reason: reason, Effect: verdict.EffectEverything, DDL: true},
+		Shared:    true, Session: SessionUnknown,
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"overdrive/querycache/verdict"
+
 	"github.com/multigres/multigres/go/common/parser/ast"
 )
 
@@ -17,24 +19,32 @@ const maxDepth = 2000
 type walker struct {
 	catalog *Catalog // nil: nothing is known
 	depth   int
-	selects int      // open, one within the other
-	ctes    []string // names of WITH queries in scope, innermost last
+	selects int            // open, one within the other
+	ctes    map[string]int // how many WITH queries of the name are in scope
+	spent   int            // steps taken so far that the length of the text does not bound
 
-	status Status // of the first refusal; Cacheable: none so far
+	status verdict.Status // of the first refusal; Cacheable: none so far
 	reason string
 
-	named      map[*relation]bool // by the statement itself
+	named      map[*relation]bool // by the statement itself, and read
 	reads      map[*relation]bool // with rows of their own
 	views      map[*relation]bool // that are read through
 	needs      map[string]bool    // parameters that policies read
 	writes     map[*relation]bool
-	everything bool // may write anything
+	written    map[writeKey]bool // what was noted in writes already
+	planning   bool              // what is visited is not run: it writes no relation
+	everything bool              // may write anything
 	ddl        bool
+	shared     bool // code is called that may change what databases share
 	temporary  bool // a temporary table is made
 
 	renamed map[string]bool // names given to columns by the statement
 	implied map[string]bool // names the server gives to columns that the statement gives none
 	wanted  []wanted        // columns that must be dates, to be settled at the end
+	noted   map[wanted]bool // the same
+
+	inner       ast.Node // what the cast visited last casts; if that is a cast,
+	innerColumn string   // the column that both do, see innermost
 
 	expanded     bool     // (x).* stands somewhere
 	fromFunction bool     // a function stands in FROM
@@ -43,16 +53,17 @@ type walker struct {
 
 func newWalker(c *Catalog) *walker {
 	return &walker{
-		catalog: c, status: Cacheable,
+		catalog: c, status: verdict.Cacheable,
 		named: map[*relation]bool{}, reads: map[*relation]bool{}, views: map[*relation]bool{}, writes: map[*relation]bool{},
 		needs: map[string]bool{}, renamed: map[string]bool{}, implied: map[string]bool{},
+		ctes: map[string]int{}, written: map[writeKey]bool{}, noted: map[wanted]bool{},
 	}
 }
 
 // refuse notes why the answer may not be kept. Only the first reason is told, but Volatile outranks: it is what to
 // change in the statement.
-func (w *walker) refuse(s Status, format string, args ...any) {
-	if w.status == Cacheable || w.status == Uncacheable && s == Volatile {
+func (w *walker) refuse(s verdict.Status, format string, args ...any) {
+	if w.status == verdict.Cacheable || w.status == verdict.Uncacheable && s == verdict.Volatile {
 		w.status, w.reason = s, fmt.Sprintf(format, args...)
 	}
 }
@@ -63,7 +74,7 @@ func (w *walker) visit(n ast.Node) {
 		return
 	}
 	if w.depth++; w.depth > maxDepth {
-		w.refuse(Uncacheable, "the statement is nested more than %d levels deep", maxDepth)
+		w.refuse(verdict.Uncacheable, "the statement is nested more than %d levels deep", maxDepth)
 		w.everything = true
 		w.depth--
 		return
@@ -75,7 +86,7 @@ func (w *walker) visit(n ast.Node) {
 		w.selectStmt(n)
 		return
 	case *ast.InsertStmt, *ast.UpdateStmt, *ast.DeleteStmt, *ast.MergeStmt:
-		w.refuse(Uncacheable, "the statement writes")
+		w.refuse(verdict.Uncacheable, "the statement writes")
 		w.dataStmt(n)
 		return
 	case *ast.RangeVar:
@@ -98,7 +109,7 @@ func (w *walker) visit(n ast.Node) {
 		}
 		w.expanded = w.expanded || hasStar(n.Indirection)
 	case *ast.SQLValueFunction:
-		w.refuse(Volatile, "a keyword such as CURRENT_DATE or CURRENT_USER depends on the clock or the session")
+		w.refuse(verdict.Volatile, "a keyword such as CURRENT_DATE or CURRENT_USER depends on the clock or the session")
 	case *ast.SortBy:
 		if n.UseOp != nil {
 			w.operator(names(n.UseOp))
@@ -121,14 +132,14 @@ func (w *walker) visit(n ast.Node) {
 	case *ast.Alias:
 		w.rename(n.ColNames)
 	case *ast.LockingClause:
-		w.refuse(Uncacheable, "the statement locks rows")
+		w.refuse(verdict.Uncacheable, "the statement locks rows")
 		return
 	case *ast.RangeFunction:
 		w.fromFunction = true
 	case *ast.RangeTableSample:
-		w.refuse(Uncacheable, "TABLESAMPLE picks rows at random")
+		w.refuse(verdict.Uncacheable, "TABLESAMPLE picks rows at random")
 	case *ast.IntoClause:
-		w.refuse(Uncacheable, "the statement creates a table")
+		w.refuse(verdict.Uncacheable, "the statement creates a table")
 		w.everything, w.ddl = true, true
 		return
 
@@ -140,7 +151,7 @@ func (w *walker) visit(n ast.Node) {
 		*ast.String, *ast.Integer, *ast.Float, *ast.Boolean, *ast.BitString, *ast.Null:
 
 	default:
-		w.refuse(Uncacheable, "syntax not known to be safe: %s", strings.TrimPrefix(reflect.TypeOf(n).String(), "*ast."))
+		w.refuse(verdict.Uncacheable, "syntax not known to be safe: %s", strings.TrimPrefix(reflect.TypeOf(n).String(), "*ast."))
 	}
 	w.children(n)
 }
@@ -186,7 +197,7 @@ func (w *walker) value(v reflect.Value) {
 			w.fields(v)
 		}
 	case reflect.Map:
-		w.refuse(Uncacheable, "syntax not known to be safe: a map in the tree")
+		w.refuse(verdict.Uncacheable, "syntax not known to be safe: a map in the tree")
 	}
 }
 
@@ -247,8 +258,16 @@ func (w *walker) dataStmt(n ast.Node) {
 // with visits the queries of a WITH clause and puts their names in scope; the function it returns takes them out. In
 // WITH RECURSIVE each query sees all names, otherwise only those before its own.
 func (w *walker) with(n *ast.WithClause) (leave func()) {
-	outer := len(w.ctes)
-	leave = func() { w.ctes = w.ctes[:outer] }
+	var names []string
+	enter := func(name string) {
+		names = append(names, name)
+		w.ctes[name]++
+	}
+	leave = func() {
+		for _, name := range names {
+			w.ctes[name]--
+		}
+	}
 	if n == nil || n.Ctes == nil {
 		return leave
 	}
@@ -256,7 +275,7 @@ func (w *walker) with(n *ast.WithClause) (leave func()) {
 	for _, item := range n.Ctes.Items {
 		cte, ok := item.(*ast.CommonTableExpr)
 		if !ok {
-			w.refuse(Uncacheable, "syntax not known to be safe: %T in WITH", item)
+			w.refuse(verdict.Uncacheable, "syntax not known to be safe: %T in WITH", item)
 			w.everything = true
 			return leave
 		}
@@ -264,17 +283,17 @@ func (w *walker) with(n *ast.WithClause) (leave func()) {
 	}
 	if n.Recursive {
 		for _, cte := range ctes {
-			w.ctes = append(w.ctes, cte.Ctename)
+			enter(cte.Ctename)
 		}
 	}
 	for _, cte := range ctes {
 		w.rename(cte.Aliascolnames)
 		if cte.SearchClause != nil || cte.CycleClause != nil {
-			w.refuse(Uncacheable, "syntax not known to be safe: SEARCH or CYCLE of a WITH query")
+			w.refuse(verdict.Uncacheable, "syntax not known to be safe: SEARCH or CYCLE of a WITH query")
 		}
 		w.visit(cte.Ctequery)
 		if !n.Recursive {
-			w.ctes = append(w.ctes, cte.Ctename)
+			enter(cte.Ctename)
 		}
 	}
 	return leave
@@ -282,7 +301,7 @@ func (w *walker) with(n *ast.WithClause) (leave func()) {
 
 // inScope reports whether an unqualified name means a WITH query.
 func (w *walker) inScope(n *ast.RangeVar) bool {
-	return n.SchemaName == "" && n.CatalogName == "" && slices.Contains(w.ctes, n.RelName)
+	return n.SchemaName == "" && n.CatalogName == "" && w.ctes[n.RelName] > 0
 }
 
 func (w *walker) rename(columns *ast.NodeList) {

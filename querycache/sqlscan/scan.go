@@ -39,9 +39,10 @@ type Scanner struct {
 	Token // the one found by Next
 	text  []byte
 	pos   int
+	signs int  // up to here stand only + and -, each an operator of its own
 	open  bool // a comment was not closed
-	// hinted: a comment was meant for the cache.
-	hinted bool
+
+	hinted bool // a comment was meant for the cache
 }
 
 // Scan returns a Scanner at the beginning of text, which must not change while the Scanner is in use.
@@ -51,9 +52,11 @@ func Scan(text []byte) Scanner { return Scanner{text: text} }
 // End for ever; a comment that is not closed is then told by Broken.
 func (s *Scanner) Next() Kind {
 	for {
-		for s.pos < len(s.text) && class[s.text[s.pos]] == isSpace {
-			s.pos++
+		i := s.pos
+		for i < len(s.text) && class[s.text[i]] == isSpace {
+			i++
 		}
+		s.pos = i
 		s.next()
 		switch s.Kind {
 		case comment:
@@ -278,9 +281,11 @@ func (s *Scanner) number() {
 }
 
 func (s *Scanner) digits() {
-	for class[s.at(0)] == isDigit || s.at(0) == '_' && class[s.at(1)] == isDigit {
-		s.pos++
+	i := s.pos
+	for i < len(s.text) && (class[s.text[i]] == isDigit || s.text[i] == '_' && i+1 < len(s.text) && class[s.text[i+1]] == isDigit) {
+		i++
 	}
+	s.pos = i
 }
 
 // radix returns the base of a literal 0x, 0o or 0b, or 0.
@@ -312,12 +317,22 @@ func (s *Scanner) operatorOrComment() {
 		return
 	}
 	s.Kind = Operator
+	if s.pos < s.signs { // of a run that was looked through
+		s.pos++
+		return
+	}
+	if class[s.at(1)] != isOperator { // of one character, as most are
+		s.pos++
+		return
+	}
 	n, free := 1, unusual(s.at(0))
 	for class[s.at(n)] == isOperator && !s.commentAt(n) {
 		free = free || unusual(s.at(n))
 		n++
 	}
-	// Every character but the last may free it; the last one is + or - here and frees nothing.
+	// Every character but the last may free it; the last one is + or - here and frees nothing. All signs of a long run
+	// would each look through the rest of it, so its end is noted.
+	s.signs = s.pos + n
 	for n > 1 && !free && (s.at(n-1) == '+' || s.at(n-1) == '-') {
 		n--
 	}
@@ -349,11 +364,8 @@ func (s *Scanner) comment() {
 		return
 	}
 	s.pos += 2
-	for depth := 1; ; {
+	for depth := 1; s.pos < len(s.text); {
 		switch {
-		case s.pos >= len(s.text):
-			s.Broken = true
-			return
 		case s.at(0) == '*' && s.at(1) == '/':
 			s.pos += 2
 			depth--
@@ -367,6 +379,7 @@ func (s *Scanner) comment() {
 			s.pos++
 		}
 	}
+	s.Broken = true
 }
 
 func (s *Scanner) punct() {

@@ -121,10 +121,10 @@ func (r *reducer) next() bool {
 	if r.scan.Broken {
 		r.flags |= Unterminated
 	}
-	if r.scan.hinted {
-		r.flags |= Hinted
-	}
 	if kind == End {
+		if r.scan.hinted {
+			r.flags |= Hinted
+		}
 		if !r.begun {
 			r.flags |= Empty
 		}
@@ -139,6 +139,9 @@ func (r *reducer) next() bool {
 	}
 	r.begun, r.parted = true, false
 	r.constant = ""
+	if kind == Word {
+		return true
+	}
 	switch kind {
 	case String, EString, Dollar:
 		r.constant = "'s'"

@@ -8,6 +8,9 @@ insert into fruit values
 
 create table scratch (id int primary key, note text);
 create table nothing ();
+create table changing (a int);
+create schema elsewhere;
+create table elsewhere.changing (z text);
 create view cheap as select id, name from fruit where price < 1;
 
 create function add(a int, b int) returns int language sql immutable as 'select a + b';

@@ -66,7 +66,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "overdrive-pg-")
+	dir, err := os.MkdirTemp(scratchRoot(), "overdrive-pg-")
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func releaseTemplateLocked() {
 
 // initdb makes a data directory below a new temporary directory and returns the latter.
 func initdb(ctx context.Context, binDir string, as owner) (string, error) {
-	dir, err := os.MkdirTemp("", "overdrive-initdb-")
+	dir, err := os.MkdirTemp(scratchRoot(), "overdrive-initdb-")
 	if err != nil {
 		return "", err
 	}

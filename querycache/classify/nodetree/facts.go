@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Relation is a relation that a tree reads, or a view that the server has already put its definition in place of.
@@ -33,7 +32,7 @@ type Facts struct {
 // Reads is what an expression reads of the session.
 type Reads struct {
 	Identity bool     // current_user, session_user and their like
-	Settings []string // names of parameters, in lower case, that current_setting is asked for
+	Settings []string // names of parameters, as they are written, that current_setting is asked for
 }
 
 // None reports whether nothing is read.
@@ -260,7 +259,7 @@ func (w *walker) setting(v value) []field {
 		w.refuse("current_setting is given a name that is no constant")
 		return rest
 	}
-	w.reads.Settings = append(w.reads.Settings, strings.ToLower(name))
+	w.reads.Settings = append(w.reads.Settings, name)
 	return rest
 }
 

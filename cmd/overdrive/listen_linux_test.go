@@ -1,0 +1,39 @@
+package main
+
+import (
+	"net"
+	"syscall"
+	"testing"
+)
+
+func TestListen_ProbesSilentClients(t *testing.T) {
+	l, err := listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	nc, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	raw, err := nc.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got [4]int
+	_ = raw.Control(func(fd uintptr) {
+		got[0], _ = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE)
+		for i, name := range []int{syscall.TCP_KEEPIDLE, syscall.TCP_KEEPINTVL, syscall.TCP_KEEPCNT} {
+			got[i+1], _ = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, name)
+		}
+	})
+	if want := [4]int{1, 30, 10, 3}; got != want {
+		t.Errorf("keepalive, idle, interval, count: got %v, want %v", got, want)
+	}
+}

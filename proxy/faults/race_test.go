@@ -1,0 +1,6 @@
+//go:build linux && race
+
+package faults
+
+// raceFlags has the program built as this test is.
+var raceFlags = []string{"-race"}

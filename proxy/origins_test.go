@@ -1,0 +1,39 @@
+package proxy
+
+import (
+	"net"
+	"testing"
+
+	"overdrive/pool"
+	"overdrive/proxy/postgres/upstream"
+)
+
+// A pool that closes breaks off the logins under way: they are failures, though nobody is told.
+func TestOrigin_ClosesItsPoolDuringALogin(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // a server that says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s, err := New(Options{Loops: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.halt)
+	o, err := s.newOrigin(&Database{
+		Name:   "silent",
+		Target: upstream.Target{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, Database: "silent", User: "postgres", SSLMode: upstream.SSLDisable},
+		Pool:   pool.Limits{Size: 1, MinIdle: 1},
+	}, "postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.pool.Warm()
+	nc, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	o.pool.Close(nil)
+	<-o.pool.Done()
+}

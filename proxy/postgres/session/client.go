@@ -1,0 +1,304 @@
+package session
+
+import (
+	"fmt"
+
+	"overdrive/proxy/postgres/pgwire"
+)
+
+// A batch is what the client has sent since the last Sync, as far as it matters to what comes behind.
+type batch struct {
+	open      bool // extended messages since the last Sync
+	skips     bool // after an error of ours: drop everything up to a Sync
+	inUnit    bool // what is being sent is a unit that the cache was asked for
+	onlyReads bool // nothing but plain reads is owed
+	copied    bool // the client has sent parts of a copy
+	discards  bool // a DISCARD ALL is under way: what follows it waits, in the same batch, too, to know what it leaves
+	dropsAll  bool // the same of a DEALLOCATE ALL
+	sweeping  bool // a statement under way changes more than its own: what follows its batch waits for the outcome
+}
+
+// message deals with one message of the client and returns the bytes used, none if it must wait for more of them or for a
+// server. While it waits the same message comes again, so nothing is noted before it is certain to go out.
+func (s *Session) message(h pgwire.Header, b []byte) int {
+	if (s.batch.skips || s.srv != nil && s.srv.trouble.discarding) && h.Type != pgwire.Sync && h.Type != pgwire.Terminate {
+		return s.drop(h)
+	}
+	if s.names.withheld != "" && h.Type != pgwire.Bind && h.Type != pgwire.Describe {
+		s.acknowledge()
+	}
+	switch h.Type {
+	case pgwire.CopyData, pgwire.CopyDone, pgwire.CopyFail:
+		return s.copyMessage(h, b)
+	case pgwire.Parse, pgwire.Bind:
+		if n, done := s.cachedUnit(b); done {
+			return n
+		}
+	}
+	if h.Body > MaxHeld {
+		return s.largeMessage(h, b)
+	}
+	if len(b) < h.Total() {
+		s.in.needs = int32(h.Total()) // MaxHeld at most, and a header
+		return 0
+	}
+	msg := b[:h.Total()]
+	if s.dispatch(h, msg, msg[pgwire.HeaderLen:]) {
+		return len(msg)
+	}
+	return 0
+}
+
+// dispatch takes up one whole message. false: it must come again, or the session has ended.
+func (s *Session) dispatch(h pgwire.Header, msg, body []byte) bool {
+	switch h.Type {
+	case pgwire.Query:
+		return s.query(msg, body)
+	case pgwire.Parse:
+		return s.parse(msg, body)
+	case pgwire.Bind:
+		return s.bind(h, msg, body)
+	case pgwire.Describe:
+		return s.describe(msg, body)
+	case pgwire.Execute:
+		return s.execute(msg, body)
+	case pgwire.Close:
+		return s.closeObject(msg, body)
+	case pgwire.Sync:
+		return s.sync(msg)
+	case pgwire.Flush:
+		if s.srv != nil && s.srv.owed.len() > 0 {
+			s.srv.peer.Write(msg)
+		}
+		return true
+	case pgwire.FunctionCall:
+		return s.functionCall(msg)
+	case pgwire.Terminate:
+		s.terminate()
+		return false
+	}
+	s.violation(fmt.Sprintf("invalid frontend message type %d", h.Type))
+	return false
+}
+
+// drop skips a message without looking into it.
+func (s *Session) drop(h pgwire.Header) int {
+	s.in.left, s.in.drops = h.Body, true
+	return pgwire.HeaderLen
+}
+
+// stream passes a message on piece by piece; used bytes of it have gone already.
+func (s *Session) stream(h pgwire.Header, used int) {
+	s.in.left, s.in.drops = h.Total()-used, false
+	s.in.copies = h.Type == pgwire.CopyData || h.Type == pgwire.CopyDone || h.Type == pgwire.CopyFail
+}
+
+// copyMessage passes on a part of a copy. Outside of one the server would drop it silently, and so does the session,
+// rather than occupy a server for it. The server may enter copy mode only after the client has sent these, so with any reply owed they go out.
+func (s *Session) copyMessage(h pgwire.Header, b []byte) int {
+	if s.srv == nil || s.srv.owed.len() == 0 {
+		return s.drop(h)
+	}
+	s.batch.copied = true
+	head := b[:pgwire.HeaderLen]
+	if h.Type == pgwire.CopyData || s.srv.copying.in {
+		s.srv.peer.Write(head)
+	} else {
+		s.srv.exchange(owedCopyEnd, skip, head)
+	}
+	s.srv.copying.in = s.srv.copying.in && h.Type == pgwire.CopyData
+	s.stream(h, pgwire.HeaderLen)
+	return pgwire.HeaderLen
+}
+
+// largeMessage deals with what is too large to be looked into. Query and Parse may do anything then, so the session keeps
+// its server; a Bind shows its names in front; the others have no business to be that large.
+func (s *Session) largeMessage(h pgwire.Header, b []byte) int {
+	switch h.Type {
+	case pgwire.Query:
+		srv := s.link()
+		if srv == nil {
+			return 0
+		}
+		s.noteText(srv, Unseen)
+		s.setUnnamed(nil)
+		s.exchange(owedQuery, forward, b[:pgwire.HeaderLen])
+		s.batch.open = false
+		s.stream(h, pgwire.HeaderLen)
+		return pgwire.HeaderLen
+	case pgwire.Parse:
+		return s.largeParse(h, b)
+	case pgwire.Bind:
+		front := b[pgwire.HeaderLen:min(len(b), h.Total())]
+		if _, _, _, ok := pgwire.SplitBind(front); !ok {
+			if len(front) > MaxHeld {
+				s.violation("names in Bind message are too long")
+			}
+			s.needsName(b)
+			return 0
+		}
+		n := pgwire.HeaderLen + len(front)
+		if !s.bind(h, b[:n], front) {
+			return 0
+		}
+		return n
+	case pgwire.FunctionCall:
+		srv := s.link()
+		if srv == nil {
+			return 0
+		}
+		s.noteText(srv, Unseen)
+		s.exchange(owedCall, forward, b[:pgwire.HeaderLen])
+		s.batch.open = false
+		s.stream(h, pgwire.HeaderLen)
+		return pgwire.HeaderLen
+	}
+	s.violation(fmt.Sprintf("message type %q of %d bytes is too large", h.Type, h.Body))
+	return 0
+}
+
+// needsName puts off looking for the names in front of a large message until a good deal more of it has arrived.
+func (s *Session) needsName(b []byte) {
+	s.in.needs = int32(min(2*len(b), pgwire.HeaderLen+MaxHeld+1))
+}
+
+// query takes up a simple Query.
+func (s *Session) query(msg, body []byte) bool {
+	text, err := pgwire.SplitQuery(body)
+	if err != nil {
+		s.violation("invalid string in message")
+		return false
+	}
+	v, known := s.judgeQuery(text)
+	if v == nil {
+		return s.await(text)
+	}
+	if v.Own != nil && !s.amidCopy() {
+		if s.batch.open && s.unanswered() { // should the batch fail, the server skips what comes up to a Sync
+			return s.stall()
+		}
+		s.answerOwnQuery(v.Own)
+		return true
+	}
+	if name, ok := s.deallocated(text, v); ok {
+		if s.unanswered() {
+			return s.stall()
+		}
+		s.forgetName(name)
+		s.answerQuery(pgwire.AppendString(nil, pgwire.CommandComplete, "DEALLOCATE"))
+		return true
+	}
+	switch s.cachedQuery(text, v, known) {
+	case answered:
+		return true
+	case waits:
+		return false
+	}
+	srv := s.link()
+	if srv == nil {
+		return false
+	}
+	s.noteText(srv, v)
+	s.setUnnamed(nil) // a simple Query destroys it
+	s.exchange(owedQuery, forward, msg)
+	s.batch.open = false // and ends the batch that it stands in
+	s.attempt.fill = nil
+	return true
+}
+
+// answerQuery gives the client the reply to a simple Query that is answered by us, at its place among those that the server owes.
+func (s *Session) answerQuery(b []byte) {
+	if s.busy() {
+		s.names.unnamed = nil
+		s.answer(b, owedQuery)
+		return
+	}
+	s.client.Write(b)
+	s.endQuery()
+}
+
+// endQuery follows the reply of ours to a simple Query where nothing is owed. The Query destroys the unnamed statement, and ends the
+// batch that it stands in; the server, which does not see it, is told by a Sync.
+func (s *Session) endQuery() {
+	s.names.unnamed, s.names.sure = nil, nil
+	if s.batch.open {
+		s.sync(syncMessage)
+		return
+	}
+	s.client.Write(s.space.scratch.ready(s.status()))
+}
+
+// amidCopy says whether the server reads what the client sends as a part of a copy.
+func (s *Session) amidCopy() bool { return s.srv != nil && s.srv.copying.in }
+
+// functionCall takes up a FunctionCall, whose function may do anything.
+func (s *Session) functionCall(msg []byte) bool {
+	srv := s.link()
+	if srv == nil {
+		return false
+	}
+	s.noteText(srv, Unseen)
+	s.exchange(owedCall, forward, msg)
+	s.batch.open = false
+	return true
+}
+
+// terminate lets the server finish what the client asked before it said goodbye, as PostgreSQL does.
+func (s *Session) terminate() {
+	s.leave(0)
+}
+
+// sync takes up a Sync: one ReadyForQuery each, always.
+func (s *Session) sync(msg []byte) bool {
+	srv := s.srv
+	if s.amidCopy() { // ignored by a server in copy mode, and so not owed
+		srv.copying.earlySyncs++
+		srv.peer.Write(msg)
+		return true
+	}
+	s.batch.open, s.batch.skips = false, false
+	if srv == nil {
+		s.client.Write(s.space.scratch.ready(pgwire.TxIdle))
+		return true
+	}
+	srv.trouble.discarding = false
+	if s.batch.inUnit { // an error made the rest of it be dropped
+		s.batch.inUnit, s.attempt.looked = false, false
+		s.giveUpFill()
+	}
+	s.exchange(owedSync, forward, msg)
+	return true
+}
+
+// exchange is that of the server connection, for a message of the client's or one of ours that serves it: the cache may want the reply.
+func (s *Session) exchange(kind replyKind, act action, msg []byte) *owed {
+	e := s.srv.exchange(kind, act, msg)
+	if act == forward {
+		e.fill = s.attempt.fill
+	}
+	return e
+}
+
+// answer gives the client a reply of ours at its place among those that the server owes. b must not be changed later.
+// The reply to a Query ends with ReadyForQuery, which is added when its time has come, since only then the status is known.
+// It returns what is owed for the message, nil if that has been answered.
+func (s *Session) answer(b []byte, kind replyKind) *owed {
+	if !s.busy() {
+		s.client.Write(b)
+		if kind == owedQuery {
+			s.client.Write(s.space.scratch.ready(s.status()))
+		}
+		return nil
+	}
+	e := s.srv.owed.push(kind, fake)
+	e.answer = b
+	return e
+}
+
+// status is the transaction status as the client knows it once all it is owed has come.
+func (s *Session) status() pgwire.TxStatus {
+	if s.srv == nil {
+		return pgwire.TxIdle
+	}
+	return s.srv.status
+}

@@ -1,0 +1,65 @@
+package session
+
+import (
+	"time"
+
+	"overdrive/querycache"
+)
+
+// This file is what the machine needs of those who run it: whoever moves the bytes, keeps the pool and knows the clock. There is one
+// driver for each session and one for each server connection, so that what belongs to one of them, a place in the pool's queue,
+// say, needs no table.
+
+// A Driver runs one session. All its methods are called on the session's loop, unless they say otherwise.
+type Driver interface {
+	// Post has f run where the session lives, in an event of its own. It may be called from any goroutine. false: it will not run,
+	// because the loop has ended.
+	Post(f func()) bool
+	// After has f run where the session lives once d has passed. A session with a timer does not move.
+	After(d time.Duration, f func()) Timer
+	// Judge has the lens judge a text, which is copied, elsewhere than on the loop, and then calls judged.
+	Judge(l *Lens, text []byte)
+	// Refresh has the same asked again that the client was just answered with: message. It owns fill.
+	Refresh(fill *querycache.Fill, message []byte)
+	// Misunderstood tells of words in a statement's hint to the cache that mean nothing, and are ignored.
+	Misunderstood(words []string)
+	// Acquire returns a server at once, or nil and a later call of granted or refused. since is when the session began to wait, or
+	// zero if it has not waited yet.
+	Acquire(since time.Time) *ServerConn
+	// Abandon takes a session that waits out of the queue. false: it is too late, and granted or refused will come.
+	Abandon() bool
+	// WaitTimeout is how long a session may wait for a server; 0 means for ever.
+	WaitTimeout() time.Duration
+	// Ended tells that the session is over.
+	Ended(why Reason, err error)
+}
+
+// A ServerDriver runs one server connection. All its methods are called on the loop of the connection.
+type ServerDriver interface {
+	// After is that of Driver.
+	After(d time.Duration, f func()) Timer
+	// Cancel has the server stop what it does, and calls done, on any goroutine, when it has been told, and then cancelled.
+	Cancel(done func())
+	// Release returns the connection, which is clean, to the pool.
+	Release()
+	// BeginReset says that the connection is being cleaned, and that Release or Discard will follow.
+	BeginReset()
+	// Discard takes the connection out of the pool and closes it.
+	Discard(why Unfitness)
+	// Dropped tells that the socket is gone. held says whether somebody had the connection.
+	Dropped(held bool)
+}
+
+// A Timer is one that has been set. Stop keeps it from running out; it may be called again.
+type Timer interface{ Stop() bool }
+
+// A Releaser is told when bytes that were lent are no longer referred to.
+type Releaser = interface{ Release() }
+
+// Unfitness is why a connection cannot be used again.
+type Unfitness uint8
+
+const (
+	Dirty   Unfitness = iota // it could not be cleaned
+	Aborted                  // it worked for a client that is gone
+)

@@ -1,0 +1,139 @@
+package session
+
+import (
+	"cmp"
+	"strings"
+
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/postgres/settings"
+	"overdrive/querycache"
+	"overdrive/querycache/classify"
+	"overdrive/querycache/sqlscan"
+	"overdrive/querycache/verdict"
+)
+
+// This file keeps account of what a client's statements do: to the tables that the cache knows, and to the session state
+// that ties the client to its server.
+
+// Unseen is the verdict on a text that was not looked into: it may do anything.
+var Unseen = &classify.Verdict{
+	Statement: verdict.Statement{
+		Status: verdict.OversizedQuery, Reason: "the text was not looked into", Effect: verdict.EffectEverything, DDL: true,
+	},
+	Shared: true, Session: classify.SessionUnknown,
+}
+
+// unseenRun is the verdict on running something that was judged when it was made, such as a cursor, or that leaves
+// nothing behind but may write.
+var unseenRun = &classify.Verdict{Statement: verdict.Statement{
+	Status: verdict.Uncacheable, Reason: "what is run was not seen being prepared", Effect: verdict.EffectEverything,
+}}
+
+// noteText is called when a statement is certain to be sent next: from here on its effects count. Most have none of those that the
+// calls below look for, and what is not called costs nothing.
+func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
+	s.errand.restarts = 0
+	if !s.attempt.looked {
+		s.passBy(v, cmp.Or(s.unfit(v), verdict.Uncacheable))
+	}
+	s.attempt.sent()
+	s.batch.discards, s.batch.dropsAll = false, false
+	if v.Status != verdict.Cacheable {
+		s.batch.onlyReads = false
+	}
+	if v.Session != 0 || len(v.Sets) > 0 || len(v.Resets) > 0 {
+		s.noteState(v)
+	}
+	if v.Effect == verdict.EffectEverything {
+		s.identity.Watch.Follow() // where the cache is off nobody needed the catalog yet
+	}
+	if v.Effect == verdict.EffectEverything || v.DDL || v.Session != 0 {
+		s.noteCode(srv, v)
+	}
+	if len(v.Resets) > 0 {
+		s.noteResets(srv, v.Resets, v.Kept)
+	}
+	if v.Effect != verdict.EffectNone {
+		s.noteWrite(v)
+	}
+}
+
+// noteState is noteText for what a statement leaves behind in the session. Most leave nothing.
+func (s *Session) noteState(v *classify.Verdict) {
+	s.view.renamed = s.view.renamed || v.Session.Has(classify.Renames|classify.Recodes) || settings.Rename(v.Sets) || settings.Rename(v.Resets)
+	s.view.recodes = s.view.recodes || recodes(v)
+	s.view.veiled = s.view.veiled || v.Session.Has(classify.TempObject) && v.DDL
+	s.noteSets(v)
+	s.pin(s.pinsOf(v))
+	if len(v.Resets) > 0 || len(v.Sets) > 0 ||
+		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown) {
+		s.batch.sweeping = true
+	}
+	s.batch.discards, s.batch.dropsAll = v.Session.Has(classify.DiscardAll), v.Session.Has(classify.DeallocateAll)
+}
+
+// notePortal is called before a Bind is sent. A portal with a name can also be run by FETCH or MOVE, and to plan a statement
+// may run functions that it calls.
+func (s *Session) notePortal(portal []byte, v *classify.Verdict) {
+	if len(portal) > 0 || v.Effect == verdict.EffectEverything {
+		s.noteCode(s.srv, v)
+		s.noteWrite(v)
+	}
+}
+
+// noteWrite has the cache know what a statement may write.
+func (s *Session) noteWrite(v *classify.Verdict) { s.srv.marks.begin(v) }
+
+// reason says in a sentence why a statement has the status.
+func (s *Session) reason(v *classify.Verdict, status querycache.Status) string {
+	if status == v.Status {
+		return v.Reason
+	}
+	switch status {
+	case verdict.Uncacheable:
+		return "the answer is asked for in parts, or by messages of a form that is not looked for"
+	case statusTransaction:
+		return "the statement stands in a transaction, or in a batch that does more than read"
+	case statusSession:
+		if s.pins != 0 {
+			return "the session is pinned: " + s.pins.String()
+		}
+		if !s.knows(v.Needs) {
+			return "the answer depends on parameters that are not part of the key: " + strings.Join(v.Needs, ", ")
+		}
+		return "the session has set parameters that answers may depend on"
+	case querycache.Hinted:
+		return "the hint in the statement says that it is not to be answered from the cache"
+	case verdict.Volatile:
+		return "a parameter holds a word such as today, which a date type reads as the present"
+	case verdict.Unsettled:
+		return "a table that is read is being written, or the catalog is changing"
+	case querycache.Disabled:
+		return "the cache is off for this database, session or statement"
+	}
+	return ""
+}
+
+// deallocated recognises DEALLOCATE of a statement that the client prepared by protocol: the server knows it by another
+// name, or not at all.
+func (s *Session) deallocated(text []byte, v *classify.Verdict) (name string, ok bool) {
+	if len(s.names.known) == 0 || v.Status != verdict.NotAQuery || v.Session.Has(classify.DeallocateAll) || s.busy() && !s.unanswered() ||
+		s.status() == pgwire.TxFailed {
+		return "", false
+	}
+	words := strings.Fields(strings.TrimRight(string(text[:min(len(text), 200)]), "; \n\t"))
+	if len(words) == 3 && strings.EqualFold(words[1], "prepare") {
+		words = append(words[:1], words[2])
+	}
+	if len(words) != 2 || !strings.EqualFold(words[0], "deallocate") {
+		return "", false
+	}
+	name = words[1]
+	if unquoted := strings.Trim(name, `"`); len(unquoted) == len(name)-2 {
+		name = unquoted
+	} else {
+		name = sqlscan.Fold(name)
+	}
+	_, ok = s.names.known[name]
+	return name, ok
+}

@@ -1,0 +1,226 @@
+package session
+
+import (
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/querycache/classify"
+)
+
+// bind takes up a Bind, of which msg holds at least the names.
+func (s *Session) bind(h pgwire.Header, msg, body []byte) bool {
+	portal, name, rest, ok := pgwire.SplitBind(body)
+	if !ok {
+		s.violation("invalid Bind message")
+		return false
+	}
+	s.acknowledgeBut(name)
+	own, st := s.lookup(name)
+	if st == nil && s.unanswered() {
+		return s.stall()
+	}
+	v := s.verdictOf(st)
+	if v == nil {
+		return s.await(st.text())
+	}
+	if v.Own != nil {
+		s.bindPortal(portal, st)
+		s.batch.open = true
+		s.answer(bindComplete, owedBind)
+		return true
+	}
+	srv := s.link()
+	if srv == nil {
+		return false
+	}
+	if s.mustWait(name, st) {
+		return s.stall()
+	}
+	s.batch.open = true
+	s.notePortal(portal, v)
+	s.bindPortal(portal, st)
+	if st != nil && len(name) > 0 {
+		s.makeResident(st)
+		tail := h.Body - (len(body) - len(rest))
+		e := s.exchange(owedBind, forward, s.space.scratch.bindHead(portal, st.serverName, tail))
+		e.statement, e.name = st, own
+		s.decides(e)
+		srv.peer.Write(rest)
+	} else {
+		s.makeUnnamed(name)
+		s.exchange(owedBind, forward, s.disarm(msg, name, pgwire.HeaderLen+len(portal)+1))
+	}
+	if len(msg) < h.Total() {
+		s.stream(h, len(msg))
+	}
+	return true
+}
+
+// mustWait says whether what a name stands for on the server depends on a batch that is still to be answered.
+func (s *Session) mustWait(name []byte, st *statement) bool {
+	if !s.unanswered() {
+		return false
+	}
+	if len(name) == 0 {
+		return s.srv.undecided(nil)
+	}
+	return st != nil && s.srv.undecided(st)
+}
+
+// running finds the statement that a portal runs, nil if the session did not see it bound.
+func (s *Session) running(portal []byte) *statement {
+	if len(portal) == 0 {
+		return s.names.portal
+	}
+	return s.names.portals[string(portal)]
+}
+
+// verdictOf is verdict for what may not be known: a portal that the session did not see bound may be a cursor, which was judged
+// when it was declared, but may write when it is run.
+func (s *Session) verdictOf(st *statement) *classify.Verdict {
+	if st == nil {
+		return unseenRun
+	}
+	return s.verdict(st)
+}
+
+// describe takes up a Describe.
+func (s *Session) describe(msg, body []byte) bool {
+	what, name, err := pgwire.SplitTarget(body)
+	if err != nil {
+		s.violation("invalid Describe message")
+		return false
+	}
+	own, st := "", s.running(name)
+	if what != pgwire.Statement {
+		s.acknowledge()
+	} else {
+		s.acknowledgeBut(name)
+		own, st = s.lookup(name)
+		if st == nil && s.unanswered() {
+			return s.stall()
+		}
+	}
+	v := s.verdictOf(st)
+	if v == nil {
+		return s.await(st.text())
+	}
+	if v.Own != nil {
+		s.batch.open = true
+		s.describeOwn(v, what)
+		return true
+	}
+	srv := s.link()
+	if srv == nil {
+		return false
+	}
+	if what == pgwire.Statement && s.mustWait(name, st) {
+		return s.stall()
+	}
+	s.batch.open = true
+	if what == pgwire.Statement && st != nil && len(name) > 0 {
+		s.makeResident(st)
+		e := s.exchange(owedDescribe, forward, s.space.scratch.target(pgwire.Describe, what, st.serverName))
+		e.statement, e.name = st, own
+		s.decides(e)
+		return true
+	}
+	if what == pgwire.Statement {
+		s.makeUnnamed(name)
+		msg = s.disarm(msg, name, pgwire.HeaderLen+1)
+	}
+	s.exchange(owedDescribe, forward, msg)
+	return true
+}
+
+// execute takes up an Execute. What the statement may do counts from here on, not from its Parse or Bind.
+func (s *Session) execute(msg, body []byte) bool {
+	portal, _, err := pgwire.SplitExecute(body)
+	if err != nil {
+		s.violation("invalid Execute message")
+		return false
+	}
+	st := s.running(portal)
+	v := s.verdictOf(st)
+	if v == nil {
+		return s.await(st.text())
+	}
+	if v.Own != nil {
+		s.batch.open = true
+		s.executeOwn(v.Own)
+		return true
+	}
+	srv := s.link()
+	if srv == nil {
+		return false
+	}
+	s.batch.open = true
+	s.noteText(srv, v)
+	s.exchange(owedExecute, forward, msg).statement = st
+	s.attempt.fill, s.batch.inUnit = nil, false
+	return true
+}
+
+// closeObject takes up a Close. A statement stays on the server for others, so only the client's name for it goes.
+func (s *Session) closeObject(msg, body []byte) bool {
+	what, name, err := pgwire.SplitTarget(body)
+	if err != nil {
+		s.violation("invalid Close message")
+		return false
+	}
+	if what == pgwire.Portal {
+		return s.closePortal(msg, name)
+	}
+	_, st := s.lookup(name)
+	if s.unanswered() && (st == nil || s.srv.owed.undecided(s.names.known[string(name)].batch)) {
+		return s.stall()
+	}
+	s.batch.open = true
+	if st == nil && len(name) > 0 && s.pins != 0 && s.srv != nil { // it may be one of SQL, or too large to be shared
+		s.exchange(owedClose, forward, s.disarm(msg, name, pgwire.HeaderLen+1))
+		return true
+	}
+	if len(name) == 0 {
+		s.names.unnamed = nil
+	} else {
+		s.forgetName(string(name))
+	}
+	switch e := s.answer(closeComplete, owedClose); {
+	case e != nil:
+		e.statement, e.name, e.unnamed = st, string(name), len(name) == 0
+	case len(name) == 0:
+		s.names.sure = nil
+	}
+	return true
+}
+
+func (s *Session) closePortal(msg, name []byte) bool {
+	st := s.running(name)
+	v := s.verdictOf(st)
+	if v == nil {
+		return s.await(st.text())
+	}
+	if v.Own != nil {
+		s.batch.open = true
+		s.bindPortal(name, nil)
+		s.answer(closeComplete, owedClose)
+		return true
+	}
+	srv := s.link()
+	if srv == nil {
+		return false
+	}
+	s.batch.open = true
+	if len(name) == 0 {
+		s.names.portal = nil
+	} else {
+		s.forgetPortal(string(name))
+	}
+	s.exchange(owedClose, forward, msg)
+	return true
+}
+
+// The acknowledgements that are given without asking the server.
+var (
+	parseComplete = pgwire.AppendEmpty(nil, pgwire.ParseComplete)
+	bindComplete  = pgwire.AppendEmpty(nil, pgwire.BindComplete)
+	closeComplete = pgwire.AppendEmpty(nil, pgwire.CloseComplete)
+)

@@ -1,0 +1,211 @@
+package session
+
+import (
+	"strings"
+
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/postgres/settings"
+	"overdrive/querycache/sqlscan"
+)
+
+// This file is about a session as the holder of a server connection: what it makes of what the server answers.
+
+// undone is the server connection's call: what was noted for a message that the server skipped is taken back.
+func (s *Session) undone(e *owed, failed bool) {
+	switch {
+	case e.kind == owedParse && e.name != "" && (s.names.known[e.name].statement == e.statement || e.statement == noStatement):
+		s.forgetName(e.name)
+	case e.decidesParse():
+		s.forgetName(e.name)
+	case e.kind == owedParse && e.unnamed && e.action != skip && failed:
+		s.names.sure = nil // the server drops the old one before it looks at the new
+	case e.kind == owedClose && e.action == fake && !e.unnamed && e.statement != nil:
+		s.remember(e.name, e.statement)
+	}
+}
+
+// settled is the server connection's call.
+func (s *Session) settled(e *owed) {
+	if after, touched := e.unnamedAfter(); touched && e.action != skip {
+		s.names.sure = after
+	}
+}
+
+// skipped is the server connection's call. The batch is open until a Sync that is still to be sent, even if a Query was to
+// end it. The unnamed statement is what it was for certain, changed by what is still to come.
+func (s *Session) skipped() {
+	s.batch.open = s.batch.open || s.srv.trouble.discarding
+	s.names.unnamed = s.srv.owed.unnamedAfter(s.names.sure, false)
+}
+
+// toClient is the server connection's call.
+func (s *Session) toClient(b []byte) { s.client.Write(b) }
+
+// completed is the server connection's call. The tag tells what really happened, where the text only asked.
+func (s *Session) completed(tag []byte) {
+	switch string(tag) {
+	case "ROLLBACK":
+		s.params.resets.rolledBack = true
+	case "DISCARD ALL":
+		s.forgetNames()
+		s.forgetPortals()
+		s.params.resets.reset("all")
+		s.unpin(allPins)
+		s.view.veiled = false
+		s.params.inquiry = nil
+		s.params.want = s.identity.Interner.Without(s.params.want, "role")
+	case "DEALLOCATE ALL":
+		s.forgetNames()
+	}
+}
+
+// parameter is the server connection's call. What the server reports while the client's own statements run is what the
+// client has set; what it reports while ours run is news only if it is not what the client believes.
+func (s *Session) parameter(name, value string, injected bool) (pass bool) {
+	if s.params.want == nil {
+		return false
+	}
+	if !settings.Settable(name) {
+		if name == "session_authorization" && s.state != greeting && !s.identity.logsInAs(value) {
+			s.pin(pinSetting) // it cannot follow
+		}
+		return s.state != greeting // its greeting will tell
+	}
+	ours := injected || s.state == greeting
+	switch {
+	case sqlscan.IsASCII(value):
+		s.params.want = s.identity.Interner.With(s.params.want, name, value)
+	case !ours: // told in the client's encoding: what the server has must be asked for
+		s.mustAsk(sqlscan.Fold(name))
+		s.pin(pinUnlearned)
+	}
+	if ours {
+		return false
+	}
+	s.params.told = s.identity.Interner.With(s.params.told, name, value)
+	return true
+}
+
+// failed is the server connection's call.
+func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
+	switch {
+	case e == nil:
+		return
+	case e.errand == asks:
+		if s.params.inquiry != nil {
+			s.params.inquiry.failed = true
+		}
+		return
+	case e.errand == applies:
+		s.errand.failed = true
+		return
+	case r.Code == pgwire.CodeFeatureNotSupported && e.statement != nil:
+		e.statement.stale.Store(true) // "cached plan must not change result type"
+	}
+	s.params.resets.rolledBack = true
+	s.forgetWithheld(e)
+	if s.batch.discards && s.srv.status == pgwire.TxIdle && s.srv.owed.len() == 1 && halfDone(r.Code) {
+		s.forgetNames()
+		s.srv.doubtResidents()
+	}
+	if s.srv.owed.answered == s.params.resets.in {
+		s.params.resets.take() // what failed has reset nothing
+	}
+}
+
+// halfDone says whether a DISCARD ALL that failed so has dropped the prepared statements, as it does before it drops the temporary
+// tables: locks may be in the way of these, or there may be too many of them.
+func halfDone(code string) bool {
+	switch code {
+	case pgwire.CodeQueryCanceled, pgwire.CodeLockNotAvailable, pgwire.CodeDeadlock:
+		return true
+	}
+	return strings.HasPrefix(code, "53") || strings.HasPrefix(code, "58") || strings.HasPrefix(code, "XX")
+}
+
+// tooLarge is the server connection's call.
+func (s *Session) tooLarge() {
+	s.cache.last, s.cache.why = statusOversized, "the answer is larger than max_result, or than the memory for answers on their way"
+}
+
+// reopened is the server connection's call.
+func (s *Session) reopened() { s.batch.open = true }
+
+// ready is the server connection's call: a batch ended.
+func (s *Session) ready(e *owed) {
+	srv := s.srv
+	s.settled(e)
+	if e.errand == asks {
+		s.asked()
+	}
+	if srv.status == pgwire.TxIdle {
+		s.forgetPortals()
+		s.cache.localOff, s.view.renamed = false, false
+		if srv.owed.toCome() == 0 {
+			s.batch.onlyReads, s.view.madeCode, s.view.recodes = true, false, false
+			s.resetsEnded()
+		}
+	}
+	if e.action == forward && srv.owed.toCome() == 0 { // what resets is the last under way
+		s.bringBack()
+	}
+}
+
+// walked is the server connection's call after each event.
+func (s *Session) walked() {
+	srv := s.srv
+	if srv.trouble.doubtful {
+		s.pin(pinDoubtful)
+	}
+	if s.identity.Mode == StatementPooling && srv.status == pgwire.TxOpen {
+		s.reject(ReasonClientProtocol, pgwire.CodeProtocolViolation, "transaction blocks not allowed in statement pooling mode")
+		return
+	}
+	if s.state == stalled && srv.copying.in {
+		s.enter(ready) // the server waits for what the client sends
+	}
+	if !srv.busy() {
+		switch {
+		case s.errand.failed:
+			s.errandFailed()
+			return
+		case s.errand.unanswerable:
+			s.reject(ReasonServerLost, pgwire.CodeConnectionFailure,
+				"what the session has set could not be asked from the server: "+s.words(srv.trouble.last.Message, srv))
+			return
+		case s.state == settling:
+			if !s.errand.asking {
+				s.settingsApplied()
+			}
+			s.enter(ready)
+			s.errand.asking = false
+			if s.learns() { // the rest of a question
+				s.learn()
+				return
+			}
+			s.resume() // before anybody else can be given the server
+		case s.state == stalled:
+			s.enter(ready)
+		case s.state == greeting:
+			s.startupDone()
+		}
+		if s.params.told != s.params.want && s.state < leaving && s.params.told != nil {
+			s.tell()
+		}
+		if s.learns() {
+			s.learn()
+			return
+		}
+	}
+	s.settle()
+}
+
+// tell reports to the client what it has to believe and was not told by the server.
+func (s *Session) tell() {
+	for _, it := range s.identity.reported(s.params.want).Items() {
+		if told, ok := s.params.told.Get(it.Key); (!ok || told != it.Value) && s.tellable(it.Value) {
+			s.client.Write(s.space.scratch.parameter(it.Name, it.Value))
+		}
+	}
+	s.params.told = s.params.want
+}

@@ -1,0 +1,334 @@
+package session
+
+import (
+	"slices"
+	"strings"
+
+	"overdrive/proxy/postgres/settings"
+	"overdrive/querycache/classify"
+	"overdrive/querycache/sqlscan"
+)
+
+// This file is about parameters that the server does not report. What a SET made of one is known for certain only from the
+// server, after the transaction has ended: the statement may have failed or been rolled back, and the server spells values
+// its own way. So it is asked. Until then the session is pinned; from then on the value follows the client, and is part
+// of the key of the cache.
+//
+//	SET app.tenant = 7 ──▶ pinned ──▶ transaction ends ──▶ SELECT current_setting('app.tenant', true) ──▶ in want and has
+
+// parameters are a client's, as far as they are known. startup and told are set when the client is greeted; want changes with what the
+// server reports, what it is asked, and RESET. All of the first three are nil before a server was seen.
+type parameters struct {
+	startup *settings.Set // what RESET returns to
+	want    *settings.Set // what the client has set
+	told    *settings.Set // what the client has been told
+	inquiry *inquiry      // what must be asked of the server; nil: nothing
+	resets  resets        // to bring back to startup once the statement is through
+}
+
+// reach says how much must be asked besides the parameters that a text has named.
+type reach uint8
+
+const (
+	reachNamed reach = iota
+	reachUsual       // those that names and rights hang on, and those that the client has set before
+	reachSet         // all that were set in the session: dear, since pg_settings makes all its rows
+)
+
+// An inquiry is what a session must ask its server.
+type inquiry struct {
+	names map[string]bool // by key
+	reach reach
+
+	// Once it is being asked:
+	queue  []string          // all names, in the order of the questions
+	first  int               // index in queue of the first name of the question under way
+	next   int               // index in queue of the name whose answer is due
+	values map[string]string // by key; what does not exist is missing
+	bytes  int               // of them
+	before int               // of those that the questions before the one under way were answered with
+	set    map[string]bool   // what pg_settings tells was set in the session
+	usual  []string          // what usualNames go back to
+	failed bool              // the question under way
+	large  bool              // a value is too large to follow
+	tries  int
+}
+
+// Bounds of what follows a client. Whoever sets more keeps a server.
+const (
+	maxFollowed   = 512 << 10 // bytes of a set of settings, about
+	maxNamed      = 8192      // parameters that wait to be asked for
+	maxPerErrand  = 256       // that are asked for at once
+	maxUsualNames = 100       // that are asked for after each statement of unknown effect
+)
+
+// noteSets remembers which parameters must be asked for.
+func (s *Session) noteSets(v *classify.Verdict) {
+	for _, name := range v.Sets {
+		s.params.resets.set(name)
+		if _, reported := s.identity.Base().Find(name); !reported && s.follows(name) {
+			s.mustAsk(name)
+		}
+	}
+}
+
+func (s *Session) mustAsk(name string) {
+	q := s.inquire()
+	if q.names == nil {
+		q.names = make(map[string]bool)
+	}
+	if q.names[name] = true; len(q.names) > maxNamed {
+		delete(q.names, name)
+		s.pin(pinSetting)
+	}
+}
+
+func (s *Session) inquire() *inquiry {
+	if s.params.inquiry == nil {
+		s.params.inquiry = &inquiry{}
+	}
+	return s.params.inquiry
+}
+
+// relearns makes the session ask for more than was named once the transaction has ended: something may have set any of them, or
+// a RESET, which says nothing of values, may have been rolled back.
+func (s *Session) relearns(r reach) {
+	q := s.inquire()
+	q.reach = max(q.reach, r)
+	s.pin(pinUnlearned)
+}
+
+// forget drops from what must be asked for the parameters that were brought back.
+func (s *Session) forget(r *resets) {
+	q := s.params.inquiry
+	if q == nil {
+		return
+	}
+	for name := range q.names {
+		if r.names[name] || r.all && !r.kept[name] && !settings.Has(name, settings.Stays) {
+			delete(q.names, name)
+		}
+	}
+	if len(q.names) == 0 && q.reach == reachNamed {
+		s.closeInquiry()
+	}
+}
+
+// closeInquiry ends the inquiry: all is known, or nobody wants to know any more.
+func (s *Session) closeInquiry() {
+	s.params.inquiry = nil
+	s.unpin(pinUnlearned)
+}
+
+// learns says whether there is something to ask, and nothing under way that may change it.
+func (s *Session) learns() bool { return s.params.inquiry != nil && s.atRest() }
+
+// learn asks the server, in slices.
+func (s *Session) learn() {
+	q := s.params.inquiry
+	if q.queue == nil {
+		q.queue = s.namesToAsk()
+		q.values = make(map[string]string, len(q.queue))
+	}
+	q.next, q.usual, q.bytes = q.first, nil, q.before
+	last := min(q.first+maxPerErrand, len(q.queue))
+	s.srv.send(asks, false, func(b []byte) []byte {
+		names, everything := q.queue[q.first:last], parseAskAll
+		if q.tries > 0 {
+			b, names = q.appendPatience(b, names, last == len(q.queue))
+			everything = parseAskOthers
+		}
+		b = appendAsks(b, names)
+		switch {
+		case last < len(q.queue):
+		case q.reach == reachSet:
+			b = append(append(b, everything...), askAllRun...)
+		case q.reach == reachUsual:
+			b = append(b, parseDefault...)
+			for _, name := range usualNames {
+				b = appendRun(b, argument{text: name})
+			}
+		}
+		return b
+	})
+	s.enter(settling)
+	s.errand.asking = true
+}
+
+var (
+	askAllRun  = appendRun(nil)
+	usualNames = settings.With(settings.Follows | settings.Names)  // that names and rights hang on
+	unshown    = settings.With(settings.Follows | settings.Hidden) // that pg_settings says nothing of
+)
+
+// namesToAsk returns the keys of the parameters that pg_settings is not asked for, or does not show: those of the user's own.
+func (s *Session) namesToAsk() []string {
+	q := s.params.inquiry
+	names := make([]string, 0, len(q.names)+3)
+	for name := range q.names {
+		names = append(names, name)
+	}
+	switch q.reach {
+	case reachNamed:
+	case reachUsual:
+		names = s.addKnown(append(names, usualNames...), q.reach)
+	case reachSet:
+		names = s.addKnown(append(names, unshown...), q.reach)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if i, ok := slices.BinarySearch(names, statementTimeout); ok { // in front, see appendPatience
+		copy(names[1:i+1], names[:i])
+		names[0] = statementTimeout
+	}
+	return names
+}
+
+// addKnown adds parameters that the client is known to have, or to have left on the server.
+func (s *Session) addKnown(names []string, r reach) []string {
+	base := s.identity.Base()
+	for _, set := range []*settings.Set{s.params.want, s.srv.params.has} {
+		for i, it := range set.Items() {
+			if r == reachUsual && i >= maxUsualNames {
+				break
+			}
+			if _, reported := base.Find(it.Key); !reported && (r == reachUsual || strings.Contains(it.Key, ".")) {
+				names = append(names, it.Key)
+			}
+		}
+	}
+	return names
+}
+
+// learned is the server connection's call: the values of a row that was asked for, borrowed, or nil if the row is too large.
+func (s *Session) learned(row [][]byte) {
+	q := s.params.inquiry
+	if q == nil || q.queue == nil {
+		return
+	}
+	for _, value := range row {
+		q.bytes += len(value)
+	}
+	switch {
+	case row == nil, q.bytes > maxFollowed:
+		q.large = true
+		q.next++
+	case len(row) == 2: // of pg_settings
+		key := sqlscan.Fold(string(row[0]))
+		if q.set == nil {
+			q.set = make(map[string]bool)
+		}
+		q.set[key], q.values[key] = true, string(row[1])
+	case len(row) == 1 && q.next < len(q.queue):
+		if row[0] != nil {
+			q.values[q.queue[q.next]] = string(row[0])
+		}
+		q.next++
+	case len(row) == 1 && len(q.usual) < len(usualNames):
+		q.usual = append(q.usual, string(row[0]))
+	}
+}
+
+// asked follows the end of a question. Where it failed it is asked again, a few times; a session of which nobody knows what it has
+// set is not carried on, and keeps no server either.
+func (s *Session) asked() {
+	q := s.params.inquiry
+	if q == nil { // it has been forgotten meanwhile
+		return
+	}
+	last := min(q.first+maxPerErrand, len(q.queue))
+	switch {
+	case q.failed && q.tries+1 < maxTries:
+		q.failed, q.large = false, false
+		q.tries++
+	case q.failed || q.next < last || q.reach == reachUsual && last == len(q.queue) && len(q.usual) < len(usualNames):
+		s.errand.unanswerable = true
+	case last < len(q.queue) && !q.large:
+		q.first, q.tries, q.before = last, 0, q.bytes
+	default:
+		s.takeIn(q)
+	}
+}
+
+// takeIn notes the values that the server has told.
+func (s *Session) takeIn(q *inquiry) {
+	want, has := s.identity.Interner.Edit(s.params.want), s.identity.Interner.Edit(s.srv.params.has)
+	if q.reach == reachSet {
+		s.takeSet(q, want, has)
+	}
+	for _, name := range q.queue {
+		value, ok := q.values[name]
+		if i := slices.Index(usualNames, name); i >= 0 && i < len(q.usual) && q.usual[i] == value && !q.names[name] {
+			ok = false // nobody has set it
+		}
+		if !ok || name == "role" && value == "none" {
+			want.Drop(name)
+			has.Drop(name)
+			continue
+		}
+		want.Set(name, value)
+		has.Set(name, value)
+	}
+	if wanted := want.Done(); q.large || wanted.Bytes() > maxFollowed {
+		s.pin(pinSetting)
+	} else {
+		s.params.want, s.srv.params.has = wanted, has.Done()
+	}
+	s.closeInquiry()
+}
+
+// takeSet takes in the parameters that are set in the session, but for those that were asked for by name. The others are
+// as if never set, and for the client that is what its startup packet said.
+func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
+	base := s.identity.Base()
+	named := make(map[string]bool, len(q.queue))
+	for _, name := range q.queue {
+		named[name] = true
+	}
+	for key := range q.set {
+		_, wanted := want.Get(key)
+		switch _, reported := base.Find(key); {
+		case named[key], settings.Has(key, settings.Transient):
+		case reported:
+			if now, ok := has.Get(key); ok { // in the server's own spelling
+				want.Set(key, now)
+			}
+		case !wanted && !s.follows(key):
+			s.pin(pinSetting)
+		default:
+			want.Set(key, q.values[key])
+			has.Set(key, q.values[key])
+		}
+	}
+	for _, known := range []*settings.Set{s.params.want, s.srv.params.has} {
+		for _, it := range known.Items() {
+			if q.set[it.Key] || named[it.Key] {
+				continue
+			}
+			_, reported := base.Find(it.Key)
+			if now, ok := has.Get(it.Key); reported && ok {
+				if wanted, _ := want.Get(it.Key); wanted == now { // it was never touched, or set to what it was
+					continue
+				}
+			}
+			s.resetOne(want, it.Key)
+			if !reported {
+				has.Drop(it.Key)
+			}
+		}
+	}
+}
+
+// follows is settings.MayFollow for a name that stands in a text of the client: it must be known what that is for the server.
+func (s *Session) follows(name string) bool { return settings.MayFollow(name) && !s.misnames(name) }
+
+// misnames says whether a name in a text may be another for the server: it folds further letters in some encodings, and
+// shortens what is long.
+func (s *Session) misnames(name string) bool {
+	for part := range strings.SplitSeq(name, ".") {
+		if len(part) > classify.MaxName {
+			return true
+		}
+	}
+	return !sqlscan.IsASCII(name) && !s.readsUTF8()
+}

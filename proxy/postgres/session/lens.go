@@ -1,0 +1,222 @@
+package session
+
+import (
+	"sync/atomic"
+	"time"
+
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/postgres/settings"
+	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
+)
+
+// A Lens is how an identity's texts are read by sessions that share a search_path and a role: names mean the same to all of
+// them, and the same rights count. It is made when the first such session asks, and forgotten when it is used no more. Safe for
+// concurrent use.
+type Lens struct {
+	LensKey
+	Classifier *classify.Classifier
+	// snapshots says that transactions keep one snapshot by default, so that a kept answer must not stand among live ones.
+	snapshots atomic.Bool
+	used      atomic.Bool // since the keeper last asked
+	forgotten atomic.Bool // its sessions must look for another
+	last      time.Time   // when it was last known to be used; guarded by identity.mu
+	spare     bool        // it may make room for another; guarded by identity.mu
+}
+
+// LensKey is what sets lenses apart: the values as the settings have them, empty for what a login comes with.
+type LensKey struct{ Path, Role string }
+
+// lensFor returns the lens of sessions with these settings, or nil if there is none: a parameter is set that is not known to
+// leave names and rights alone.
+func (o *Identity) lensFor(s *settings.Set) *Lens {
+	base := o.Base()
+	if s == base {
+		return o.Usual
+	}
+	var key LensKey
+	for _, it := range s.Items() {
+		usual, reported := base.Get(it.Key)
+		switch {
+		case it.Value == settings.Doubtful:
+			return nil
+		case it.Key == "search_path":
+			if !reported || it.Value != usual {
+				key.Path = it.Value
+			}
+		case it.Key == "role":
+			if it.Value != o.loginRole() {
+				key.Role = it.Value
+			}
+		case it.Key == "row_security" && it.Value != "on":
+			return nil // the server raises an error in place of filtering rows
+		case !reported && !settings.MayFollow(it.Key):
+			return nil
+		}
+	}
+	return o.LensOf(key)
+}
+
+// A view is how a session's texts are read: through which lens, and what may be otherwise than the lens says until a transaction ends.
+type view struct {
+	lens     *Lens         // of the settings of
+	of       *settings.Set // nil: none was looked for
+	age      uint64        // identity.lensAge then
+	utf8Of   *settings.Set
+	utf8     bool // client and server speak UTF8, under the settings utf8Of
+	renamed  bool // names or rights may be others until the transaction ends
+	veiled   bool // a temporary view, say, may hide a table and run code when it is read
+	madeCode bool // the open transaction has changed the catalog: it may have made functions, or what calls them
+	recodes  bool // a statement under way may change how texts are read
+}
+
+// lens returns the session's lens, or nil: see lensFor. One that was forgotten is looked for anew, and so is one there was no
+// room for.
+func (s *Session) lens() *Lens {
+	l := s.view.lens
+	if s.view.of != s.params.want || l == nil && s.view.age != s.identity.lensAge.Load() || l != nil && l.forgotten.Load() {
+		s.view.age = s.identity.lensAge.Load()
+		s.view.lens, s.view.of = s.identity.lensFor(s.params.want), s.params.want
+		l = s.view.lens
+	}
+	if l != nil && !l.used.Load() {
+		l.used.Store(true)
+	}
+	return l
+}
+
+// judge returns the verdict on a text, or nil: then the session must await it.
+func (s *Session) judge(text []byte) *classify.Verdict {
+	return s.judgeThrough(s.lens(), text, s.reading(text))
+}
+
+// judgeQuery is judge for a text that is likely to come again letter for letter. known is what is remembered of it, if it has.
+func (s *Session) judgeQuery(text []byte) (v *classify.Verdict, known *exactText) {
+	l, how := s.lens(), s.reading(text)
+	if l != nil && how == asItStands && s.status() == pgwire.TxIdle { // in a transaction nothing is served
+		if e := s.space.exact.find(l, text); e != nil {
+			return s.believe(e.verdict, true), e
+		}
+	}
+	return s.judgeThrough(l, text, how), nil
+}
+
+// judgeThrough is judge through a lens that may be nil.
+func (s *Session) judgeThrough(l *Lens, text []byte, how reading) *classify.Verdict {
+	if how == unreadable {
+		return classify.Unreadable()
+	}
+	sure := how != inOtherNames
+	if l == nil {
+		l, sure = s.identity.Usual, false
+	}
+	return s.believe(s.recall(l, text), sure)
+}
+
+// verdict is judge for a prepared statement, which remembers what it was told.
+func (s *Session) verdict(st *statement) *classify.Verdict {
+	if st.body == nil {
+		return Unseen
+	}
+	if !s.params.want.Legible() || st.scope != s.scope(st.body) {
+		return classify.Unreadable() // it was prepared when texts were read otherwise
+	}
+	if st.scope != "" && s.reading(st.text()) != asItStands {
+		return s.judge(st.text())
+	}
+	l, sure := s.lens(), true
+	if l == nil || st.ownTypes {
+		l, sure = s.identity.Usual, false
+	}
+	if seen := st.seen.Load(); seen != nil && seen.lens == l && l.Classifier.Current(seen.verdict) {
+		return s.believe(seen.verdict, sure)
+	}
+	v := s.recall(l, st.text())
+	if v != nil {
+		seen := newSighting(l, v, st.text())
+		st.seen.Store(seen)
+		if seen.hint != nil && len(seen.hint.Unknown) > 0 {
+			s.driver.Misunderstood(seen.hint.Unknown)
+		}
+	}
+	return s.believe(v, sure)
+}
+
+// current says whether what was once seen of a statement still holds for the session.
+func (s *Session) current(seen *sighting) bool {
+	return seen.lens == s.lens() && seen.lens.Classifier.Current(seen.verdict)
+}
+
+// recall asks a lens, and then what was awaited: the lens may have forgotten it already, or never keeps it.
+func (s *Session) recall(l *Lens, text []byte) *classify.Verdict {
+	v := l.Classifier.Recall(text)
+	if v == nil && s.attempt.awaited != nil && string(s.attempt.awaited.text) == string(text) {
+		v = s.attempt.awaited.verdict
+	}
+	return v
+}
+
+// namesDoubtful says whether names may mean others to the session than the lens of its settings takes them for.
+func (s *Session) namesDoubtful() bool {
+	return s.view.renamed || s.view.veiled || s.pins&(pinSetting|pinUnlearned|pinUnseen) != 0
+}
+
+// believe returns v, or where the session's names may mean others than the lens takes them for, one that fears what
+// they may do.
+func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
+	if v == nil || v.Effect == verdict.EffectNone && v.Status == verdict.NotAQuery {
+		return v
+	}
+	renames := s.namesDoubtful() || s.pins&pinTemporary != 0 && v.Effect != verdict.EffectNone ||
+		v.Session.Has(classify.Renames|classify.SetsConfig) || settings.Rename(v.Sets)
+	if sure && !renames {
+		return v
+	}
+	doubted := *v
+	doubted.Effect, doubted.Writes = verdict.EffectEverything, nil
+	if v.Status == verdict.Cacheable {
+		doubted.Status, doubted.Reason = statusSession, "what its names or parameters mean in this session is not known"
+	}
+	return &doubted
+}
+
+// await has a text judged that was never seen before, elsewhere than on the loop: a grammar takes its time. The session
+// takes its message up again when the verdict is there. It returns false, for the caller to return.
+func (s *Session) await(text []byte) bool {
+	l := s.lens()
+	if l == nil {
+		l = s.identity.Usual
+	}
+	s.standBy(judging)
+	if !s.attempt.judgeOwes { // else this text is sent to be judged when the one before comes back
+		s.attempt.judgeOwes = true
+		s.driver.Judge(l, text)
+	}
+	return false
+}
+
+// awaited is a verdict that came for a session.
+type awaited struct {
+	text    []byte
+	verdict *classify.Verdict
+}
+
+// Judged is the driver's call on the session's loop. What it brings holds for the one message that waited for it, until that
+// is sent: a server may have to be waited for, too.
+func (s *Session) Judged(text []byte, v *classify.Verdict) {
+	s.space.scratch.reset()
+	s.attempt.judgeOwes = false
+	if s.state != judging {
+		return
+	}
+	s.enter(ready)
+	s.attempt.awaited = &awaited{text, v}
+	s.advance(nil)
+	s.settle()
+}
+
+// readCommitted is the isolation level in which each statement has a snapshot of its own.
+const readCommitted = "read committed"
+
+// SetIsolation notes the isolation level with which transactions begin by default.
+func (l *Lens) SetIsolation(level string) { l.snapshots.Store(level != readCommitted) }

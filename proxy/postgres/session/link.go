@@ -1,0 +1,269 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"overdrive/proxy/postgres/pgwire"
+)
+
+// This file is about the bond between a session and its server connection: how it comes about, what must be true
+// before the first message goes out, and how it ends.
+
+// link returns a server that is ready for the client's next message, or nil: then the session waits for one, or for its
+// settings to be applied, and takes the message up again afterwards.
+func (s *Session) link() *ServerConn {
+	if s.srv == nil {
+		srv := s.driver.Acquire(s.delay.since)
+		if srv == nil {
+			s.standBy(waiting)
+			return nil
+		}
+		s.hold(srv)
+	}
+	if (s.params.want != s.srv.params.has || s.mustWash()) && !s.applySettings() {
+		return nil
+	}
+	return s.srv
+}
+
+// hold makes the session the holder of srv.
+func (s *Session) hold(srv *ServerConn) {
+	s.srv, s.errand.applied, s.attempt.leased = srv, nil, true
+	srv.holder = s
+}
+
+// applySettings starts to bring the server to the client's settings. true: there is nothing to do, or it cannot be done
+// now, since replies are owed or the transaction has failed; what the client changed in between is its own doing then.
+func (s *Session) applySettings() bool {
+	srv, wash := s.srv, s.mustWash()
+	switch {
+	case srv.owed.len() > 0 || srv.owed.open || srv.status == pgwire.TxFailed:
+		if wash {
+			s.giveUpFill()
+		}
+		return true
+	case !wash && srv.params.has == s.errand.applied:
+		return true
+	case s.change():
+		s.enter(settling)
+		return false
+	}
+	s.params.want = srv.params.has // equal, and from now on the same pointer
+	return true
+}
+
+// change sends what brings the server to the client's settings, and reports whether there is anything to do.
+func (s *Session) change() bool {
+	srv, wash := s.srv, s.mustWash()
+	has := srv.params.has
+	if wash {
+		has = srv.params.born
+	}
+	resets, sets := has.Differences(s.params.want)
+	if !wash && len(resets) == 0 && len(sets) == 0 {
+		return false
+	}
+	s.errand.washes = wash
+	srv.send(applies, s.errand.tries > 0, func(b []byte) []byte {
+		if wash {
+			b = append(b, washSession...)
+		}
+		return appendChange(b, resets, sets, s.params.want.Encoding())
+	})
+	return true
+}
+
+// Granted is the driver's call on the session's loop: srv is leased to it, and on the same loop.
+func (s *Session) Granted(srv *ServerConn) {
+	s.space.scratch.reset()
+	if s.state == gone { // it left while the grant was under way
+		srv.release()
+		return
+	}
+	s.hold(srv)
+	if s.state == greeting {
+		s.tryStartup()
+		return
+	}
+	s.enter(ready)
+	s.resume()
+	s.settle()
+}
+
+// TryAgain is the driver's call on the session's loop: the server that was granted broke on its way.
+func (s *Session) TryAgain() {
+	if s.state == gone {
+		return
+	}
+	if srv := s.driver.Acquire(s.delay.since); srv != nil {
+		s.Granted(srv)
+	}
+}
+
+// Refused is the driver's call on the session's loop: no server will come, for the reason that the client gets to read.
+func (s *Session) Refused(report pgwire.ErrorReport) {
+	s.space.scratch.reset()
+	s.reject(ReasonNoServer, report.Code, report.Message)
+}
+
+// settingsApplied notes on both sides what the server has now. What it reports it has told itself, in its own spelling;
+// the rest is as it was asked for. In a transaction that may yet be rolled back the rest stays unknown.
+func (s *Session) settingsApplied() {
+	srv := s.srv
+	srv.params.has = s.identity.unreported(srv.params.has, s.params.want, srv.status == pgwire.TxIdle)
+	if s.errand.washes {
+		srv.params.stain, s.errand.washes = 0, false
+	}
+	s.errand.tries = 0
+	if srv.status == pgwire.TxIdle {
+		s.params.want = srv.params.has
+	}
+	s.errand.applied = srv.params.has
+}
+
+// maybeRelease gives the server back if nothing ties it to the client any more. Each of the conditions alone is not
+// enough: a pipelining client has several Syncs under way, a copying one sends bytes that no reply is owed for.
+func (s *Session) maybeRelease() {
+	srv := s.srv
+	if srv == nil || !srv.atRest() || s.in.left > 0 || s.batch.open || s.pins != 0 || srv.trouble.doubtful ||
+		s.state == settling || s.state == greeting || s.identity.Mode == SessionPooling {
+		return
+	}
+	if s.batch.copied && srv.peer.Pending() > 0 { // the end of a copy that the server gave up: it will be read, and ignored
+		if !s.retrying {
+			s.retrying = true
+			s.driver.After(releaseRetry, func() { s.retrying = false; s.settle() })
+		}
+		return
+	}
+	if srv.hasStrays() {
+		if s.state == ready || s.state == leaving {
+			s.closeStrays()
+		}
+		return
+	}
+	s.srv, s.batch.copied = nil, false
+	srv.holder = nil
+	srv.release()
+}
+
+// releaseRetry is how soon a release is tried again that had to wait for the socket.
+const releaseRetry = 10 * time.Millisecond
+
+// closeStrays frees the statements that are not to be there when the server is released.
+func (s *Session) closeStrays() {
+	srv := s.srv
+	for _, name := range srv.strayNames() {
+		srv.exchange(owedClose, skip, s.space.scratch.target(pgwire.Close, pgwire.Statement, name))
+	}
+	srv.dropStrays()
+	if s.state == ready { // what comes next waits, since settings are only applied when nothing is owed
+		s.enter(settling)
+		s.errand.asking = true
+	}
+	srv.exchange(owedSync, skip, syncMessage)
+}
+
+// handBack parts with the server at the end of the session.
+func (s *Session) handBack() {
+	srv := s.srv
+	s.srv = nil
+	srv.holder = nil
+	srv.abortFills()
+	switch {
+	case s.in.left > 0 && !s.in.drops && s.in.copies:
+		srv.finish(amidCopyMessage)
+	case s.in.left > 0 && !s.in.drops:
+		srv.finish(amidMessage)
+	case srv.copying.in:
+		srv.finish(amidCopy)
+	case s.batch.open || srv.trouble.discarding:
+		srv.finish(amidBatch)
+	case srv.trouble.doubtful || !srv.owesOnlyUs():
+		srv.finish(amidReplies)
+	case s.pins&^pinUnlearned != 0 || s.identity.Mode == SessionPooling || srv.hasStrays():
+		srv.clean(discardAll)
+	case s.pins != 0 || srv.owed.len() > 0: // what it has set is not known, or not any more
+		srv.clean(washAway)
+	case srv.status != pgwire.TxIdle:
+		srv.clean(rollBack)
+	default:
+		srv.release()
+	}
+}
+
+// owesOnlyUs says whether nothing that a client has asked for is still to be answered. Questions of ours belong to the connection and
+// not to a client that has left.
+func (c *ServerConn) owesOnlyUs() bool {
+	for i := range c.owed.len() {
+		if e := c.owed.at(i); e.action != skip {
+			return false
+		}
+	}
+	return c.in.left == 0 || c.in.hide
+}
+
+// errServerClosed says that the server closed its connection without a word.
+var errServerClosed = errors.New("server closed the connection unexpectedly")
+
+// lost is the server connection's call: it is gone. If it was only given the client's settings, or asked what they are, the session
+// goes on with another, unless it had state there. Else it ends. If the server gave a reason, the client has it already.
+func (s *Session) lost(err error) {
+	srv := s.srv
+	s.srv = nil
+	ours := (s.state == settling || s.state == greeting) && srv.status == pgwire.TxIdle && srv.owesOnlyUs()
+	switch {
+	case ours && s.replaceable():
+		s.restart()
+	case ours && srv.trouble.dying: // it said so in answer to us
+		s.reject(ReasonServerLost, srv.trouble.last.Code, s.words(srv.trouble.last.Message, srv))
+	case srv.trouble.dying || srv.amidReply():
+		s.end(ReasonServerLost, err)
+	default:
+		s.reject(ReasonServerLost, pgwire.CodeConnectionFailure, fmt.Sprintf("server connection lost: %v", err))
+	}
+}
+
+// replaceable says whether all that the session has set is known, so that it can go on with any server.
+func (s *Session) replaceable() bool {
+	return s.pins == 0 && s.params.inquiry == nil && s.identity.Mode != SessionPooling && s.errand.restarts+1 < maxTries
+}
+
+// restart takes up again what the server was lost for, in an event of its own: the pool must hear of the loss first.
+func (s *Session) restart() {
+	s.errand.lost()
+	s.driver.Post(func() {
+		s.space.scratch.reset()
+		switch {
+		case s.srv != nil:
+		case s.state == greeting:
+			s.tryStartup()
+		case s.state == settling: // the message at hand waits, or has been given up meanwhile
+			s.enter(ready)
+			s.resume()
+			s.settle()
+		}
+	})
+}
+
+// errandFailed is called when all is answered that was owed with an errand that gives the server the client's settings. At login they are
+// the client's own mistake, and later nothing that it does could be trusted to run under them; unless the error may pass.
+func (s *Session) errandFailed() {
+	washed := s.errand.washes
+	s.errand.failed, s.errand.washes = false, false
+	srv := s.srv
+	switch {
+	case srv.status != pgwire.TxIdle:
+	case passing(srv.trouble.last.Code) && s.errand.tries+1 < maxTries:
+		if s.errand.tries++; s.change() {
+			return
+		}
+	case !washed && srv.params.has != srv.params.born: // perhaps it refuses to take back what another client has set, or tried to
+		if srv.params.stain = strangers; s.change() {
+			return
+		}
+	}
+	s.reject(ReasonSettings, srv.trouble.last.Code, s.words(srv.trouble.last.Message, srv))
+}

@@ -1,0 +1,166 @@
+package session
+
+import (
+	"slices"
+
+	"overdrive/querycache"
+	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
+)
+
+// This file is about what the writes on a server connection do to the cache until it is known how they ended. A write is
+// marked before it is sent, and while the mark is there nothing that it may change is served or kept. The marks belong to
+// the connection, whoever holds it, since only what becomes of the connection can end them:
+//
+//	begin ──▶ marked ── its batch is answered, and no transaction is open ───────▶ over, or taken back
+//	             └───── the connection leaves: told to go, lost, or given up ────▶ over, or abandoned if it owes replies
+//
+// What becomes of those that are abandoned is told in ghosts.go.
+//
+// Invariant: a connection in the pool, or out of this world, has no marks.
+
+// marks are those of one connection, the oldest first. Each ends by itself: a client that has sent its next write before
+// it was told of the end of the one before does not hold that one up.
+type marks struct {
+	conn *ServerConn
+	open []mark
+	// kept says that some of the transaction that is being answered is committed; undone, that by what was answered
+	// last all of it is rolled back.
+	kept, undone bool
+}
+
+// A mark is what one batch writes, or the batches of one transaction.
+type mark struct {
+	write    *querycache.Write // nil: caching is off
+	batch    uint64            // the last one of it
+	judgedAt uint64            // version of the catalog when it began to write
+	ddl      bool              // it changes the catalog
+	shared   bool              // and what all databases of the server have in common
+	blunt    bool              // it may have committed a part on its own, in a procedure
+
+	left *querycache.Abandoned // of write, once it is abandoned
+}
+
+// maxMarks bounds the marks of one connection. Further writes join the last one, which then lasts longer.
+const maxMarks = 64
+
+// begin marks what a statement, which is sent next, may write.
+func (m *marks) begin(v *classify.Verdict) {
+	c := m.conn
+	if v.Effect == verdict.EffectNone || c.identity.Cache == nil && !v.DDL && len(m.open) == 0 {
+		return // where nothing is kept, only the catalog is followed
+	}
+	last := len(m.open) - 1
+	switch {
+	case last >= 0 && (m.open[last].batch == c.owed.sent || c.owed.toCome() == 0): // one transaction
+	case last+1 >= maxMarks:
+		m.open[last].blunt = true // one of its transactions may be kept, and another one rolled back
+	default:
+		m.open = append(m.open, mark{judgedAt: c.identity.Usual.Classifier.Version()})
+		last++
+	}
+	w := &m.open[last]
+	m.add(w, v)
+	w.batch = c.owed.sent
+	w.ddl = w.ddl || v.DDL
+	w.shared = w.shared || v.Shared
+	w.blunt = w.blunt || v.Effect == verdict.EffectEverything
+}
+
+// add has the cache know what a statement may write.
+func (m *marks) add(w *mark, v *classify.Verdict) {
+	switch cache := m.conn.identity.Cache; {
+	case w.write != nil:
+		w.write.Add(&v.Statement)
+	case cache != nil:
+		w.write = cache.BeginWrite(&v.Statement)
+	}
+}
+
+// completed and failed follow what becomes of the transaction. A ROLLBACK may be one to a savepoint: what counts is what
+// was answered last when the server is at rest.
+func (m *marks) completed(tag []byte) {
+	switch m.undone = string(tag) == "ROLLBACK"; string(tag) {
+	case "COMMIT", "PREPARE TRANSACTION":
+		m.kept = true
+	}
+}
+
+func (m *marks) failed() { m.undone = true }
+
+// atRest is called when a batch was answered and no transaction is open: the outcome of all that was answered can be seen
+// by everybody, and the client has not read yet that it is over.
+func (m *marks) atRest() {
+	m.kept = m.kept || !m.undone
+	n := 0
+	for n < len(m.open) && m.open[n].batch < m.conn.owed.answered {
+		n++
+	}
+	m.end(n)
+}
+
+// end ends the n oldest marks: none, after most batches.
+func (m *marks) end(n int) {
+	if n > 0 {
+		m.endOldest(n)
+	}
+	m.kept, m.undone = false, false
+}
+
+func (m *marks) endOldest(n int) {
+	if m.conn.trouble.doubtful && !m.conn.ended() { // which answer belongs to which message is not known for certain
+		m.abandon(n)
+		n = 0
+	}
+	for i := range m.open[:n] {
+		m.over(&m.open[i])
+	}
+	m.open = slices.Delete(m.open, 0, n)
+}
+
+func (m *marks) over(w *mark) {
+	o := m.conn.identity
+	if o.Usual.Classifier.Version() != w.judgedAt {
+		m.add(w, unseenRun) // it may have fired a trigger that its verdict could not know of
+	}
+	m.forgetCatalog(w) // before anything can be kept again that the old catalog allowed
+	if !m.kept && m.undone && !w.blunt {
+		w.write.Withdraw()
+		return
+	}
+	w.write.End()
+}
+
+// abandon ends the n oldest marks, of which it cannot be known here whether, and when, their transactions take effect.
+func (m *marks) abandon(n int) {
+	if n == 0 {
+		return
+	}
+	for i := range m.open[:n] {
+		w := &m.open[i]
+		m.forgetCatalog(w)
+		w.left = w.write.Abandon()
+	}
+	m.conn.identity.haunt(&m.conn.Backend, slices.Clone(m.open[:n]))
+	m.open = slices.Delete(m.open, 0, n)
+}
+
+func (m *marks) forgetCatalog(w *mark) {
+	if w.ddl {
+		m.conn.identity.Watch.Changed(w.shared)
+	}
+}
+
+// drop ends all marks, because the connection leaves. A transaction that is still open ends with it, without effect;
+// but what a server was asked and has not answered may be committed yet, unless the server has said that it ends.
+func (m *marks) drop() {
+	if m.conn.owed.toCome() > 0 && !m.conn.ended() {
+		m.abandon(len(m.open))
+	}
+	m.kept = true
+	m.end(len(m.open))
+}
+
+// ended says whether the server has told that its session is over: what it had not committed before it said so never will be.
+// After a PANIC the transaction log decides.
+func (c *ServerConn) ended() bool { return c.trouble.dying && c.trouble.last.Severity == "FATAL" }

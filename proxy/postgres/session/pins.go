@@ -1,0 +1,122 @@
+package session
+
+import (
+	"strings"
+
+	"overdrive/proxy/postgres/settings"
+	"overdrive/querycache/classify"
+)
+
+// A pinSet holds the reasons why a session keeps its server connection: session state that lives on the server and that
+// cannot follow the client to another one. A pinned session is right but costs a server of the pool; SHOW
+// overdrive.pinned says why.
+type pinSet uint16
+
+const (
+	pinListen pinSet = 1 << iota
+	pinTemporary
+	pinHoldCursor
+	pinAdvisoryLock
+	pinPrepare
+	pinSetting
+	pinUnlearned
+	pinLibrary
+	pinSeed
+	pinUnseen
+	pinDoubtful
+	pinName
+
+	allPins = 1<<iota - 1
+)
+
+var pinNames = [...]struct {
+	pin  pinSet
+	name string
+}{
+	{pinListen, "LISTEN"},
+	{pinTemporary, "temporary object"},
+	{pinHoldCursor, "cursor WITH HOLD"},
+	{pinAdvisoryLock, "session advisory lock"},
+	{pinPrepare, "SQL PREPARE"},
+	{pinSetting, "SET of a parameter that cannot follow"},
+	{pinUnlearned, "SET whose outcome is not known yet"},
+	{pinLibrary, "LOAD"},
+	{pinSeed, "setseed"},
+	{pinUnseen, "statement that was not looked into"},
+	{pinDoubtful, "COPY that failed with a Sync under way"},
+	{pinName, "SET or RESET of a parameter whose name may be another for the server"},
+}
+
+// String lists the reasons, separated by commas; it is empty for none.
+func (p pinSet) String() string {
+	var names []string
+	for _, n := range pinNames {
+		if p&n.pin != 0 {
+			names = append(names, n.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// pinsOf translates what a statement leaves behind in a session. Parameters that the server reports leave nothing: they
+// follow the client.
+func (s *Session) pinsOf(v *classify.Verdict) pinSet {
+	if v.Session == 0 && len(v.Sets) == 0 && len(v.Resets) == 0 {
+		return 0
+	}
+	var pins pinSet
+	for _, effect := range [...]struct {
+		on  classify.Session
+		pin pinSet
+	}{
+		{classify.Listen, pinListen},
+		{classify.TempObject, pinTemporary},
+		{classify.HoldCursor, pinHoldCursor},
+		{classify.AdvisoryLock, pinAdvisoryLock},
+		{classify.SQLPrepare, pinPrepare},
+		{classify.SetsConfig, pinSetting},
+		{classify.Load, pinLibrary},
+		{classify.SetSeed, pinSeed},
+		{classify.SessionUnknown, pinUnseen},
+	} {
+		if v.Session&effect.on != 0 {
+			pins |= effect.pin
+		}
+	}
+	for _, name := range v.Resets {
+		if s.misnames(name) {
+			pins |= pinName
+		}
+	}
+	for _, name := range v.Sets {
+		switch _, reported := s.identity.Base().Find(name); {
+		case reported:
+		case s.misnames(name):
+			pins |= pinName
+		case settings.MayFollow(name):
+			pins |= pinUnlearned
+		default:
+			pins |= pinSetting
+		}
+	}
+	return pins
+}
+
+// pin ties the session to its server.
+func (s *Session) pin(pins pinSet) {
+	if pins == 0 {
+		return
+	}
+	if s.pins == 0 {
+		s.identity.pinned.Add(1)
+	}
+	s.pins |= pins
+}
+
+// unpin takes reasons away: nothing of the kind is left on the server.
+func (s *Session) unpin(pins pinSet) {
+	if s.pins != 0 && s.pins&^pins == 0 {
+		s.identity.pinned.Add(-1)
+	}
+	s.pins &^= pins
+}

@@ -1,0 +1,353 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/postgres/settings"
+	"overdrive/querycache"
+)
+
+// Peer is one side's socket as the machine sees it: *loop.Conn in the program, a recorder in tests. Write borrows
+// b until the event that is being handled ends; WriteShared keeps b, which must not change, until it is sent or dropped, and then
+// releases loan, once in any case; with no loan b must never change.
+type Peer interface {
+	Write(b []byte)
+	WriteShared(b []byte, loan Releaser)
+	Pending() int
+	Congested() bool
+	PauseRead()
+	ResumeRead()
+	Close()
+	CloseAfterFlush()
+}
+
+// A holder has a server connection to itself: a session that leased it, or a cleaner that resets it. All calls come while
+// bytes of the server are being walked.
+type holder interface {
+	// toClient passes on replies; b is borrowed.
+	toClient(b []byte)
+	// pay passes on a reply of ours, whose bytes never change.
+	pay(b []byte)
+	// undone tells that a reply will never come: the message failed, or an error made the server skip it.
+	undone(e *owed, failed bool)
+	// learned gives the values of a row that was asked for; they are borrowed.
+	learned(values [][]byte)
+	// tooLarge tells that the answer at hand is larger than is kept.
+	tooLarge()
+	// completed gives the command tag of a CommandComplete before it is passed on, or nil for a PortalSuspended: what the
+	// statement wrote so far stays.
+	completed(tag []byte)
+	// failed gives an error of the server before it is passed on, and the reply it came into, nil if none was owed.
+	failed(r pgwire.ErrorReport, e *owed)
+	// parameter tells of a ParameterStatus and decides whether the client sees it.
+	parameter(name, value string, injected bool) (pass bool)
+	// settled tells that e was answered; a ReadyForQuery is told by ready alone.
+	settled(e *owed)
+	// skipped tells that all that an error made the server skip is undone.
+	skipped()
+	// reopened tells that the server read the last Sync in copy mode and ignored it: the batch is still open.
+	reopened()
+	// ready tells that e, the end of a batch, was answered, before the answer is passed on.
+	ready(e *owed)
+	// drained tells that the server has read what was congested.
+	drained()
+	// walked tells that the bytes at hand are dealt with: the time to release, refill or give up.
+	walked()
+	// lost tells that the connection is gone. It is no longer the holder's.
+	lost(err error)
+}
+
+// A ServerConn is the state of one connection to PostgreSQL: what is owed on it, what lives on it, and who holds it. It
+// belongs to the loop of its socket, and changes hands only there.
+//
+//	                 lease                      clean
+//	 pooled ───────────────────▶ held by a ───────────────▶ held by a
+//	   ▲  ▲                       session                    cleaner
+//	   │  └── release: idle, nothing owed ──┘                   │
+//	   └──────────────────── idle, nothing owed ───────────────┘
+//
+//	every state ──▶ lost (the server closed, or broke the protocol)
+//
+// Invariant: a pooled server connection owes no reply, is in no transaction, and params.has is what its server has.
+type ServerConn struct {
+	Backend
+	identity *Identity
+	driver   ServerDriver
+	space    *Workspace // of the loop that owns the socket
+	peer     Peer
+	holder   holder // nil while pooled
+	gone     bool   // the socket is closed
+	status   pgwire.TxStatus
+
+	in         arriving
+	owed       replyQueue
+	done       owed  // the end of the last batch
+	marks      marks // what it writes
+	answers    answers
+	params     serverParams
+	prepared   preparedHere
+	copying    copying
+	trouble    trouble
+	cancelling cancelling
+}
+
+// arriving is what has come of the server and is still to be dealt with, and what becomes of the message at hand.
+type arriving struct {
+	pgwire.Inbox
+	left    int    // bytes still to come of the message being passed
+	hide    bool   // what is left is not for the client
+	instead []byte // goes to the client in place of the message at hand
+	ahead   []byte // goes to the client ahead of it
+}
+
+// answers are those that the cache wants of the batch at hand.
+type answers struct {
+	whole   []*querycache.Fill // have come to their end
+	filling *querycache.Fill   // keeps the message being passed, nil if the cache has no use for it
+}
+
+// serverParams are what is known of the parameters that the server has.
+type serverParams struct {
+	has   *settings.Set
+	born  *settings.Set // what it reported at login, to which it is washed
+	stain ID            // who may have left settings that nobody knows of; 0: nobody
+}
+
+// preparedHere are the statements that the server has.
+type preparedHere struct {
+	residents *residents
+	unnamed   *statement // what the unnamed statement is here, if it is known
+	unnamedIn uint64     // the batch that made it so
+	// strays and doubted are to be closed before the connection is released: what was prepared to provoke an error, and statements
+	// that may be there or not.
+	strays  []string
+	doubted map[*statement]bool
+}
+
+// copying is about COPY FROM STDIN.
+type copying struct {
+	in         bool // the server reads CopyData until CopyDone or CopyFail
+	earlySyncs int  // Syncs sent in copy mode, which the server ignores unless it failed before it read them
+}
+
+// trouble is what errors have left of the connection.
+type trouble struct {
+	discarding bool // after an error: the server skips everything up to a Sync that the client has not sent yet
+	doubtful   bool // the replies owed cannot be known for certain; the connection must not be reused
+	dying      bool // the server said FATAL
+	last       pgwire.ErrorReport
+}
+
+// cancelling is about cancel requests.
+type cancelling struct {
+	underWay  int    // on their way to this server
+	afterward func() // what waits for the last of them
+}
+
+// A Backend is the server's process behind a connection.
+type Backend struct {
+	PID     uint32    // BackendKeyData: what a cancel request must name; 0 if it is not known
+	Login   time.Time // when it had logged in
+	Standby bool      // the server said then that it was one
+}
+
+// Begin makes c, which is fresh, the connection to a backend that has just logged in and reported params. peer and space are set when
+// its socket lives on a loop.
+func (c *ServerConn) Begin(d ServerDriver, o *Identity, b Backend, params map[string]string) {
+	base := o.Introduce(params)
+	c.driver, c.identity, c.Backend = d, o, b
+	c.status, c.params.has, c.params.born, c.prepared.residents = pgwire.TxIdle, base, base, newResidents()
+	c.marks.conn = c
+}
+
+// Live notes that the connection's socket lives on the loop of w.
+func (c *ServerConn) Live(socket Peer, w *Workspace) { c.peer, c.space = socket, w }
+
+// MoveTo notes that the connection, which nobody holds, lives on the loop of w from now on.
+func (c *ServerConn) MoveTo(w *Workspace) { c.space = w }
+
+// Gone says whether the connection is closed. It is for the loop of the connection.
+func (c *ServerConn) Gone() bool { return c.gone }
+
+// Fault is the driver's call: a fault of ours was contained, so the connection can be in any state and must end.
+func (c *ServerConn) Fault(err error) {
+	if !c.gone {
+		c.fail(err)
+	}
+}
+
+// Goodbye closes a connection that the pool does not know, or knows no more.
+func (c *ServerConn) Goodbye() {
+	c.gone = true
+	c.marks.drop()
+	c.peer.Write(pgwire.AppendEmpty(nil, pgwire.Terminate))
+	c.peer.CloseAfterFlush()
+}
+
+// maxHeldReply bounds the server messages that are kept until they are whole, and the parameters that are kept of one
+// server together. CommandComplete and ParameterStatus above it break the protocol, and are refused when their header is
+// read; an ErrorResponse above it is passed on unread.
+const maxHeldReply = 256 << 10
+
+// errDesync says that a server sent what nobody asked for. Its connection cannot be used any further.
+var errDesync = errors.New("unexpected message from server")
+
+// OnData is the loop's call: bytes from the server.
+func (c *ServerConn) OnData(b []byte) {
+	if c.gone {
+		return
+	}
+	c.space.scratch.reset()
+	b = c.in.Join(b)
+	rest, err := c.walk(b)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.in.Keep(rest)
+	switch {
+	case c.trouble.dying:
+		c.fail(fmt.Errorf("server ended the session: %s", c.trouble.last.Message))
+	case c.holder != nil:
+		c.holder.walked()
+	}
+}
+
+// amidReply says whether the client has been given only a part of a message.
+func (c *ServerConn) amidReply() bool { return c.in.left > 0 && !c.in.hide }
+
+// walk deals with all whole messages in b, and with those that may pass piece by piece, and returns the tail that must
+// be kept until more arrives. Neighbouring replies for the client are passed on as one slice.
+func (c *ServerConn) walk(b []byte) (rest []byte, err error) {
+	run, i := 0, 0 // b[run:i] is for the client and not yet passed on
+	pass := func() {
+		if run < i && c.holder != nil {
+			c.holder.toClient(b[run:i])
+		}
+		run = i
+	}
+	take := func(n int) { // moves on by n bytes of the present message
+		if c.answers.filling != nil && !c.answers.filling.Append(b[i:i+n]) {
+			c.answers.filling = nil
+			c.holder.tooLarge()
+		}
+		if c.in.hide {
+			pass()
+			run += n
+		}
+		i += n
+	}
+	for i < len(b) {
+		if c.in.left > 0 {
+			n := min(c.in.left, len(b)-i)
+			take(n)
+			c.in.left -= n
+			continue
+		}
+		if c.fakeIsDue() {
+			pass()
+			c.payFakes()
+		}
+		h, size, err := c.peek(b[i:])
+		if err != nil {
+			pass()
+			return nil, err
+		}
+		if len(b)-i < size {
+			break
+		}
+		act, err := c.message(h, b[i+pgwire.HeaderLen:i+size])
+		if err != nil {
+			pass()
+			return nil, err
+		}
+		if c.in.ahead != nil {
+			pass()
+			c.holder.pay(c.in.ahead)
+			c.in.ahead = nil
+		}
+		c.in.hide = act == skip || c.holder == nil
+		take(size)
+		if c.in.instead != nil {
+			c.holder.toClient(c.in.instead)
+			c.in.instead = nil
+		}
+		c.in.left = h.Total() - size
+	}
+	pass()
+	if c.in.left == 0 {
+		c.payFakes()
+	}
+	return b[i:], nil
+}
+
+// exchange sends a message to the server, or the beginning of one, and notes the reply that it owes for it: there is never one without
+// the other. The caller may add to what is owed, until the next exchange.
+func (c *ServerConn) exchange(kind replyKind, act action, msg []byte) *owed {
+	e := c.owed.push(kind, act)
+	c.peer.Write(msg)
+	return e
+}
+
+// fakeIsDue says whether the next reply for the client is one of ours.
+func (c *ServerConn) fakeIsDue() bool {
+	e := c.owed.front()
+	return e != nil && e.action == fake
+}
+
+// payFakes hands out all fakes that have nothing owed ahead of them.
+//
+// Invariant: no byte of a fake is written before every reply owed ahead of it.
+func (c *ServerConn) payFakes() {
+	for c.fakeIsDue() {
+		var e owed
+		c.owed.pop(&e)
+		c.holder.settled(&e)
+		c.holder.pay(e.answer)
+		if e.kind == owedQuery {
+			c.holder.toClient(c.space.scratch.ready(c.status))
+		}
+	}
+}
+
+// fail ends the connection: the socket is closed, the pool forgets it, and its holder is told.
+func (c *ServerConn) fail(err error) {
+	c.peer.Close()
+	c.OnError(err)
+}
+
+// OnError is the loop's call: the socket is gone.
+func (c *ServerConn) OnError(err error) {
+	c.space.scratch.reset()
+	h := c.holder
+	c.holder = nil
+	c.abortFills()
+	c.marks.drop()
+	if h != nil {
+		h.lost(err)
+	}
+	held := h != nil || c.cancelling.afterward != nil
+	c.gone, c.cancelling.afterward = true, nil
+	c.driver.Dropped(held)
+}
+
+// discard takes the connection away from its holder, who has no more use for it, and out of the pool.
+func (c *ServerConn) discard(why Unfitness) {
+	c.holder, c.gone = nil, true
+	c.marks.drop()
+	c.driver.Discard(why)
+}
+
+// OnEOF is the loop's call: the server will send no more.
+func (c *ServerConn) OnEOF() { c.fail(errServerClosed) }
+
+// OnDrained is the loop's call.
+func (c *ServerConn) OnDrained() {
+	if c.holder != nil {
+		c.space.scratch.reset()
+		c.holder.drained()
+	}
+}

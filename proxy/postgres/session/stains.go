@@ -1,0 +1,56 @@
+package session
+
+import (
+	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
+)
+
+// This file is about statements that run code nobody has looked into, or not closely enough: a function, say, or what stands behind
+// a view while no catalog is known. All that may write everything counts as such: words that are looked for in a body can be
+// put together at run time. Such code may set any parameter, one of the user's own among them, which no question brings to light. So the
+// server connection is stained: whoever gets it next has it washed first, that is, brought back to what its login came
+// with. Whether the cache is on does not matter.
+
+// noteCode is called for a statement that is certain to be sent next.
+func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
+	configures := s.configures(v)
+	s.view.madeCode = s.view.madeCode || v.DDL
+	if v.Effect != verdict.EffectEverything && !configures {
+		return
+	}
+	srv.params.stain = s.login.id
+	s.view.renamed = true
+	switch r := s.affordable(); {
+	case !configures: // as far as words tell, which may lie: it is not worth a question
+	case s.pins&(pinSetting|pinUnseen) != 0: // the session keeps its server, whatever the answer
+	case r == reachSet, v.Session.Has(classify.Calls):
+		s.batch.sweeping = true
+		s.relearns(r)
+	}
+}
+
+// configures reports whether a statement may run code that sets any parameter: code that the catalog has, or that its own
+// transaction has just made, by an earlier text or by this.
+func (s *Session) configures(v *classify.Verdict) bool {
+	made := s.view.madeCode || v.DDL && v.Status != verdict.NotAQuery
+	return v.Session.Has(classify.Configures) || made && v.Effect == verdict.EffectEverything
+}
+
+// strangers stain a server for everybody: no session has this number.
+const strangers = ^ID(0)
+
+// mustWash says whether the server that was just leased must be washed before the session may use it. The session that stained it
+// finds what it left there, unless an answer is to be kept that must depend on nothing unknown.
+func (s *Session) mustWash() bool {
+	stain := s.srv.params.stain
+	return stain != 0 && (stain != s.login.id || s.attempt.fill != nil)
+}
+
+// affordable is how far to ask for what is not known to be set: pg_settings is asked where that is rarely needed, because a catalog
+// tells which statements may set parameters.
+func (s *Session) affordable() reach {
+	if l := s.lens(); l != nil && l.Classifier.Catalog() != nil {
+		return reachSet
+	}
+	return reachUsual
+}

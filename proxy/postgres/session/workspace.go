@@ -1,0 +1,25 @@
+package session
+
+import (
+	"time"
+
+	"overdrive/querycache"
+)
+
+// A Workspace is what the sessions and server connections of one event loop share: memory that is used during one event, and what is
+// remembered of texts that come again. It belongs to that loop.
+type Workspace struct {
+	scratch scratch
+	exact   exactTexts
+	request querycache.Request // that is being put to the cache
+	key     []byte             // of request
+	spare   []byte             // for a text that is not in exact
+	now     func() time.Time
+}
+
+// SetClock gives the workspace the clock of its loop.
+func (w *Workspace) SetClock(now func() time.Time) { w.now = now }
+
+// Begin begins an event: what was borrowed for the one before is used anew. Everything that the machine is told of as an event begins
+// one by itself; whoever does something else on the loop begins it.
+func (w *Workspace) Begin() { w.scratch.reset() }
