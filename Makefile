@@ -42,7 +42,7 @@ test: ## run every test, with the race detector (installs PostgreSQL if need be)
 			$$($(GO) list ./... | grep -vxF "$$($(GO) list $(EXHAUSTIVE))") && \
 		$(gotest) -race -vet=all -short $(EXHAUSTIVE) && $(gotest) $(EXHAUSTIVE) && \
 		$(gotest) -race -tags portable_loop ./proxy/loop && \
-		$(gotest) -race -tags portable_loop -run Differential ./proxy
+		$(gotest) -race -tags portable_loop -run Differential ./proxy/postgres
 
 .PHONY: test-faults
 test-faults: ## try every fault under load (FAULTS='black hole': those with that name); see proxy/faults

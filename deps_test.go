@@ -19,9 +19,14 @@ var rooms = map[string][]string{
 	"querycache/classify/nodetree": {},
 	"querycache/sqlscan":           {},
 	"querycache/sqlscan/hostile":   {},
-	"proxy": {
-		"pool", "querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict",
-		"proxy/loop", "proxy/postgres/pgauth", "proxy/postgres/pgwire", "proxy/postgres/session", "proxy/postgres/settings", "proxy/postgres/upstream",
+	"proxy": {"pool", "proxy/loop"},
+	"proxy/postgres": {
+		"pool", "proxy", "proxy/loop", "proxy/postgres/catalog", "proxy/postgres/pgauth", "proxy/postgres/pgwire",
+		"proxy/postgres/session", "proxy/postgres/settings", "proxy/postgres/upstream",
+		"querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict",
+	},
+	"proxy/postgres/catalog": {
+		"pool", "proxy/postgres/pgwire", "proxy/postgres/session", "proxy/postgres/upstream", "querycache", "querycache/classify",
 	},
 	"proxy/postgres/session": {
 		"querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict", "proxy/postgres/pgwire", "proxy/postgres/settings",
@@ -35,7 +40,8 @@ var rooms = map[string][]string{
 	"proxy/proxytest":         {"proxy/proxytest/pglocal"},
 	"proxy/proxytest/pglocal": {},
 	"proxy/proxytest/rig": {
-		"pool", "proxy", "proxy/postgres/pgauth", "proxy/postgres/pgwire", "proxy/proxytest", "proxy/postgres/upstream", "querycache",
+		"pool", "proxy", "proxy/postgres", "proxy/postgres/pgauth", "proxy/postgres/pgwire", "proxy/postgres/upstream", "proxy/proxytest",
+		"querycache",
 	},
 	"proxy/faults":      {},
 	"proxy/checklist":   {},
@@ -43,7 +49,7 @@ var rooms = map[string][]string{
 	"scripts/gotest":    {},
 	"cmd/overdrive": {
 		"cmd/overdrive/logqueue",
-		"config", "pool", "proxy", "proxy/admin", "proxy/postgres/pgauth", "proxy/postgres/upstream", "proxy/proxytest/pglocal", "querycache",
+		"config", "pool", "proxy", "proxy/admin", "proxy/postgres", "proxy/postgres/pgauth", "proxy/postgres/upstream", "proxy/proxytest/pglocal", "querycache",
 	},
 	"cmd/overdrive/logqueue": {},
 	"cmd/overdrive-bench":    {"proxy/proxytest/pglocal"},
@@ -79,8 +85,11 @@ var bans = []struct{ room, imports, why string }{
 	{"querycache", "overdrive/querycache/sqlscan", "where a comment or a string ends is PostgreSQL's to say; the cache is handed words and bytes"},
 	{"querycache", "github.com/multigres/multigres", "who wants the cache for another dialect does not want PostgreSQL's grammar"},
 	{"querycache/verdict", "overdrive/", "whomever it knew, every dialect and the cache would know"},
-	{"proxy", "overdrive/config", "the proxy is given Options; where they come from is the program's business"},
-	{"proxy", "overdrive/proxy/admin", "the proxy does not know who looks at it; the program gives it a Console"},
+	{"proxy", "overdrive/proxy/postgres", "listeners, limits, loops and the end are the same for every protocol; MySQL will share them"},
+	{"proxy", "overdrive/querycache", "what a statement is, and what becomes of its answer, is for its protocol to know"},
+	{"proxy/postgres", "overdrive/config", "the proxy is given Options; where they come from is the program's business"},
+	{"proxy/postgres", "overdrive/proxy/admin", "the proxy does not know who looks at it; the program gives it a Console"},
+	{"proxy/postgres/catalog", "overdrive/proxy/loop", "a keeper asks its questions in a goroutine of its own, and no loop waits for it"},
 	{"proxy/postgres/session", "net", "the machine does no I/O: it is handed events and acts through Peer, Driver and ServerDriver"},
 	{"proxy/postgres/session", "crypto/tls", "to the machine bytes are bytes; TLS is the driver's and the loop's"},
 	{"proxy/postgres/session", "overdrive/proxy/loop", "whoever moves the bytes drives the machine: an event loop, or a test that cuts them anywhere"},

@@ -1,31 +1,18 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"syscall"
 	"time"
-
-	"overdrive/proxy/postgres/pgwire"
 )
 
 // This file takes clients from their listeners, and turns away those for whom there is no room.
 
-// ErrServerClosed is what Serve returns after Shutdown.
-var ErrServerClosed = errors.New("proxy: server closed")
-
-// errNoDescriptor refuses a client, or a login at a server, for want of a file descriptor.
-var errNoDescriptor = refuse(pgwire.CodeTooManyConnections, "sorry, too many clients already: the proxy has no file descriptor left")
-
-// outOfDescriptors says whether an error is that the process, or the system, has no file descriptor left.
-func outOfDescriptors(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
-}
-
-// Serve accepts clients from l until Shutdown, which closes l. It always returns an error.
-func (s *Server) Serve(l net.Listener) error {
+// Serve accepts clients that speak p from l until Shutdown, which closes l. It always returns an error.
+func (s *Server) Serve(l net.Listener, p Protocol) error {
 	s.mu.Lock()
 	s.listeners[l] = struct{}{}
 	s.mu.Unlock()
@@ -38,9 +25,9 @@ func (s *Server) Serve(l net.Listener) error {
 	for {
 		kept.take()
 		nc, err := l.Accept()
-		if err != nil && outOfDescriptors(err) && kept.release() {
+		if err != nil && OutOfDescriptors(err) && kept.release() {
 			if nc, err = l.Accept(); err == nil && !s.stopping.Load() {
-				s.turnAway(nc, errNoDescriptor, farewellLimit/4) // not beside the loop: it has the last descriptor
+				p.TurnAway(nc, ErrNoDescriptor, farewellLimit/4) // not beside the loop: it has the last descriptor
 				continue
 			}
 		}
@@ -52,7 +39,7 @@ func (s *Server) Serve(l net.Listener) error {
 			return ErrServerClosed
 		case err == nil:
 			pause = 0
-			s.receive(nc)
+			s.receive(nc, p)
 			continue
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accept: %w", err)
@@ -88,21 +75,28 @@ func (r *reserve) release() bool {
 }
 
 // receive takes on a client that has just connected.
-func (s *Server) receive(nc net.Conn) {
-	t, err := s.gate.enter(nc, time.Now())
+func (s *Server) receive(nc net.Conn, p Protocol) {
+	a, err := s.gate.enter(nc, time.Now())
 	if err == nil {
-		s.tasks.Go(func() { s.admit(nc, t) })
+		s.tasks.Go(func() { s.admit(nc, a, p) })
 		return
 	}
 	select {
 	case s.farewells <- struct{}{}:
 		s.tasks.Go(func() {
 			defer func() { <-s.farewells }()
-			s.turnAway(nc, err, farewellLimit)
+			p.TurnAway(nc, err, farewellLimit)
 		})
 	default:
-		part(nc, err)
+		p.Part(nc, err)
 	}
+}
+
+// admit has a client led in, in time. Who is still on the way in when the server has stopped is out of time at once.
+func (s *Server) admit(nc net.Conn, a *Arrival, p Protocol) {
+	_ = nc.SetDeadline(time.Now().Add(s.options.LoginTimeout))
+	defer context.AfterFunc(s.context, func() { _ = nc.SetDeadline(time.Unix(0, 0)) })()
+	p.Admit(nc, a)
 }
 
 // Bounds of turning away.
@@ -110,27 +104,3 @@ const (
 	maxFarewells  = 100         // clients that are listened to meanwhile; further ones are told at once
 	farewellLimit = time.Second // for one of them
 )
-
-// turnAway tells a client that there is no room for it, once it has said what it wants or limit is over: told before, it might
-// lose our words when we close with its own unread. A cancel request is carried out all the same.
-func (s *Server) turnAway(nc net.Conn, why error, limit time.Duration) {
-	a := &admission{server: s, nc: nc}
-	_ = nc.SetDeadline(time.Now().Add(limit))
-	err := a.open()
-	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		err = why
-		_ = nc.SetDeadline(time.Now().Add(limit))
-	}
-	a.end(err)
-}
-
-// part writes the words of a refusal, if there is room for them without waiting, and closes the connection.
-func part(nc net.Conn, why error) {
-	var refusal *refusalError
-	if errors.As(why, &refusal) {
-		_ = nc.SetWriteDeadline(time.Now().Add(farewellLimit / 100))
-		report := pgwire.ErrorReport{Severity: "FATAL", Code: refusal.code, Message: refusal.message}
-		_, _ = nc.Write(pgwire.AppendError(nil, report))
-	}
-	nc.Close()
-}

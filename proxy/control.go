@@ -1,29 +1,15 @@
 package proxy
 
 import (
-	"context"
 	"fmt"
-	"maps"
-	"net"
-	"slices"
 	"strings"
 	"time"
 
-	"overdrive/proxy/postgres/pgwire"
+	"overdrive/pool"
 )
 
-// This file and its neighbours control_*.go are the operators' side of a Server: what the console and the command line look
-// at and act on. All of it may be called at any time from any goroutine, and none of it is on the way of a statement.
-
-// A Console serves the connections of administrators.
-type Console interface {
-	// Serve speaks with a client that has proved to be user, beginning with AuthenticationOk. It owns nc and closes it. It
-	// blocks until the conversation is over, which must be soon after ctx ends.
-	Serve(ctx context.Context, nc net.Conn, user string)
-}
-
-// consoleNames are the names under which clients find the Console.
-var consoleNames = []string{"overdrive", "pgbouncer"}
+// This file is what operators are shown: by the console and the command line, whichever protocol a database speaks. All that fills
+// it in may be called at any time from any goroutine, and none of that is on the way of a statement.
 
 // A ControlError refuses something that an operator asked for.
 type ControlError struct {
@@ -33,56 +19,6 @@ type ControlError struct {
 
 func (e *ControlError) Error() string { return e.Message }
 
-func controlError(code, format string, args ...any) error {
-	return &ControlError{code, fmt.Sprintf(format, args...)}
-}
-
-// SQLSTATEs that only operators see.
-const (
-	codeUndefinedTable = "42P01"
-	codeNotInState     = "55000"
-)
-
-// DatabaseNames returns the names that clients may connect to, in order.
-func (s *Server) DatabaseNames() []string { return slices.Sorted(maps.Keys(s.databases)) }
-
-// MayUse says whether a user who has proved to be one may log in to the database.
-func (s *Server) MayUse(database, user string) bool {
-	db := s.databases[database]
-	return db != nil && db.admits(user)
-}
-
-// databaseNamed returns an error for operators if there is no such database.
-func (s *Server) databaseNamed(name string) (*Database, error) {
-	db := s.databases[name]
-	if db == nil {
-		return nil, controlError(pgwire.CodeInvalidCatalogName, "database %q does not exist", name)
-	}
-	return db, nil
-}
-
-// allOrigins returns the origins there are, in order of database and user.
-func (s *Server) allOrigins() []*origin {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := slices.Collect(maps.Values(s.origins))
-	slices.SortFunc(list, func(a, b *origin) int {
-		if c := strings.Compare(a.Database, b.Database); c != 0 {
-			return c
-		}
-		return strings.Compare(a.User, b.User)
-	})
-	return list
-}
-
-// originsOf returns the origins of the upstream database that the name means, under whatever name they came.
-func (s *Server) originsOf(db *Database) []*origin {
-	s.mu.Lock()
-	u := s.upstreamOf(db.Target)
-	s.mu.Unlock()
-	return slices.DeleteFunc(s.allOrigins(), func(o *origin) bool { return o.upstream != u })
-}
-
 // Purge says what is to be dropped of a database's cache: one of these.
 type Purge struct {
 	All    bool
@@ -90,6 +26,19 @@ type Purge struct {
 	Query  uint64 // fingerprint
 	Schema string // of Table; empty: any
 	Table  string
+}
+
+// String writes what is purged for people.
+func (p Purge) String() string {
+	switch {
+	case p.All:
+		return "all"
+	case p.Tag != "":
+		return "tag " + p.Tag
+	case p.Table != "":
+		return "table " + strings.TrimPrefix(p.Schema+"."+p.Table, ".")
+	}
+	return fmt.Sprintf("query %016x", p.Query)
 }
 
 // CacheStatus is what became of a database's statements, and what is kept of it now. Databases of one upstream share a cache,
@@ -151,4 +100,25 @@ type OracleAnswer struct {
 	Status string // cacheable, or why not
 	Reason string
 	Reads  []string // schema.name
+}
+
+// PoolStatus is one pool as it is at the moment.
+type PoolStatus struct {
+	Database, User string // by the name clients use; at the server
+	Mode           string
+	Clients        int64 // logged in
+	pool.Stats
+}
+
+// DatabaseStatus is one name that clients may connect to.
+type DatabaseStatus struct {
+	Name, Host     string
+	Port           int
+	Upstream       string // the database's name at the server
+	User           string // that every server connection logs in as; empty: the client's
+	Mode           string
+	Limits         pool.Limits
+	Servers        int // connections open
+	Clients        int64
+	CachingEnabled bool
 }

@@ -1,10 +1,8 @@
-// Package proxy drives the machine of overdrive/proxy/postgres/session with sockets, and is everything around it: clients are let in
-// (admit.go), become sessions on an event loop (server.go, spread.go), are given server connections of a pool (driveclient.go,
-// pooledconn.go), and are told to go (shutdown.go). An origin is one server user of one database; its keeper knows the catalog
-// (catalog.go).
+// Package proxy is what is true of any protocol: it takes clients from listeners, within limits (accept.go, gate.go), keeps their
+// sessions on event loops (worker.go, spread.go), finds them again (address.go, registry.go), shares out the processors among texts
+// that are judged (judges.go), and has everybody go in the end (shutdown.go). A Protocol, such as overdrive/proxy/postgres, speaks with
+// clients and servers, and is the one to know what their bytes mean.
 //
-//	accept ──▶ admission ──▶ client ═ Session ◀──▶ ServerConn ═ pooledConn ◀── login ◀── pool
-//	                            └────────── on the loop of a worker ───────┘
-//
-// ═ means: embeds, and drives. Whoever is not on that loop reaches either through its address.
+//	listener ─▶ gate ─▶ Protocol.Admit ─▶ MoveIn ─▶ Session on the loop of a Worker ─▶ Forget
+//	           (a goroutine for each client)       (the Address leads there, wherever that is)
 package proxy

@@ -2,34 +2,27 @@ package proxy
 
 import (
 	"errors"
-
-	"overdrive/pool"
-	"overdrive/proxy/postgres/pgwire"
-	"overdrive/proxy/postgres/upstream"
+	"fmt"
+	"syscall"
 )
 
-// errShutdown refuses whoever waits when the proxy stops.
-var errShutdown = errors.New("the proxy is shutting down")
+// ErrServerClosed is what Serve returns after Shutdown.
+var ErrServerClosed = errors.New("proxy: server closed")
 
-// reportOf turns the error of an acquire into what the client reads. A server's own words are passed on as they are.
-func reportOf(err error) pgwire.ErrorReport {
-	r := pgwire.ErrorReport{Severity: "FATAL", Code: pgwire.CodeCannotConnect, Message: err.Error()}
-	var timeout *pool.WaitTimeoutError
-	var server *upstream.ServerError
-	switch {
-	case errors.As(err, &timeout) && timeout.Open > timeout.Dialing, errors.Is(err, pool.ErrTooManyWaiters):
-		r.Code = pgwire.CodeTooManyConnections // there are connections, and all are busy
-	case outOfDescriptors(err):
-		r.Code = pgwire.CodeTooManyConnections
-	case errors.As(err, &server):
-		r.Message = server.Message
-		if r.Code = server.Code; r.Code == "" {
-			r.Code = pgwire.CodeConnectionFailure
-		}
-	case timeout != nil && timeout.LastDial == nil:
-		r.Code = pgwire.CodeTooManyConnections
-	case errors.Is(err, errShutdown):
-		r.Code = pgwire.CodeAdminShutdown
-	}
-	return r
+// ErrShutdown refuses whoever waits when the server stops.
+var ErrShutdown = errors.New("the proxy is shutting down")
+
+// ErrNoDescriptor refuses a client, or a login at a server, for want of a file descriptor.
+var ErrNoDescriptor = full("sorry, too many clients already: the proxy has no file descriptor left")
+
+// A FullError refuses a client for whom there is no room. Its text is for the client.
+type FullError struct{ Message string }
+
+func (e *FullError) Error() string { return e.Message }
+
+func full(format string, args ...any) error { return &FullError{fmt.Sprintf(format, args...)} }
+
+// OutOfDescriptors reports whether an error is that the process, or the system, has no file descriptor left.
+func OutOfDescriptors(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"overdrive/proxy/postgres/pgwire"
 )
 
 // This file bounds the connections that are not logged in yet. Each of them costs a descriptor and a goroutine, and its peer has
@@ -32,17 +30,17 @@ type gate struct {
 
 // arrivals are the connections of one address, the oldest first.
 type arrivals struct {
-	first, last *arrival
+	first, last *Arrival
 	n           int
 }
 
-// An arrival is a connection on its way in. A nil one is not counted.
-type arrival struct {
+// An Arrival is a connection on its way in. A nil one is not counted.
+type Arrival struct {
 	gate       *gate
 	from       netip.Prefix
 	nc         net.Conn
 	since      time.Time
-	prev, next *arrival
+	prev, next *Arrival
 	gone       bool // it is in, or has ended, or gave way
 	gaveWay    bool
 }
@@ -55,9 +53,9 @@ func newGate(maxClients, mostPerAddress int) *gate {
 	return g
 }
 
-// enter counts a connection, or refuses it. leave must be called. Where an address, or all together, have as many as they may, the
+// enter counts a connection, or refuses it. Leave must be called. Where an address, or all together, have as many as they may, the
 // connection that has been on its way for longest gives way: who means to log in has done so by then.
-func (g *gate) enter(nc net.Conn, now time.Time) (*arrival, error) {
+func (g *gate) enter(nc net.Conn, now time.Time) (*Arrival, error) {
 	tcp, ok := nc.RemoteAddr().(*net.TCPAddr)
 	if !ok {
 		return nil, nil
@@ -67,12 +65,12 @@ func (g *gate) enter(nc net.Conn, now time.Time) (*arrival, error) {
 	from := networkOf(tcp.AddrPort().Addr())
 	own := g.addresses[from]
 	if g.mostPerAddress > 0 && own != nil && own.n >= g.mostPerAddress && !own.first.giveWay(now, patienceAtGate) {
-		return nil, refuse(pgwire.CodeTooManyConnections, "sorry, too many clients of your address are logging in (limit %d)", g.mostPerAddress)
+		return nil, full("sorry, too many clients of your address are logging in (limit %d)", g.mostPerAddress)
 	}
 	if g.most > 0 && g.n >= g.most && !g.makeRoom(own, now) {
-		return nil, refuse(pgwire.CodeTooManyConnections, "sorry, too many clients are logging in (limit %d)", g.most)
+		return nil, full("sorry, too many clients are logging in (limit %d)", g.most)
 	}
-	return g.add(&arrival{gate: g, from: from, nc: nc, since: now}), nil
+	return g.add(&Arrival{gate: g, from: from, nc: nc, since: now}), nil
 }
 
 // networkOf is what counts as one address: with IPv6 a whole network, since its owner may take any of its addresses.
@@ -108,7 +106,7 @@ func (g *gate) makeRoom(own *arrivals, now time.Time) bool {
 }
 
 // add puts an arrival behind the others of its address.
-func (g *gate) add(t *arrival) *arrival {
+func (g *gate) add(t *Arrival) *Arrival {
 	a := g.addresses[t.from]
 	if a == nil {
 		a = &arrivals{}
@@ -127,7 +125,7 @@ func (g *gate) add(t *arrival) *arrival {
 }
 
 // giveWay ends a connection that has been on its way for long enough, and reports whether it has.
-func (t *arrival) giveWay(now time.Time, patience time.Duration) bool {
+func (t *Arrival) giveWay(now time.Time, patience time.Duration) bool {
 	if now.Sub(t.since) < patience {
 		return false
 	}
@@ -137,8 +135,8 @@ func (t *arrival) giveWay(now time.Time, patience time.Duration) bool {
 	return true
 }
 
-// leave is for a connection that is in, or has ended. It reports whether it had to give way before.
-func (t *arrival) leave() (gaveWay bool) {
+// Leave is for a connection that is in, or has ended. It reports whether it had to give way before.
+func (t *Arrival) Leave() (gaveWay bool) {
 	if t == nil {
 		return false
 	}
@@ -149,7 +147,7 @@ func (t *arrival) leave() (gaveWay bool) {
 }
 
 // remove takes an arrival off the books, once.
-func (t *arrival) remove() {
+func (t *Arrival) remove() {
 	if t.gone {
 		return
 	}

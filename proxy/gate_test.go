@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"overdrive/proxy/postgres/pgwire"
 )
 
 // A comer is a connection that only knows where it comes from, and whether its time is up.
@@ -25,12 +23,12 @@ func from(address string) *comer {
 }
 
 // wantGate checks that the gate lets a connection of the address pass, or not, at a time.
-func wantGate(t *testing.T, g *gate, address string, now time.Time, want bool) (*comer, *arrival) {
+func wantGate(t *testing.T, g *gate, address string, now time.Time, want bool) (*comer, *Arrival) {
 	t.Helper()
 	c := from(address)
 	a, err := g.enter(c, now)
-	var refusal *refusalError
-	if (err == nil) != want || err != nil && (!errors.As(err, &refusal) || refusal.code != pgwire.CodeTooManyConnections) {
+	var full *FullError
+	if (err == nil) != want || err != nil && !errors.As(err, &full) {
 		t.Fatalf("%s: got %v, want it let in: %v", address, err, want)
 	}
 	return c, a
@@ -43,7 +41,7 @@ func TestGate_OldestOfAnAddressGivesWay(t *testing.T) {
 	wantGate(t, g, "192.0.2.1", now.Add(time.Second), false) // the first may yet log in
 	wantGate(t, g, "192.0.2.2", now.Add(time.Second), true)  // another address is not concerned
 	wantGate(t, g, "192.0.2.1", now.Add(patienceAtGate), true)
-	if !first.ended || second.ended || !a.leave() {
+	if !first.ended || second.ended || !a.Leave() {
 		t.Errorf("ended: first %v, second %v; want the first alone", first.ended, second.ended)
 	}
 	wantGate(t, g, "192.0.2.1", now.Add(patienceAtGate), false)
@@ -54,7 +52,7 @@ func TestGate_WhoIsInMakesRoom(t *testing.T) {
 	for range 5 {
 		_, a := wantGate(t, g, "192.0.2.1", now, true)
 		wantGate(t, g, "192.0.2.1", now, false)
-		if a.leave() || a.leave() {
+		if a.Leave() || a.Leave() {
 			t.Error("gave way to nobody")
 		}
 	}
@@ -91,7 +89,7 @@ func TestGate_CountsNetworksOfIPv6AndNoUnixSockets(t *testing.T) {
 	wantGate(t, g, "::ffff:192.0.2.1", now, false)
 	for range 3 {
 		a, err := g.enter(&comer{from: &net.UnixAddr{Net: "unix"}}, now)
-		if err != nil || a.leave() {
+		if err != nil || a.Leave() {
 			t.Errorf("Unix socket: %v", err)
 		}
 	}

@@ -1,6 +1,9 @@
 package proxy
 
-import "sync/atomic"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // judges share out the right to judge texts, which takes processor time that grows with their length. Texts of one lane wait
 // for each other and not for those of another, so that whoever sends long texts holds up nobody who sends short ones.
@@ -71,4 +74,20 @@ func laneOf(size int) int {
 		}
 	}
 	return len(laneLimits)
+}
+
+// Judge has judge called in a goroutine, when the turn has come of a text of so many bytes, unless stop is called or the server stops
+// before. It returns nil if too many texts wait already.
+func (s *Server) Judge(size int, judge func()) (stop context.CancelFunc) {
+	t := s.judges.queue(size)
+	if t == nil {
+		return nil
+	}
+	ctx, stop := context.WithCancel(s.context)
+	s.tasks.Go(func() {
+		defer stop()
+		defer t.leave()
+		t.judge(ctx.Done(), judge)
+	})
+	return stop
 }

@@ -2,11 +2,8 @@ package proxy
 
 import (
 	"context"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
-
-	"overdrive/proxy/postgres/session"
 )
 
 // hold has a text of the size be judged until the test ends.
@@ -24,12 +21,12 @@ func (j *judges) hold(t *testing.T, size int) {
 func TestJudges_ShortTextsDoNotWaitForLongOnes(t *testing.T) {
 	const processors = 2
 	j := newJudges(processors)
-	j.hold(t, session.MaxHeld)
+	j.hold(t, longest)
 	j.hold(t, laneLimits[1])
 	for range processors {
 		j.hold(t, laneLimits[0])
 	}
-	for size, want := range map[int]int{0: 0, laneLimits[0]: 0, laneLimits[0] + 1: 1, laneLimits[1] + 1: 2, session.MaxHeld: 2} {
+	for size, want := range map[int]int{0: 0, laneLimits[0]: 0, laneLimits[0] + 1: 1, laneLimits[1] + 1: 2, longest: 2} {
 		if got := laneOf(size); got != want {
 			t.Errorf("a text of %d bytes is in lane %d, want %d", size, got, want)
 		}
@@ -42,7 +39,7 @@ func TestJudges_ShortTextsDoNotWaitForLongOnes(t *testing.T) {
 }
 
 func TestJudges_ALaneIsBounded(t *testing.T) {
-	for _, size := range []int{1, laneLimits[1], session.MaxHeld} {
+	for _, size := range []int{1, laneLimits[1], longest} {
 		j := newJudges(2)
 		var turns []*turn
 		for turn := j.queue(size); turn != nil; turn = j.queue(size) {
@@ -63,59 +60,52 @@ func TestJudges_ALaneIsBounded(t *testing.T) {
 	}
 }
 
-// busyJudges returns a worker of a server whose judge of long texts is busy until the test ends, and the number of verdicts that come
-// to it.
-func busyJudges(t *testing.T) (w *worker, told *atomic.Int64, stop context.CancelFunc) {
-	server := &Server{judges: newJudges(1)}
-	server.context, stop = context.WithCancel(t.Context())
-	server.judges.hold(t, session.MaxHeld)
-	told = new(atomic.Int64)
-	return &worker{server: server, post: func(func()) bool { told.Add(1); return true }}, told, stop
-}
+// longest is as long as the texts of the last lane are in practice.
+const longest = 256 << 10
 
-// newUnjudged returns a client that lives on the loop of w.
-func newUnjudged(w *worker) *client {
-	c := newClient(newTestOrigin(w.server), 0)
-	c.refreshes = true // so nobody looks for it on the server
-	c.address.arrive(w)
-	return c
+// busyServer returns a server whose judge of long texts is busy until the test ends.
+func busyServer(t *testing.T) (s *Server, stop context.CancelFunc) {
+	s = &Server{judges: newJudges(1)}
+	s.context, stop = context.WithCancel(t.Context())
+	s.judges.hold(t, longest)
+	return s, stop
 }
 
 func TestJudge_ATextWhoseSessionHasEndedIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, told, _ := busyJudges(t)
+		s, stop := busyServer(t)
+		defer stop()
 		for range 10_000 {
-			c := newUnjudged(w)
-			c.Judge(&session.Lens{}, make([]byte, session.MaxHeld))
-			c.Ended(session.ReasonPanic, nil)
-			synctest.Wait()
-			if told.Load() > 0 {
-				t.Fatal("it was judged, or had no room")
+			ended := s.Judge(longest, func() { t.Error("it was judged") })
+			if ended == nil {
+				t.Fatal("it had no room")
 			}
+			ended()
+			synctest.Wait()
 		}
-		w.server.tasks.Wait() // would wait for ever
+		s.tasks.Wait() // would wait for ever
 	})
 }
 
 func TestJudge_AServerThatStopsDoesNotWaitForTexts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, _, stop := busyJudges(t)
+		s, stop := busyServer(t)
 		for range 10 {
-			newUnjudged(w).Judge(&session.Lens{}, make([]byte, session.MaxHeld))
+			s.Judge(longest, func() { t.Error("it was judged") })
 		}
 		stop()
-		w.server.tasks.Wait() // would wait for ever
+		s.tasks.Wait() // would wait for ever
 	})
 }
 
 func TestJudge_ATextBehindTooManyOthersIsNotLookedInto(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, told, stop := busyJudges(t)
+		s, stop := busyServer(t)
 		defer stop()
-		for range maxLaneBytes/session.MaxHeld + 1 {
-			newUnjudged(w).Judge(&session.Lens{}, make([]byte, session.MaxHeld))
+		for range maxLaneBytes / longest {
+			s.Judge(longest, func() {})
 		}
-		if told.Load() == 0 {
+		if s.Judge(longest, func() {}) != nil {
 			t.Error("it waits")
 		}
 	})

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,79 +11,46 @@ import (
 	"sync/atomic"
 	"time"
 
-	"overdrive/pool"
 	"overdrive/proxy/loop"
-	"overdrive/proxy/postgres/pgauth"
-	"overdrive/proxy/postgres/session"
-	"overdrive/proxy/postgres/settings"
-	"overdrive/proxy/postgres/upstream"
-	"overdrive/querycache"
 )
 
-// Options make a Server. Databases and Users are required; the zero values of the others are usable.
+// Options make a Server. The zero values are usable.
 type Options struct {
-	Logger *slog.Logger
+	Logger *slog.Logger // nil: nothing is logged
 	// Loops is the number of event loops; 0 means one per processor.
-	Loops     int
-	Databases []Database
-	// Users finds the secret of a client. It may be called from many goroutines.
-	Users        func(user string) (pgauth.Secret, bool)
-	AuthMethod   pgauth.Method
-	TLS          *tls.Config
-	TLSMode      TLSMode
+	Loops        int
 	MaxClients   int           // 0: no limit
-	MaxMessage   int           // bytes of one message; 0: 1 GiB
-	MaxPrepared  int           // bytes that the prepared statements of one client may keep; 0: 64 MiB
 	LoginTimeout time.Duration // 0: one minute
 	// MaxLoginsPerAddress bounds the connections of one address that are not logged in yet; 0: no limit.
 	MaxLoginsPerAddress int
-	Cache               *querycache.Cache
-	// Console serves clients of the databases overdrive and pgbouncer; nil: there are no such databases.
-	Console Console
 }
 
-// A Database is one name that clients may connect to.
-type Database struct {
-	Name   string
-	Target upstream.Target
-	// Users may log in besides the target's own user. Without a user in the target, everybody who is known may, and
-	// is its own server user.
-	Users []string
-	Mode  session.PoolMode
-	Pool  pool.Limits
-	// Cache is the policy for this database; nil: nothing is cached.
-	Cache *querycache.Policy
-}
-
-// A Server serves clients on any number of listeners. It is made by New, and must be stopped by Shutdown.
+// A Server serves clients on any number of listeners. It is made by New, and must be stopped by Shutdown. Safe for concurrent use.
 type Server struct {
-	options   Options
-	log       *slog.Logger
-	databases map[string]*Database
-	registry  registry
-	interner  settings.Interner
-	judges    *judges
-	ids       atomic.Uint64 // of sessions and identities, the last one given out
+	options  Options
+	log      *slog.Logger
+	registry registry
+	judges   *judges
+	ids      atomic.Uint64 // the last one given out
 	door
 	crew
 	life
 
-	mu sync.Mutex // guards the fields below
-	directory
+	mu        sync.Mutex // guards the fields below
+	listeners map[net.Listener]struct{}
+	protocols []Protocol
 }
 
 // A door is what a client passes on its way in.
 type door struct {
-	authenticator *pgauth.Authenticator
-	gate          *gate         // those on their way
-	logins        chan struct{} // holds one token for each proof that is being checked
-	farewells     chan struct{} // holds one token for each client that is being turned away with words
-	clients       atomic.Int64  // who are logged in, and count against MaxClients
+	gate      *gate         // those on their way
+	farewells chan struct{} // holds one token for each client that is being turned away with words
+	clients   atomic.Int64  // who are logged in, and count against MaxClients
 }
 
 // A crew is the event loops, and how many of them are used.
 type crew struct {
-	workers []*worker
+	workers []*Worker
 	inUse   atomic.Int32  // workers that clients are given to
 	arrival chan struct{} // tells spreadSessions of a new client
 }
@@ -99,21 +65,8 @@ type life struct {
 	tasks    sync.WaitGroup // everything else that runs
 }
 
-// A directory is what there is by name. Server.mu guards it.
-type directory struct {
-	origins   map[originKey]*origin
-	upstreams map[string]*upstreamDatabase // by name
-	listeners map[net.Listener]struct{}
-	noRoom    map[string]time.Time // by database: when it was last looked in vain for a user who can be given up
-}
-
-type originKey struct{ database, user string }
-
-// Defaults of Options.
-const (
-	DefaultMaxMessage   = 1 << 30
-	DefaultLoginTimeout = time.Minute
-)
+// DefaultLoginTimeout is that of Options.
+const DefaultLoginTimeout = time.Minute
 
 // New starts the event loops of a server that nobody can reach yet.
 func New(o Options) (*Server, error) {
@@ -123,30 +76,15 @@ func New(o Options) (*Server, error) {
 	if o.Loops <= 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
 	}
-	if o.MaxMessage <= 0 {
-		o.MaxMessage = DefaultMaxMessage
-	}
-	if o.MaxPrepared <= 0 {
-		o.MaxPrepared = session.DefaultMaxPrepared
-	}
 	if o.LoginTimeout <= 0 {
 		o.LoginTimeout = DefaultLoginTimeout
 	}
 	s := &Server{
-		options: o, log: o.Logger, databases: make(map[string]*Database), judges: newJudges(runtime.GOMAXPROCS(0)),
-		door: door{
-			authenticator: pgauth.NewAuthenticator(pgauth.Options{}), gate: newGate(o.MaxClients, o.MaxLoginsPerAddress),
-			logins: make(chan struct{}, runtime.GOMAXPROCS(0)), farewells: make(chan struct{}, maxFarewells),
-		},
-		crew: crew{arrival: make(chan struct{}, 1)},
-		life: life{quiet: make(chan struct{})},
-		directory: directory{
-			origins: make(map[originKey]*origin), upstreams: make(map[string]*upstreamDatabase),
-			listeners: make(map[net.Listener]struct{}), noRoom: make(map[string]time.Time),
-		},
-	}
-	for _, db := range o.Databases {
-		s.databases[db.Name] = &db
+		options: o, log: o.Logger, judges: newJudges(runtime.GOMAXPROCS(0)),
+		door:      door{gate: newGate(o.MaxClients, o.MaxLoginsPerAddress), farewells: make(chan struct{}, maxFarewells)},
+		crew:      crew{arrival: make(chan struct{}, 1)},
+		life:      life{quiet: make(chan struct{})},
+		listeners: make(map[net.Listener]struct{}),
 	}
 	s.context, s.stop = context.WithCancel(context.Background())
 	for i := range o.Loops {
@@ -156,7 +94,6 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	s.tasks.Go(s.spreadSessions)
-	s.tasks.Go(s.lookForUnused)
 	return s, nil
 }
 
@@ -171,11 +108,7 @@ func (s *Server) startWorker(i int) error {
 	if err != nil {
 		return err
 	}
-	w := &worker{index: i, server: s, loop: l}
-	w.post = l.Post
-	w.SetClock(l.Now)
-	w.alarm = func(d time.Duration, f func()) session.Timer { return l.AfterFunc(d, f) }
-	s.workers = append(s.workers, w)
+	s.workers = append(s.workers, NewWorker(i, l))
 	s.loops.Go(func() {
 		if err := l.Run(); err != nil && !errors.Is(err, loop.ErrClosed) {
 			s.log.Error("event loop ended", "loop", i, "error", err)
@@ -184,72 +117,98 @@ func (s *Server) startWorker(i int) error {
 	return nil
 }
 
-// Prepare derives SCRAM verifiers from plain secrets in the background, so that a user's first login is as fast as the
-// others. It need not be called.
-func (s *Server) Prepare(secrets map[string]pgauth.Secret) {
-	s.tasks.Go(func() {
-		for user, secret := range secrets {
-			if s.context.Err() != nil {
-				return
-			}
-			if secret.Kind() == pgauth.KindPlain {
-				s.authenticator.Prepare(user, secret)
-			}
-		}
-	})
+// Join has a protocol be closed by Shutdown.
+func (s *Server) Join(p Protocol) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.protocols = append(s.protocols, p)
 }
 
-// moveIn hands an authenticated client to an event loop, where its session begins.
-func (s *Server) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry) {
-	w := s.place()
-	w.load.Add(1)
-	c := newClient(o, w.index)
-	c.Begin(c, session.ID(s.ids.Add(1)), &o.Identity, user, entry)
-	o.arrived.Add(1)
-	if o.sessions.Add(1) == 1 {
-		o.askCatalog()
-		o.mayBeBack()
+// Log is where the server and its protocols tell what happened.
+func (s *Server) Log() *slog.Logger { return s.log }
+
+// Context ends when the server has stopped.
+func (s *Server) Context() context.Context { return s.context }
+
+// Stopping reports whether Shutdown was called.
+func (s *Server) Stopping() bool { return s.stopping.Load() }
+
+// Go runs f in a goroutine. Shutdown waits for it, after Context has ended.
+func (s *Server) Go(f func()) { s.tasks.Go(f) }
+
+// NextID returns a number that this server has not given out before, for a session or what sessions share.
+func (s *Server) NextID() uint64 { return s.ids.Add(1) }
+
+// Workers returns the event loops, in the order of their indices. They are not to be changed.
+func (s *Server) Workers() []*Worker { return s.workers }
+
+// Find returns the session with the key, or nil. To act on it, use Post of its Address.
+func (s *Server) Find(k Key) Session { return s.registry.find(k) }
+
+// Full returns an error if no more clients are let in.
+func (s *Server) Full() error {
+	if limit := s.options.MaxClients; limit > 0 && s.clients.Load() >= int64(limit) {
+		return full("sorry, too many clients already (limit %d)", limit)
 	}
-	s.registry.admit(c)
+	return nil
+}
+
+// TakePlace counts one more client, if there is room. MoveIn must follow.
+func (s *Server) TakePlace() error {
+	if n, limit := s.clients.Add(1), s.options.MaxClients; limit > 0 && n > int64(limit) {
+		s.clients.Add(-1)
+		return full("sorry, too many clients already (limit %d)", limit)
+	}
+	return nil
+}
+
+// MoveIn hands the socket of a client that is logged in to an event loop, where its session begins: Enter is called there. The
+// session must call Forget when it is over.
+func (s *Server) MoveIn(nc net.Conn, session Session) {
+	w, seat := s.place(), session.seat()
+	w.load.Add(1)
+	s.registry.admit(seat)
 	select {
 	case s.arrival <- struct{}{}:
 	default:
 	}
-	posted := w.loop.Post(func() {
-		conn, err := w.loop.Adopt(nc, c)
+	posted := w.Loop.Post(func() {
+		conn, err := w.Loop.Adopt(nc, session)
 		if err != nil {
 			w.load.Add(-1)
-			c.GiveUp()
-			c.address.arrive(w) // whoever has something to say to it shall find that it is gone
-			s.forget(c)
 			s.log.Error("client could not be handed to its event loop", "error", err)
-			if outOfDescriptors(err) {
-				s.tasks.Go(func() { part(nc, errNoDescriptor) })
-			}
+			s.giveUp(nc, session, err)
+			seat.Arrive(w) // whoever has something to say to it shall find that it is gone
 			return
 		}
-		w.sessions.add(c)
-		c.address.arrive(w)
-		c.Start(conn, &w.Workspace)
-		if s.stopping.Load() {
-			c.Drain()
-		}
+		w.sessions.add(seat)
+		seat.Arrive(w)
+		session.Enter(conn, w)
 	})
 	if !posted { // the server has stopped
-		s.forget(c)
 		nc.Close()
+		s.giveUp(nil, session, ErrShutdown)
 	}
 }
 
-// admits says whether a user who has proved to be one may use the database.
-func (db *Database) admits(user string) bool {
-	if db.Target.User == "" || db.Target.User == user {
-		return true
+// giveUp ends a session that never lived. nc was closed, unless it is for want of a descriptor that it could not be handed over.
+func (s *Server) giveUp(nc net.Conn, session Session, why error) {
+	if !OutOfDescriptors(why) {
+		nc = nil
 	}
-	for _, u := range db.Users {
-		if u == user {
-			return true
-		}
-	}
-	return false
+	session.GiveUp(nc, why)
+	s.forget(session.seat())
+}
+
+// Forget takes a session off the books that is over, on its loop.
+func (s *Server) Forget(session Session) {
+	seat := session.seat()
+	seat.Here().remove(seat)
+	s.forget(seat)
+}
+
+func (s *Server) forget(seat *Seat) {
+	s.registry.forget(seat)
+	s.clients.Add(-1)
+	s.noteQuiet()
 }

@@ -2,9 +2,6 @@ package proxy
 
 import (
 	"context"
-	"maps"
-	"slices"
-	"time"
 )
 
 // Shutdown stops the server: nobody new is let in, clients at rest are told to go, transactions that are open may finish
@@ -17,63 +14,41 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		l.Close()
 	}
 	s.mu.Unlock()
-	s.eachSession(func(c *client) { c.Drain() })
+	s.eachSession(Session.Drain)
 	s.noteQuiet()
 	var err error
 	select {
 	case <-s.quiet:
 	case <-ctx.Done():
 		err = ctx.Err()
-		s.eachSession(func(c *client) { c.ShutDown(errShutdown.Error()) })
+		s.eachSession(func(session Session) { session.ShutDown(ErrShutdown.Error()) })
 	}
-	s.endRefreshes()
-	s.closePools()
+	s.endErrands()
+	s.mu.Lock()
+	protocols := s.protocols
+	s.mu.Unlock() // the loops, which may need it too, have work to do before the protocols are closed
+	for _, p := range protocols {
+		p.Close()
+	}
 	s.halt()
 	return err
 }
 
 // eachSession has f called for every session that has a client, on the loop where it lives.
-func (s *Server) eachSession(f func(*client)) {
-	for _, c := range s.registry.all() {
-		c.address.post(func() {
-			c.address.here().Begin()
-			f(c)
-		})
+func (s *Server) eachSession(f func(Session)) {
+	for _, seat := range s.registry.all() {
+		seat.Post(func() { f(seat.session()) })
 	}
 }
 
-// endRefreshes cancels what is fetched for nobody but the cache. Sessions without a client never move.
-func (s *Server) endRefreshes() {
+// endErrands ends the sessions without a client.
+func (s *Server) endErrands() {
 	for _, w := range s.workers {
-		w.loop.Post(func() {
-			w.Begin()
-			for c := w.refreshes.first; c != nil; {
-				next := c.next // it is taken out of the list
-				c.Stop()
-				c = next
+		w.Loop.Post(func() {
+			for seat := w.errands.first; seat != nil; seat = seat.next {
+				seat.Post(func() { seat.session().ShutDown(ErrShutdown.Error()) }) // each in an event of its own
 			}
 		})
-	}
-}
-
-// poolsLimit bounds the wait for server connections to be closed politely.
-const poolsLimit = 3 * time.Second
-
-func (s *Server) closePools() {
-	s.mu.Lock()
-	origins := slices.Collect(maps.Values(s.origins))
-	s.mu.Unlock() // the loops, which need it too, have work to do before the pools are empty
-	deadline := time.NewTimer(poolsLimit)
-	defer deadline.Stop()
-	for _, o := range origins {
-		o.pool.Close(errShutdown)
-	}
-	for _, o := range origins {
-		select {
-		case <-o.pool.Done():
-		case <-deadline.C:
-			return
-		}
 	}
 }
 
@@ -81,18 +56,10 @@ func (s *Server) closePools() {
 func (s *Server) halt() {
 	s.stop()
 	for _, w := range s.workers {
-		w.loop.Close()
+		w.Loop.Close()
 	}
 	s.loops.Wait()
 	s.tasks.Wait()
-}
-
-// forget takes a session that is over off the books.
-func (s *Server) forget(c *client) {
-	s.registry.forget(c)
-	s.clients.Add(-1)
-	c.origin.sessions.Add(-1)
-	s.noteQuiet()
 }
 
 // noteQuiet lets Shutdown go on once nobody is left.

@@ -1,9 +1,8 @@
 package proxy
 
 import (
+	"context"
 	"time"
-
-	"overdrive/proxy/loop"
 )
 
 // This file decides how many of the event loops are in use. A loop that has much to do takes many events from the kernel
@@ -59,7 +58,7 @@ func (s *Server) spreadSessions() {
 			}
 			used, at = processorTime(), time.Now()
 		}
-		if !wait(s.context, spreadEvery, nil) {
+		if !sleep(s.context, spreadEvery) {
 			return
 		}
 		nowUsed, now := processorTime(), time.Now()
@@ -74,7 +73,7 @@ func (s *Server) spreadSessions() {
 }
 
 // place picks the loop for a new session: of those in use the one with the fewest.
-func (s *Server) place() *worker {
+func (s *Server) place() *Worker {
 	best := s.workers[0]
 	for _, w := range s.workers[1:max(1, int(s.inUse.Load()))] {
 		if w.load.Load() < best.load.Load() {
@@ -113,39 +112,50 @@ func (s *Server) rebalance(inUse int) {
 		if i >= inUse {
 			keep = 0
 		}
-		w.loop.Post(func() { w.shed(keep, s.workers[:inUse], share, s.move) })
+		w.Loop.Post(func() { w.shed(keep, s.workers[:inUse], share, s.move) })
 	}
 }
 
 // shed moves sessions at rest to other loops until only keep are left.
-func (w *worker) shed(keep int64, to []*worker, share int64, move func(*client, *worker)) {
-	for c := w.sessions.first; c != nil && w.load.Load() > keep; {
-		next := c.next
-		if c.Movable() {
+func (w *Worker) shed(keep int64, to []*Worker, share int64, move func(*Seat, *Worker)) {
+	for seat := w.sessions.first; seat != nil && w.load.Load() > keep; {
+		next := seat.next
+		if seat.session().Movable() {
 			for _, t := range to {
 				if t != w && t.load.Load() < share {
-					move(c, t)
+					move(seat, t)
 					break
 				}
 			}
 		}
-		c = next
+		seat = next
 	}
 }
 
 // move hands a movable session to another loop. It must be called on the session's own.
-func (s *Server) move(c *client, to *worker) {
-	from := c.address.here()
-	from.remove(c)
+func (s *Server) move(seat *Seat, to *Worker) {
+	from := seat.Here()
+	from.remove(seat)
 	to.load.Add(1) // counted from now on, so that not too many are sent there
-	moved := c.address.move(c.Socket().(*loop.Conn), to, func() {
-		c.MoveTo(&to.Workspace)
-		c.waiter.Home = to.index
-		to.sessions.add(c)
+	moved := seat.Move(seat.session().Conn(), to, func() {
+		to.sessions.add(seat)
+		seat.session().Moved(to)
 	})
 	if !moved {
 		to.load.Add(-1)
 		from.load.Add(1)
-		from.sessions.add(c)
+		from.sessions.add(seat)
+	}
+}
+
+// sleep returns true when the time is up, false when ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

@@ -5,40 +5,57 @@ import (
 	"time"
 
 	"overdrive/proxy/loop"
-	"overdrive/proxy/postgres/session"
 )
 
-// A worker is one event loop with what the sessions on it share. It belongs to that loop.
-type worker struct {
-	session.Workspace
-	index  int // its place among the workers; the pool calls it home
-	server *Server
-	loop   *loop.Loop
-	post   func(func()) bool // has something run on the loop, from any goroutine; false: the loop has ended
-	alarm  func(d time.Duration, f func()) session.Timer
+// A Worker is one event loop with who lives there. Its exported fields do not change; the others belong to the loop.
+type Worker struct {
+	Index int // its place among the workers; the pool calls it home
+	Loop  *loop.Loop
 
-	sessions  list         // everybody who lives here
-	refreshes list         // sessions without a client, see startRefresh
-	hintTold  time.Time    // see client.Misunderstood
-	load      atomic.Int64 // how many that are, with those on their way here, who are counted first; for everybody to read
+	post  func(func()) bool // has something run on the loop, from any goroutine; false: the loop has ended
+	alarm func(d time.Duration, f func()) Timer
+
+	sessions list         // of clients
+	errands  list         // sessions without a client
+	load     atomic.Int64 // how many clients there are, with those on their way here, who are counted first; for everybody to read
 }
 
+// A Timer calls a function once, unless it is stopped before.
+type Timer interface{ Stop() bool }
+
+// NewWorker returns the worker of a loop.
+func NewWorker(index int, l *loop.Loop) *Worker {
+	return &Worker{
+		Index: index, Loop: l, post: l.Post, alarm: func(d time.Duration, f func()) Timer { return l.AfterFunc(d, f) },
+	}
+}
+
+// SendOut has a session without a client live here until Return: it never moves, and Shutdown ends it. Both are for the loop only.
+func (w *Worker) SendOut(s Session) {
+	seat := s.seat()
+	seat.Arrive(w)
+	w.errands.add(seat)
+}
+
+// Return takes a session without a client out.
+func (w *Worker) Return(s Session) { w.errands.remove(s.seat()) }
+
 // remove takes s out, and off the count.
-func (w *worker) remove(s *client) {
+func (w *Worker) remove(s *Seat) {
 	if w.sessions.remove(s) {
 		w.load.Add(-1)
 	}
 }
 
 // after has f run on the loop once d has passed.
-func (w *worker) after(d time.Duration, f func()) session.Timer { return w.alarm(d, f) }
+func (w *Worker) after(d time.Duration, f func()) Timer { return w.alarm(d, f) }
 
-// A list links clients without memory of its own.
+// A list links seats without memory of its own.
 type list struct {
-	first *client
+	first *Seat
 }
 
-func (l *list) add(s *client) {
+func (l *list) add(s *Seat) {
 	s.next, s.prev = l.first, nil
 	if l.first != nil {
 		l.first.prev = s
@@ -46,7 +63,7 @@ func (l *list) add(s *client) {
 	l.first = s
 }
 
-func (l *list) remove(s *client) bool {
+func (l *list) remove(s *Seat) bool {
 	if s.prev == nil && l.first != s {
 		return false
 	}

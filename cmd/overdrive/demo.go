@@ -86,12 +86,12 @@ func startDemoProxy(errOut io.Writer, dsn string) (address string, stop func(), 
 		return "", nil, err
 	}
 	log, flush := newLogger(errOut, cfg.Log)
-	server, err := newServer(cfg, log)
+	server, protocol, err := newServer(cfg, log)
 	if err != nil {
 		flush()
 		closeAll(listeners)
 		return "", nil, err
 	}
-	r := start(server, listeners)
+	r := start(server, protocol, listeners)
 	return listeners[0].Addr().String(), func() { _ = r.stop(time.Second); flush() }, nil
 }

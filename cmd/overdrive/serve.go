@@ -72,7 +72,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		return err
 	}
 	defer health.close()
-	server, err := newServer(cfg, log)
+	server, protocol, err := newServer(cfg, log)
 	if err != nil {
 		closeAll(listeners)
 		return err
@@ -81,7 +81,7 @@ func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	if health.address != "" {
 		log.Info("health", "address", health.address)
 	}
-	running := start(server, listeners)
+	running := start(server, protocol, listeners)
 	for _, l := range listeners {
 		log.Info("listening", "address", l.Addr().String())
 	}
@@ -105,11 +105,11 @@ type running struct {
 }
 
 // start lets clients in. The caller must stop what is running, which closes the listeners.
-func start(server *proxy.Server, listeners []net.Listener) *running {
+func start(server *proxy.Server, p proxy.Protocol, listeners []net.Listener) *running {
 	r := &running{server: server, failed: make(chan error, len(listeners))}
 	for _, l := range listeners {
 		r.tasks.Go(func() {
-			if err := server.Serve(l); !errors.Is(err, proxy.ErrServerClosed) {
+			if err := server.Serve(l, p); !errors.Is(err, proxy.ErrServerClosed) {
 				r.failed <- err
 			}
 		})

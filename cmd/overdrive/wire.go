@@ -17,6 +17,7 @@ import (
 	"overdrive/config"
 	"overdrive/pool"
 	"overdrive/proxy"
+	"overdrive/proxy/postgres"
 	"overdrive/proxy/postgres/pgauth"
 	"overdrive/proxy/postgres/upstream"
 	"overdrive/querycache"
@@ -24,53 +25,65 @@ import (
 
 // This file turns a configuration into the parts that it describes.
 
-// newServer builds the proxy.
-func newServer(cfg *config.Config, log *slog.Logger) (*proxy.Server, error) {
+// newServer builds the server, and what its clients speak.
+func newServer(cfg *config.Config, log *slog.Logger) (*proxy.Server, proxy.Protocol, error) {
+	o, secrets, err := postgresOptions(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	console := newConsole(cfg, log)
+	o.Console = console
+	server, err := proxy.New(proxy.Options{
+		Logger:              log,
+		Loops:               loops(cfg),
+		MaxClients:          cfg.Limits.MaxClients,
+		LoginTimeout:        time.Duration(cfg.Limits.LoginTimeout),
+		MaxLoginsPerAddress: cfg.Limits.MaxLoginsPerAddress,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	p := postgres.New(server, *o)
+	console.Attach(p)
+	if o.AuthMethod == pgauth.MethodSCRAM || o.AuthMethod == pgauth.MethodMD5 {
+		p.Prepare(secrets)
+	}
+	return server, p, nil
+}
+
+// postgresOptions returns all of the options but the console, and the secrets of the users that are configured.
+func postgresOptions(cfg *config.Config) (*postgres.Options, map[string]pgauth.Secret, error) {
 	users, err := newUsers(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	clientTLS, err := newClientTLS(cfg.TLS)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	method, err := pgauth.ParseMethod(string(cfg.Auth.Method))
 	if err != nil {
-		return nil, fmt.Errorf("auth.method: %w", err)
+		return nil, nil, fmt.Errorf("auth.method: %w", err)
 	}
-	o := proxy.Options{
-		Logger:       log,
-		Loops:        loops(cfg),
-		Users:        users.find,
-		AuthMethod:   method,
-		TLS:          clientTLS,
-		TLSMode:      tlsMode(cfg.TLS.Mode),
-		MaxClients:   cfg.Limits.MaxClients,
-		MaxMessage:   int(cfg.Limits.MaxMessage),
-		MaxPrepared:  int(cfg.Limits.MaxPrepared),
-		LoginTimeout: time.Duration(cfg.Limits.LoginTimeout), MaxLoginsPerAddress: cfg.Limits.MaxLoginsPerAddress,
-		Cache: querycache.New(querycache.Options{MaxBytes: int64(cfg.Cache.Memory)}),
+	o := &postgres.Options{
+		Users:       users.find,
+		AuthMethod:  method,
+		TLS:         clientTLS,
+		TLSMode:     tlsMode(cfg.TLS.Mode),
+		MaxMessage:  int(cfg.Limits.MaxMessage),
+		MaxPrepared: int(cfg.Limits.MaxPrepared),
+		Cache:       querycache.New(querycache.Options{MaxBytes: int64(cfg.Cache.Memory)}),
 	}
 	share := floorShare(cfg)
 	for name, db := range cfg.Databases {
 		policy, err := cachePolicy(&db.Cache, share)
 		if err != nil {
-			return nil, fmt.Errorf("databases.%s.cache.%w", name, err)
+			return nil, nil, fmt.Errorf("databases.%s.cache.%w", name, err)
 		}
 		o.Databases = append(o.Databases, database(name, &db, policy))
 	}
-	console := newConsole(cfg, log)
-	o.Console = console
-	slices.SortFunc(o.Databases, func(a, b proxy.Database) int { return strings.Compare(a.Name, b.Name) })
-	server, err := proxy.New(o)
-	if err != nil {
-		return nil, err
-	}
-	console.Attach(server)
-	if method == pgauth.MethodSCRAM || method == pgauth.MethodMD5 {
-		server.Prepare(users.secrets)
-	}
-	return server, nil
+	slices.SortFunc(o.Databases, func(a, b postgres.Database) int { return strings.Compare(a.Name, b.Name) })
+	return o, users.secrets, nil
 }
 
 func loops(cfg *config.Config) int {
@@ -129,20 +142,20 @@ func newClientTLS(t config.TLS) (*tls.Config, error) {
 	return c, nil
 }
 
-func tlsMode(m config.TLSMode) proxy.TLSMode {
+func tlsMode(m config.TLSMode) postgres.TLSMode {
 	switch m {
 	case config.TLSDisable:
-		return proxy.TLSDisable
+		return postgres.TLSDisable
 	case config.TLSAllow, config.TLSPrefer:
-		return proxy.TLSPrefer
+		return postgres.TLSPrefer
 	case config.TLSRequire, config.TLSVerifyCA, config.TLSVerifyFull:
-		return proxy.TLSRequire
+		return postgres.TLSRequire
 	}
-	return proxy.TLSRequire
+	return postgres.TLSRequire
 }
 
-func database(name string, db *config.Database, policy *querycache.Policy) proxy.Database {
-	return proxy.Database{
+func database(name string, db *config.Database, policy *querycache.Policy) postgres.Database {
+	return postgres.Database{
 		Name:   name,
 		Target: target(&db.Upstream),
 		Users:  db.Users,
@@ -158,16 +171,16 @@ func database(name string, db *config.Database, policy *querycache.Policy) proxy
 	}
 }
 
-func poolMode(m config.PoolMode) proxy.PoolMode {
+func poolMode(m config.PoolMode) postgres.PoolMode {
 	switch m {
 	case config.PoolSession:
-		return proxy.SessionPooling
+		return postgres.SessionPooling
 	case config.PoolStatement:
-		return proxy.StatementPooling
+		return postgres.StatementPooling
 	case config.PoolTransaction:
-		return proxy.TransactionPooling
+		return postgres.TransactionPooling
 	}
-	return proxy.TransactionPooling
+	return postgres.TransactionPooling
 }
 
 func vanished(v config.Vanished) upstream.Vanished {

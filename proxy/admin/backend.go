@@ -7,7 +7,7 @@ import (
 	"overdrive/proxy"
 )
 
-// Proxy is what the console looks at and acts on; *proxy.Server is one. Its errors of type *proxy.ControlError are shown with
+// Proxy is what the console looks at and acts on; *postgres.Proxy is one. Its errors of type *proxy.ControlError are shown with
 // their SQLSTATE.
 type Proxy interface {
 	DatabaseNames() []string

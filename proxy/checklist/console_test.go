@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"overdrive/proxy/postgres"
 	"overdrive/proxy/proxytest/rig"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"overdrive/proxy"
 	"overdrive/proxy/admin"
 	"overdrive/proxy/postgres/pgauth"
 	"overdrive/querycache"
@@ -29,21 +29,21 @@ func (c *consoleBench) Serve(ctx context.Context, nc net.Conn, user string) {
 }
 
 // startWithConsole is startStepped with a console whose administrator is postgres. Its log is the proxy's.
-func startWithConsole(t *testing.T, name, sql string, edits ...func(*proxy.Options)) (b *steppedBench, administrator *pgconn.PgConn) {
+func startWithConsole(t *testing.T, name, sql string, edits ...func(*rig.Options)) (b *steppedBench, administrator *pgconn.PgConn) {
 	t.Helper()
 	console := &consoleBench{attached: make(chan struct{})}
 	b = startStepped(t, name, sql, append(edits, console.install)...)
-	console.attach(b.Server)
+	console.attach(b.Proxy)
 	return b, b.Instance.Connect(t, "overdrive")
 }
 
-func (c *consoleBench) install(o *proxy.Options) {
+func (c *consoleBench) install(o *rig.Options) {
 	c.Console = admin.New(admin.Options{Admins: []string{"postgres"}, Logger: o.Logger})
 	o.Console = c
 }
 
-func (c *consoleBench) attach(s *proxy.Server) {
-	c.Attach(s)
+func (c *consoleBench) attach(p *postgres.Proxy) {
+	c.Attach(p)
 	close(c.attached)
 }
 
@@ -106,12 +106,12 @@ func TestChecklist_A10_TheConsoleIsForAdministratorsAndTellsNoValues(t *testing.
 		rig.WantState(t, err, "42501")
 	}
 	second := &consoleBench{attached: make(chan struct{})}
-	locked := rig.Start(t, rig.Setup{Upstream: b.relay.Address, Database: "checklist_a10", Size: 1, Options: func(o *proxy.Options) {
+	locked := rig.Start(t, rig.Setup{Upstream: b.relay.Address, Database: "checklist_a10", Size: 1, Options: func(o *rig.Options) {
 		new(rig.Captured).Capture(o)
 		second.install(o)
 		o.AuthMethod, o.Users = pgauth.MethodPassword, rig.UserList(t, map[string]string{"postgres": "right"})
 	}})
-	second.attach(locked.Server)
+	second.attach(locked.Proxy)
 	_, err := pgconn.ConnectConfig(t.Context(), &locked.Config(t, "overdrive", rig.As("postgres", "wrong")).Config)
 	rig.WantState(t, err, "28P01")
 	rowsByColumn(t, locked.Connect(t, "overdrive", rig.As("postgres", "right")), "show cache")
@@ -123,7 +123,7 @@ func TestChecklist_A12_ANoisyNeighbourLeavesOthersTheirFloor(t *testing.T) {
 	t.Parallel()
 	const budget = 1 << 20
 	quiet := rig.NewDatabase(t, "checklist_a12_quiet", "create table t as select i::text as a from generate_series(1, 50) i")
-	b := startStepped(t, "checklist_a12", "create table t as select 'noise' as a", func(o *proxy.Options) {
+	b := startStepped(t, "checklist_a12", "create table t as select 'noise' as a", func(o *rig.Options) {
 		o.Cache = querycache.New(querycache.Options{MaxBytes: budget, Poison: true})
 		second := o.Databases[0]
 		second.Name, second.Target.Database = "checklist_a12_quiet", "checklist_a12_quiet"

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 )
 
@@ -114,7 +113,7 @@ func checkRights(t *testing.T) {
 		insert into t values (1, 'checklist_i14'), (2, 'other'), (3, null); grant select on t to checklist_i14;
 		create table allowed(a int); insert into allowed values (2); grant select on allowed to checklist_i14; create view v as select a from t;
 		grant select on v to checklist_i14; grant create on schema public to checklist_i14`,
-		func(s *rig.Setup) { s.Options = func(o *proxy.Options) { o.Databases[0].Target.User = "" } })
+		func(s *rig.Setup) { s.Options = func(o *rig.Options) { o.Databases[0].Target.User = "" } })
 	user := &writerBench{Instance: f.Instance, pg: f.pg, database: f.database, writer: f.writer,
 		reader: f.Connect(t, f.database, rig.As("checklist_i14", ""))}
 	var err error

@@ -8,7 +8,6 @@ import (
 
 	"overdrive/proxy/proxytest/rig"
 
-	"overdrive/proxy"
 	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/proxytest"
 )
@@ -82,7 +81,7 @@ func TestHerd_ALeaderThatDoesNotReadHoldsNobodyUp(t *testing.T) {
 
 // Refreshes that hang do not take the servers of those who would be quick.
 func TestRefresh_ThoseThatHangLeaveServersToClients(t *testing.T) {
-	b := startStepped(t, "herd_refresh", "create table t(k int, a text); insert into t values (1, 'x'); create table u(a int)", func(o *proxy.Options) {
+	b := startStepped(t, "herd_refresh", "create table t(k int, a text); insert into t values (1, 'x'); create table u(a int)", func(o *rig.Options) {
 		o.Databases[0].Cache.MaxAge, o.Databases[0].Cache.StaleWhileRevalidate = time.Minute, time.Hour
 	})
 	c := b.connect(t)
@@ -112,7 +111,7 @@ func TestRefresh_ThoseThatHangLeaveServersToClients(t *testing.T) {
 // A refresh under way does not hold up a graceful stop.
 func TestRefresh_OneThatHangsIsCancelledByAStop(t *testing.T) {
 	t.Parallel()
-	b := startStepped(t, "herd_stop", "create table t(k int, a text); insert into t values (1, 'x')", func(o *proxy.Options) {
+	b := startStepped(t, "herd_stop", "create table t(k int, a text); insert into t values (1, 'x')", func(o *rig.Options) {
 		o.Databases[0].Cache.MaxAge, o.Databases[0].Cache.StaleWhileRevalidate = time.Minute, time.Hour
 	})
 	c := b.connect(t)
@@ -122,7 +121,7 @@ func TestRefresh_OneThatHangsIsCancelledByAStop(t *testing.T) {
 	rig.Ask(t, c, "select a from t")
 	b.awaitLocked(t, 1)
 	start := time.Now()
-	if err := b.Shutdown(t.Context()); err != nil {
+	if err := b.Server.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(start); took > 4*time.Second { // of five that are given to connections which do not end

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"overdrive/proxy/postgres"
 	"overdrive/proxy/proxytest/rig"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"overdrive/proxy"
 	"overdrive/proxy/postgres/pgauth"
 	"overdrive/proxy/proxytest"
 	"overdrive/querycache"
@@ -33,7 +33,7 @@ func TestChecklist_A8_WhoeverCannotLogInAnyMoreGetsNoHits(t *testing.T) {
 	}
 	change("first")
 	pg := rig.NewDatabase(t, "checklist_a8", "create table t as select 'old' as a")
-	b := startSteppedCold(t, pg, "checklist_a8", func(o *proxy.Options) {
+	b := startSteppedCold(t, pg, "checklist_a8", func(o *rig.Options) {
 		new(rig.Captured).Capture(o)
 		o.AuthMethod = pgauth.MethodPassword
 		o.Users = func(user string) (pgauth.Secret, bool) { return *secret.Load(), user == "postgres" }
@@ -59,7 +59,7 @@ func TestChecklist_A9_UsersOfOneServerRoleShareAndOthersDoNot(t *testing.T) {
 	proxytest.ChangesCluster(t)
 	pg := proxytest.SharedPostgres(t)
 	rig.MakeRoles(t, pg, "checklist_a9_low")
-	b := startStepped(t, "checklist_a9", rowTable+"; create table low as select 'low' as a; grant select on low to checklist_a9_low", func(o *proxy.Options) {
+	b := startStepped(t, "checklist_a9", rowTable+"; create table low as select 'low' as a; grant select on low to checklist_a9_low", func(o *rig.Options) {
 		o.Databases[0].Users = []string{"checklist_a9_x", "checklist_a9_y"}
 	})
 	x, y := b.connect(t, rig.As("checklist_a9_x", "")), b.connect(t, rig.As("checklist_a9_y", ""))
@@ -92,7 +92,7 @@ func TestChecklist_A11_TheLogTellsNoValues(t *testing.T) {
 	proxytest.ChangesCluster(t)
 	const secret = "checklistsecret"
 	var log rig.Captured
-	b := startStepped(t, "checklist_a11", "create table t(a text unique); insert into t values ('"+secret+"'), ('other')", func(o *proxy.Options) {
+	b := startStepped(t, "checklist_a11", "create table t(a text unique); insert into t values ('"+secret+"'), ('other')", func(o *rig.Options) {
 		log.Capture(o)
 		o.Cache = querycache.New(querycache.Options{MaxBytes: 20 << 10, Poison: true})
 	})
@@ -170,7 +170,7 @@ func TestChecklist_A15_NothingIsKeptUnderSomebodyElsesLeftovers(t *testing.T) {
 	rig.MakeRoles(t, proxytest.SharedPostgres(t), "checklist_a15_low")
 	b := startStepped(t, "checklist_a15", `create table t as select 'public' as a; create schema other; create table other.t as select 'other' as a;
 		grant usage on schema other to checklist_a15_low; grant select on other.t to checklist_a15_low; create table l(a text);
-		alter role checklist_a15_low set search_path = other`, func(o *proxy.Options) { o.Databases[0].Pool.Size = 1 })
+		alter role checklist_a15_low set search_path = other`, func(o *rig.Options) { o.Databases[0].Pool.Size = 1 })
 	c, other := b.connect(t), b.connect(t)
 	for _, dirt := range []string{
 		"set role checklist_a15_low", "set session authorization checklist_a15_low", "set search_path = other", "select set_config('search_path', 'other', false)",
@@ -204,7 +204,7 @@ func TestChecklist_A16_EncryptionIsNoIdentity(t *testing.T) {
 	pg := proxytest.SharedPostgres(t)
 	rig.MakeRoles(t, pg, "checklist_a16_alice", "checklist_a16_bob")
 	pg = rig.NewDatabase(t, "checklist_a16", "create table t as select 'a' as a; grant select on t to checklist_a16_alice")
-	b := startSteppedAt(t, pg, "checklist_a16", ownServers, func(o *proxy.Options) { o.TLS, o.TLSMode = server, proxy.TLSPrefer })
+	b := startSteppedAt(t, pg, "checklist_a16", ownServers, func(o *rig.Options) { o.TLS, o.TLSMode = server, postgres.TLSPrefer })
 	encrypted := func(c *pgconn.Config) { c.TLSConfig = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"} }
 	real := directAs(t, pg, "checklist_a16", "checklist_a16_alice")
 	plain, secure := b.connect(t, rig.As("checklist_a16_alice", "")), b.connect(t, rig.As("checklist_a16_alice", ""), encrypted)

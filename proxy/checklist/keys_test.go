@@ -8,7 +8,6 @@ import (
 
 	"overdrive/proxy/proxytest/rig"
 
-	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 )
 
@@ -243,7 +242,7 @@ func TestChecklist_K12_DatabasesAreKeptApart(t *testing.T) {
 	t.Parallel()
 	const sql = "select a from t"
 	rig.NewDatabase(t, "checklist_k12b", "create table t as select 'second' as a")
-	b := rig.StartPairs(t, "checklist_k12", "create table t as select 'first' as a", func(o *proxy.Options) {
+	b := rig.StartPairs(t, "checklist_k12", "create table t as select 'first' as a", func(o *rig.Options) {
 		second, policy := o.Databases[0], *o.Databases[0].Cache
 		second.Name, second.Target.Database, second.Cache = "checklist_k12b", "checklist_k12b", &policy
 		o.Databases = append(o.Databases, second)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 )
 
@@ -198,7 +197,7 @@ func TestChecklist_P18_HalfAnAnswerIsNotKept(t *testing.T) {
 func TestChecklist_P19_ATooLargeAnswerIsPassedOnInSmallPartsAndNotKept(t *testing.T) {
 	t.Parallel()
 	const limit, rows, width = 64 << 10, 40000, 1000
-	b := rig.StartPairs(t, "checklist_p19", "create table t as select 1 as a", func(o *proxy.Options) { o.Databases[0].Cache.MaxResult = limit })
+	b := rig.StartPairs(t, "checklist_p19", "create table t as select 1 as a", func(o *rig.Options) { o.Databases[0].Cache.MaxResult = limit })
 	w := b.Dial(t, proxytest.Login{User: "postgres", Database: "checklist_p19"})
 	large := fmt.Sprintf("select i, repeat('x', %d) from generate_series(1, %d) i", width, rows)
 	for _, messages := range [][][]byte{{proxytest.Query(large)}, {proxytest.Query(large)}, {rig.QueryUnit(large), proxytest.Sync()}} {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 	"overdrive/querycache"
 )
@@ -35,7 +34,7 @@ func (b *steppedBench) said(t *testing.T, c *pgconn.PgConn, sql, word string, fo
 // The statuses coalesced (R13) and stale (R3) need more than one client or a clock, and have tests of their own.
 func TestChecklist_O1_EveryDecisionIsShownWithItsReason(t *testing.T) {
 	t.Parallel()
-	b := startStepped(t, "checklist_o1", "create table t as select 'a' as a; create table u as select 'a' as a", func(o *proxy.Options) {
+	b := startStepped(t, "checklist_o1", "create table t as select 'a' as a; create table u as select 'a' as a", func(o *rig.Options) {
 		o.Databases[0].Cache.MaxResult = 10 << 10
 	})
 	c, other := b.connect(t), b.connect(t)
@@ -164,7 +163,7 @@ func repliesTo(t *testing.T, w *proxytest.Wire, speech [][]byte) string {
 func TestChecklist_O5_ADisabledCacheChangesNotAByteAndKeepsNothing(t *testing.T) {
 	t.Parallel()
 	pg := rig.NewDatabase(t, "checklist_o5", rowTable)
-	off := startSteppedCold(t, pg, "checklist_o5", func(o *proxy.Options) { o.Databases[0].Cache.Enabled = false })
+	off := startSteppedCold(t, pg, "checklist_o5", func(o *rig.Options) { o.Databases[0].Cache.Enabled = false })
 	on := startSteppedAt(t, pg, "checklist_o5")
 	login := proxytest.Login{User: "postgres", Database: "checklist_o5"}
 	switched := on.Dial(t, login)
@@ -211,7 +210,7 @@ func TestChecklist_O6_AFailingCacheFailsNobody(t *testing.T) {
 	rig.MakeRoles(t, pg, "checklist_o6_low")
 	pg = rig.NewDatabase(t, "checklist_o6", "create table t as select i::text as a from generate_series(1, 2000) i; grant select on t to checklist_o6_low")
 	for _, budget := range []int64{1, 1 << 10, 16 << 10} {
-		b := startSteppedCold(t, pg, "checklist_o6", func(o *proxy.Options) {
+		b := startSteppedCold(t, pg, "checklist_o6", func(o *rig.Options) {
 			o.Cache = querycache.New(querycache.Options{MaxBytes: budget, Poison: true})
 			o.Databases[0].Cache.MaxResult = 8 << 10
 		})
@@ -240,7 +239,7 @@ func TestChecklist_O6_AFailingCacheFailsNobody(t *testing.T) {
 func TestChecklist_O7_TheBudgetIsStrictAndAScanSweepsNothingAway(t *testing.T) {
 	t.Parallel()
 	const budget = 1 << 20
-	b := startStepped(t, "checklist_o7", "create table t as select 'hot' as a", func(o *proxy.Options) {
+	b := startStepped(t, "checklist_o7", "create table t as select 'hot' as a", func(o *rig.Options) {
 		o.Cache = querycache.New(querycache.Options{MaxBytes: budget, Poison: true})
 	})
 	c := b.connect(t)

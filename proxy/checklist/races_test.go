@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 	"overdrive/querycache"
 )
@@ -116,7 +115,7 @@ func TestChecklist_R3_AnInvalidatedAnswerIsNeverServedStale(t *testing.T) {
 	t.Parallel()
 	const sql = agingHint + "select a from t"
 	// Half of the pool may refresh. A form whose refresh finds no room is not refreshed until the clock moves.
-	b := startStepped(t, "checklist_r3", "create table t as select 'old' as a", func(o *proxy.Options) { o.Databases[0].Pool.Size = 2 * len(rig.Askers) })
+	b := startStepped(t, "checklist_r3", "create table t as select 'old' as a", func(o *rig.Options) { o.Databases[0].Pool.Size = 2 * len(rig.Askers) })
 	writer, reader := b.connect(t), b.connect(t)
 	b.prime(t, reader, sql)
 	b.advance(61 * time.Second)
@@ -142,7 +141,7 @@ func TestChecklist_R3_AnInvalidatedAnswerIsNeverServedStale(t *testing.T) {
 func TestChecklist_R4_ARefreshOvertakenByAWriteIsNotKept(t *testing.T) {
 	t.Parallel()
 	const sql = agingHint + rowQuery
-	b := startStepped(t, "checklist_r4", rowTable, func(o *proxy.Options) { o.Databases[0].Pool.Size = 2 })
+	b := startStepped(t, "checklist_r4", rowTable, func(o *rig.Options) { o.Databases[0].Pool.Size = 2 })
 	writer, reader := b.connect(t), b.connect(t)
 	for i := range 3 {
 		b.prime(t, reader, sql)
@@ -212,7 +211,7 @@ func TestChecklist_R5_WhoeverAsksAfterAWriteDoesNotWaitForAnOlderAnswer(t *testi
 // The fault that R5 is about is too rare to be met by chance in the consistency check, so it is seeded here.
 func TestConsistency_AFlightFromBeforeAWriteIsFoundOut(t *testing.T) {
 	t.Parallel()
-	b := startStepped(t, "checklist_r5_fault", rowTable, func(o *proxy.Options) {
+	b := startStepped(t, "checklist_r5_fault", rowTable, func(o *rig.Options) {
 		o.Cache = querycache.New(querycache.Options{Faults: querycache.Faults{JoinAnyFlight: true}})
 	})
 	writer, leader, late := b.connect(t), b.connect(t), b.connect(t)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 )
 
@@ -174,7 +173,7 @@ func TestChecklist_S10_TextSearchConfigurationsAreKeptApart(t *testing.T) {
 
 func TestChecklist_S11_SettingsOfTheLanguageAreKeptApart(t *testing.T) {
 	t.Parallel()
-	b := rig.StartPairs(t, "checklist_s11", "create table ev(a int, x text); insert into ev values (1, '<a/>'), (null, null)", func(o *proxy.Options) { o.Databases[0].Pool.Size = 12 })
+	b := rig.StartPairs(t, "checklist_s11", "create table ev(a int, x text); insert into ev values (1, '<a/>'), (null, null)", func(o *rig.Options) { o.Databases[0].Pool.Size = 12 })
 	queries := []string{
 		`select 'a\\b' from ev`, `select 'it\'s' from ev`, `select 'a\'' || now()::text = '' || ' --' from ev`, `select e'it\'s' from ev`, "select '{1,NULL}'::text[] from ev",
 		"select array_fill(null::int, array[2]) from ev", "select count(*) from ev where a = null", "select xmlelement(name x, '\\001'::bytea) from ev", "select '<a/><b/>'::xml from ev", "select xmlparse(document '<a/>') from ev",

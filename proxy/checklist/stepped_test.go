@@ -18,7 +18,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"overdrive/config"
-	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 	"overdrive/querycache"
 	"overdrive/querycache/verdict"
@@ -38,13 +37,13 @@ type steppedBench struct {
 }
 
 // startStepped returns once the cache is at work.
-func startStepped(t *testing.T, name, sql string, edits ...func(*proxy.Options)) *steppedBench {
+func startStepped(t *testing.T, name, sql string, edits ...func(*rig.Options)) *steppedBench {
 	t.Helper()
 	return startSteppedAt(t, rig.NewDatabase(t, name, sql), name, edits...)
 }
 
 // startSteppedAt is startStepped for a database that there is already.
-func startSteppedAt(t *testing.T, pg *proxytest.Postgres, name string, edits ...func(*proxy.Options)) *steppedBench {
+func startSteppedAt(t *testing.T, pg *proxytest.Postgres, name string, edits ...func(*rig.Options)) *steppedBench {
 	t.Helper()
 	b := startSteppedCold(t, pg, name, edits...)
 	b.fencer = b.connect(t)
@@ -53,11 +52,11 @@ func startSteppedAt(t *testing.T, pg *proxytest.Postgres, name string, edits ...
 }
 
 // startSteppedCold does not wait for the cache.
-func startSteppedCold(t *testing.T, pg *proxytest.Postgres, name string, edits ...func(*proxy.Options)) *steppedBench {
+func startSteppedCold(t *testing.T, pg *proxytest.Postgres, name string, edits ...func(*rig.Options)) *steppedBench {
 	t.Helper()
 	b := &steppedBench{relay: rig.StartHoldingRelay(t, pg.Addr()), database: name, clock: new(atomic.Int64), real: rig.Direct(t, pg, name)}
 	cache := querycache.New(querycache.Options{Now: func() time.Duration { return time.Duration(b.clock.Load()) }})
-	b.Instance = rig.Start(t, rig.Setup{Upstream: b.relay.Address, Database: name, Size: 4, Caching: true, Options: func(o *proxy.Options) {
+	b.Instance = rig.Start(t, rig.Setup{Upstream: b.relay.Address, Database: name, Size: 4, Caching: true, Options: func(o *rig.Options) {
 		o.Loops, o.Cache = 1, cache
 		for _, edit := range edits {
 			edit(o)

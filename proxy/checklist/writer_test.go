@@ -11,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"overdrive/proxy"
 	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/proxytest"
 )
@@ -339,7 +338,7 @@ func copyRows(t *testing.T, w *proxytest.Wire, start []byte, between func()) {
 // withMaxAge is short enough to be waited for.
 func withMaxAge(age time.Duration) func(*rig.Setup) {
 	return func(s *rig.Setup) {
-		s.Options = func(o *proxy.Options) { o.Databases[0].Cache.MaxAge = age }
+		s.Options = func(o *rig.Options) { o.Databases[0].Cache.MaxAge = age }
 	}
 }
 

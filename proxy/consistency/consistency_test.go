@@ -13,12 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"overdrive/proxy/postgres"
 	"overdrive/proxy/proxytest/rig"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"overdrive/pool"
-	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 	"overdrive/querycache"
 )
@@ -29,7 +29,7 @@ const consistencyTime = 8 * time.Second
 // An entrance is one database of the proxy's configuration. All those of a world are one database upstream, and one cache.
 type entrance struct {
 	suffix   string
-	mode     proxy.PoolMode
+	mode     postgres.PoolMode
 	size     int
 	ownUser  bool // clients are themselves at the server
 	roamers  int
@@ -41,7 +41,7 @@ type entrance struct {
 var entrances = []entrance{
 	{suffix: "_wide", size: 3, roamers: 5, writers: 2},
 	{suffix: "_narrow", size: 1, roamers: 3, writers: 1},
-	{suffix: "_statement", mode: proxy.StatementPooling, size: 2, roamers: 3, writers: 1, noBlocks: true},
+	{suffix: "_statement", mode: postgres.StatementPooling, size: 2, roamers: 3, writers: 1, noBlocks: true},
 	{suffix: "_own", size: 1, ownUser: true, roamers: 2, writers: 1},
 }
 
@@ -76,7 +76,7 @@ func serve(tb testing.TB, options querycache.Options, checkers ...*checker) {
 	options.SettlePeriod = time.Second // a server that broke off has ended its transaction long before
 	options.Poison = true
 	cache := querycache.New(options)
-	in := rig.Start(tb, rig.Setup{Upstream: checkers[0].pg.Addr(), Database: checkers[0].name, Options: func(o *proxy.Options) {
+	in := rig.Start(tb, rig.Setup{Upstream: checkers[0].pg.Addr(), Database: checkers[0].name, Options: func(o *rig.Options) {
 		usual := o.Databases[0]
 		o.Databases, o.Cache, o.Loops = nil, cache, 3
 		for _, c := range checkers {

@@ -20,12 +20,6 @@ func (k CancelKey) Bytes() []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, k.PID), k.Secret)
 }
 
-// Key is the one that the session's client was given, or will be.
-func (s *Session) Key() CancelKey { return s.login.key }
-
-// SetKey gives the session its key, before it is started.
-func (s *Session) SetKey(k CancelKey) { s.login.key = k }
-
 // A cancellation is why a message that waits will not be sent.
 type cancellation uint8
 

@@ -17,6 +17,8 @@ type Driver interface {
 	Post(f func()) bool
 	// After has f run where the session lives once d has passed. A session with a timer does not move.
 	After(d time.Duration, f func()) Timer
+	// Key is what others must know to have the session's statements cancelled. It is there before Start, and does not change.
+	Key() CancelKey
 	// Judge has the lens judge a text, which is copied, elsewhere than on the loop, and then calls judged.
 	Judge(l *Lens, text []byte)
 	// Refresh has the same asked again that the client was just answered with: message. It owns fill.

@@ -494,7 +494,7 @@ func (st *stage) connect(name string, raw ...settings.Setting) *testClient {
 
 // arrive lets a client in.
 func (st *stage) arrive(name string, raw ...settings.Setting) *testClient {
-	s := &Session{login: login{key: CancelKey{uint32(len(st.clients) + 1), 4711}}}
+	s := new(Session)
 	d := &fakeDriver{st, s}
 	s.Begin(d, ID(len(st.clients)+1), st.identity, "tester", &Entry{raw: raw})
 	c := &testClient{name: name, session: s, driver: d}
@@ -614,6 +614,8 @@ func (d *fakeDriver) Refresh(fill *querycache.Fill, message []byte) {
 }
 
 func (d *fakeDriver) Misunderstood([]string) {}
+
+func (d *fakeDriver) Key() CancelKey { return CancelKey{uint32(d.session.ID()), 4711} }
 
 func (d *fakeDriver) Acquire(time.Time) *ServerConn { return d.stage.broker.acquire(d.session) }
 

@@ -17,7 +17,6 @@ import (
 type login struct {
 	id    ID
 	user  string    // as the client logged in
-	key   CancelKey // that the client was given
 	entry *Entry    // what the startup packet said; nil once the client is greeted, unless RESET ALL needs it
 }
 
@@ -93,7 +92,7 @@ func (s *Session) greet() {
 			}
 		}
 	}
-	b = pgwire.AppendMessage(b, pgwire.BackendKeyData, s.login.key.Bytes())
+	b = pgwire.AppendMessage(b, pgwire.BackendKeyData, s.driver.Key().Bytes())
 	s.client.Write(pgwire.AppendReady(b, pgwire.TxIdle))
 	s.enter(ready)
 }

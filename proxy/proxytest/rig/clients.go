@@ -16,7 +16,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 )
 
@@ -201,7 +200,7 @@ type Captured struct {
 }
 
 // Capture makes an instance log to c rather than to the test.
-func (c *Captured) Capture(o *proxy.Options) {
+func (c *Captured) Capture(o *Options) {
 	o.Logger = slog.New(slog.NewTextHandler(c, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 

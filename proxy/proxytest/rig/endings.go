@@ -14,7 +14,7 @@ func (in *Instance) Stop(limit time.Duration) <-chan error {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
-		done <- in.Shutdown(ctx)
+		done <- in.Server.Shutdown(ctx)
 	}()
 	return done
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"overdrive/proxy"
 	"overdrive/proxy/postgres/pgauth"
 	"overdrive/proxy/proxytest"
 )
@@ -82,4 +81,4 @@ func MakeRoles(t *testing.T, pg *proxytest.Postgres, names ...string) {
 }
 
 // OneServer leaves all clients one server connection to take turns on.
-func OneServer(o *proxy.Options) { o.Databases[0].Pool.Size = 1 }
+func OneServer(o *Options) { o.Databases[0].Pool.Size = 1 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"overdrive/proxy"
 	"overdrive/proxy/proxytest"
 )
 
@@ -22,16 +21,16 @@ type PairBench struct {
 }
 
 // StartPairs returns once the cache is at work.
-func StartPairs(t *testing.T, name, sql string, edits ...func(*proxy.Options)) *PairBench {
+func StartPairs(t *testing.T, name, sql string, edits ...func(*Options)) *PairBench {
 	t.Helper()
 	pg := NewDatabase(t, name, sql)
 	return StartPairsAt(t, pg, pg.Addr(), name, edits...)
 }
 
 // StartPairsAt is startPairs for a database that there is already, by way of upstream.
-func StartPairsAt(t *testing.T, pg *proxytest.Postgres, upstream, name string, edits ...func(*proxy.Options)) *PairBench {
+func StartPairsAt(t *testing.T, pg *proxytest.Postgres, upstream, name string, edits ...func(*Options)) *PairBench {
 	t.Helper()
-	in := Start(t, Setup{Upstream: upstream, Database: name, Size: 4, Caching: true, Options: func(o *proxy.Options) {
+	in := Start(t, Setup{Upstream: upstream, Database: name, Size: 4, Caching: true, Options: func(o *Options) {
 		for _, edit := range edits {
 			edit(o)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"overdrive/pool"
 	"overdrive/proxy"
+	"overdrive/proxy/postgres"
 	"overdrive/proxy/postgres/pgauth"
 	"overdrive/proxy/postgres/upstream"
 	"overdrive/proxy/proxytest"
@@ -19,7 +20,8 @@ import (
 
 // An Instance is a proxy that runs in the test's process, in front of a real server or one that a test scripts.
 type Instance struct {
-	*proxy.Server
+	*postgres.Proxy
+	Server  *proxy.Server
 	Address string
 	Cache   *querycache.Cache
 }
@@ -29,12 +31,21 @@ type Setup struct {
 	Upstream string // host:port
 	Database string
 	User     string // at the server; empty: postgres
-	Mode     proxy.PoolMode
+	Mode     postgres.PoolMode
 	Size     int
 	Wait     time.Duration
 	Caching  bool
-	Options  func(*proxy.Options)
+	Options  func(*Options)
 }
+
+// Options are those of the server and of the Proxy that it serves.
+type Options struct {
+	Shared
+	postgres.Options
+}
+
+// Shared are the options of the server.
+type Shared = proxy.Options
 
 // Start runs an instance until the test ends. Clients may be anybody who is "postgres" and need no password.
 func Start(tb testing.TB, s Setup) *Instance {
@@ -51,13 +62,16 @@ func Start(tb testing.TB, s Setup) *Instance {
 		s.Wait = 20 * time.Second
 	}
 	in := &Instance{Cache: querycache.New(querycache.Options{Poison: true})}
-	o := proxy.Options{
-		Logger:     slog.New(slog.NewTextHandler(testLog{tb}, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Loops:      2,
+	var o Options
+	o.Shared = proxy.Options{
+		Logger: slog.New(slog.NewTextHandler(testLog{tb}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Loops:  2,
+	}
+	o.Options = postgres.Options{
 		Users:      func(string) (pgauth.Secret, bool) { return pgauth.Secret{}, true },
 		AuthMethod: pgauth.MethodTrust,
 		Cache:      in.Cache,
-		Databases: []proxy.Database{{
+		Databases: []postgres.Database{{
 			Name:   s.Database,
 			Target: upstream.Target{Host: host, Port: number, Database: s.Database, User: s.User, SSLMode: upstream.SSLDisable, ConnectTimeout: 5 * time.Second},
 			Mode:   s.Mode,
@@ -68,20 +82,21 @@ func Start(tb testing.TB, s Setup) *Instance {
 	if s.Options != nil {
 		s.Options(&o)
 	}
-	if in.Server, err = proxy.New(o); err != nil {
+	if in.Server, err = proxy.New(o.Shared); err != nil {
 		tb.Fatal(err)
 	}
+	in.Proxy = postgres.New(in.Server, o.Options)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
 	in.Address = l.Addr().String()
 	served := make(chan error, 1)
-	go func() { served <- in.Serve(l) }()
+	go func() { served <- in.Server.Serve(l, in.Proxy) }()
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), Patience)
 		defer cancel()
-		if err := in.Shutdown(ctx); err != nil {
+		if err := in.Server.Shutdown(ctx); err != nil {
 			tb.Errorf("shutdown: %v", err)
 		}
 		if err := <-served; !errors.Is(err, proxy.ErrServerClosed) {

@@ -1,0 +1,199 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"overdrive/proxy/postgres/session"
+	"overdrive/proxy/postgres/upstream"
+	"overdrive/querycache"
+	"overdrive/querycache/classify"
+)
+
+// Options are what a Keeper is given. All fields are required, but for Policy and Logger.
+type Options struct {
+	Identity *session.Identity // whose lenses are given catalogs
+	Company  Company           // the identity's sessions
+	Shelf    *Shelf            // of the database
+	Pool     Pool              // in which the keeper's connection takes a slot
+	// Connect logs in as the pool does, and then has the session's settings be those that are named.
+	Connect func(ctx context.Context, settings string) (*upstream.Conn, error)
+	// WaitTimeout is how long clients wait for a connection of the pool; 0: for ever.
+	WaitTimeout time.Duration
+	Policy      *querycache.Policy // of the database; nil: nothing is cached
+	Logger      *slog.Logger       // nil: nothing is logged
+}
+
+// Company tells of the sessions of an identity. Safe for concurrent use.
+type Company interface {
+	Present() int64  // how many there are
+	Arrived() uint64 // how many there ever were
+}
+
+// A Keeper looks after the catalog of one identity: it loads the inventory of the database, and what each of the lenses in use sees
+// of it. It has a connection for a look, and between looks as long as nobody else needs the slot. It is made by New. Safe for
+// concurrent use.
+type Keeper struct {
+	given    Options
+	identity *session.Identity
+	log      *slog.Logger
+	signals
+	system atomic.Pointer[string] // what the server says it is; empty if it does not say, nil if it was not asked
+
+	turn chan struct{}  // holds one while somebody uses the fields below, for as long as the server takes
+	conn *upstream.Conn // nil: none is open
+	slot *slot          // of conn
+
+	asked atomic.Pointer[upstream.Conn] // conn, for whoever must interrupt it; may be read without the turn
+
+	beliefs
+	pace
+	visiting bool // no client may have been there yet who learnt of the server
+}
+
+// signals are what others tell a keeper.
+type signals struct {
+	kick chan struct{} // holds one if the catalog is to be looked at soon
+	back chan struct{} // holds one if the server, which could not be reached, may be back
+}
+
+// beliefs are what a keeper holds to be true of the catalog.
+type beliefs struct {
+	known    *knowledge                 // nil: nothing was loaded yet
+	aside    []aside                    // while nobody looks after them
+	trust    trust                      // without a look
+	troubles map[*session.Lens]*trouble // of lenses that cannot have a catalog
+}
+
+// knowledge is what was loaded, and by what it is told whether it still holds.
+type knowledge struct {
+	fingerprint string
+	login       *classify.Login
+	inventory   *classify.Inventory
+	rights      map[string]*classify.Rights // by role; nil: there is no such role, or it cannot be taken on
+}
+
+// An aside is a catalog that nobody looks after for the time being.
+type aside struct {
+	lens       *session.Lens
+	catalog    *classify.Catalog
+	generation uint64 // by which it may be put back
+}
+
+// New returns a keeper that does nothing before it is told to.
+func New(o Options) *Keeper {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	k := &Keeper{
+		given: o, identity: o.Identity, log: o.Logger, turn: make(chan struct{}, 1), slot: newSlot(o.Pool),
+		signals: signals{kick: make(chan struct{}, 1), back: make(chan struct{}, 1)},
+	}
+	k.trust.limit = trustUnder(o.Policy)
+	k.grace.begin(o.WaitTimeout)
+	return k
+}
+
+// Run looks after the catalog until ctx ends.
+func (k *Keeper) Run(ctx context.Context) {
+	defer k.close()
+	doubled := lookPause // the next pause of a keeper that fails
+	for {
+		select {
+		case <-k.back: // said of an earlier time
+		default:
+		}
+		var pause time.Duration
+		var signal <-chan struct{}
+		if err := k.attend(ctx); err == nil {
+			doubled = lookPause
+		} else if ctx.Err() == nil {
+			doubled = min(2*doubled, mostRetry)
+			pause, signal = k.retry(ctx, err, doubled)
+			k.Ask()
+		}
+		if !k.linger(ctx, lookPause, nil) || !k.linger(ctx, pause-lookPause, signal) || !k.linger(ctx, k.poll(), k.kick) {
+			return
+		}
+	}
+}
+
+// Visit has the identity know its server and its catalog, as if a client had been there. It takes as long as the server does, until
+// ctx ends.
+func (k *Keeper) Visit(ctx context.Context) error {
+	if err := k.begin(ctx); err != nil {
+		return err
+	}
+	defer k.finish()
+	k.busy = time.Now()
+	if k.identity.Usual.Classifier.Catalog() != nil && k.identity.Known() {
+		return nil
+	}
+	if !k.identity.Known() {
+		k.hangUp() // a login tells of the server
+	}
+	k.visiting = true
+	defer func() { k.visiting = false }()
+	return k.look(ctx)
+}
+
+// Forget has nothing be judged by the catalogs of now, and them be looked at anew.
+func (k *Keeper) Forget() {
+	for _, l := range k.identity.EveryLens() {
+		l.Classifier.Stale()
+	}
+	k.Ask()
+}
+
+// Ask has the catalog looked at soon.
+func (k *Keeper) Ask() {
+	select {
+	case k.kick <- struct{}{}:
+	default:
+	}
+}
+
+// MayBeBack has the keeper look at once, if it only waits for the server to be there again.
+func (k *Keeper) MayBeBack() {
+	select {
+	case k.back <- struct{}{}:
+	default:
+	}
+}
+
+// SharesServer reports whether two keepers are known to look at one server, by what the servers say of themselves. A copy of a
+// server says the same, and then no harm is done.
+func (k *Keeper) SharesServer(other *Keeper) bool {
+	a, b := k.system.Load(), other.system.Load()
+	return a != nil && b != nil && *a != "" && *a == *b
+}
+
+// begin waits for the turn to use the keeper's fields.
+func (k *Keeper) begin(ctx context.Context) error {
+	select {
+	case k.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the catalog: %w", ctx.Err())
+	}
+}
+
+func (k *Keeper) finish() { <-k.turn }
+
+// close hangs up for good.
+func (k *Keeper) close() {
+	k.turn <- struct{}{}
+	defer k.finish()
+	k.rest()
+}
+
+// logLevel says how bad it is if there is no catalog.
+func (k *Keeper) logLevel() slog.Level {
+	if k.identity.Cache == nil {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}

@@ -1,0 +1,126 @@
+package catalog
+
+import (
+	"context"
+	"time"
+)
+
+// This file is one look at the catalog, from the wait for a slot to the end of it; examine.go is what is asked meanwhile.
+
+// attend looks at the catalog, unless nobody needs it. When it fails nothing is cached.
+func (k *Keeper) attend(ctx context.Context) error {
+	if err := k.begin(ctx); err != nil {
+		return err
+	}
+	defer k.finish()
+	if unneeded := k.idle() || !k.worthwhile(time.Now()); unneeded && len(k.identity.Ghosts.List()) == 0 {
+		k.rest()
+		return nil
+	}
+	return k.look(ctx)
+}
+
+// look asks whether the catalog is still the same, and has every lens in use have its picture. It ends in time: where clients
+// wait for its slot it is broken off after a while, the next time after twice as long. Call it with turn held.
+func (k *Keeper) look(ctx context.Context) error {
+	k.trust.doubted = false
+	if err := k.takeSlot(ctx); err != nil {
+		return k.fail(kindOf(err, false, false), err)
+	}
+	ctx, stop := context.WithTimeout(ctx, lookLimit)
+	defer stop()
+	over := make(chan struct{})
+	yielding := make(chan bool, 1)
+	go func() { yielding <- k.yield(over, stop) }()
+	began := time.Now()
+	err := k.examine(ctx)
+	took := time.Since(began)
+	close(over)
+	wanted := <-yielding
+	if err != nil {
+		kind := kindOf(err, k.conn != nil, ctx.Err() != nil)
+		if wanted {
+			k.grace.double()
+			if ctx.Err() != nil {
+				kind = brokenOff
+			}
+		}
+		return k.fail(kind, err)
+	}
+	k.grace.fit(took)
+	needy := wanted || k.slot.tight
+	k.needy.Store(needy)
+	if needy {
+		k.hangUp()
+	}
+	return nil
+}
+
+// takeSlot waits for a slot. Meanwhile nothing is noticed of what changes, so the catalogs are not trusted for ever.
+func (k *Keeper) takeSlot(ctx context.Context) error {
+	late := make(chan struct{})
+	alarm := time.AfterFunc(max(lookPoll-earlyPoll, k.trust.left()), func() { close(late) })
+	defer alarm.Stop()
+	return k.slot.take(ctx, late, k.suspend)
+}
+
+// yield has a look stop some time after its slot is wanted, unless it is over before. It returns whether the slot was wanted.
+func (k *Keeper) yield(over <-chan struct{}, stop func()) bool {
+	select {
+	case <-over:
+		return false
+	case <-k.slot.wanted():
+	}
+	t := time.NewTimer(k.grace.now)
+	defer t.Stop()
+	select {
+	case <-over:
+	case <-t.C:
+		k.interrupt()
+		stop()
+	}
+	return true
+}
+
+// interrupt has the server end the question at hand, so that it does not go on with it when the connection is gone.
+func (k *Keeper) interrupt() {
+	conn := k.asked.Load()
+	if conn == nil {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.Background(), byeLimit)
+	defer stop()
+	if conn.Home.Cancel(ctx, conn.PID, conn.Secret) == nil {
+		wait(ctx, 50*time.Millisecond, nil) // for the server to say so, and to hang up in good order
+	}
+}
+
+// hangUp closes the connection and gives its slot back.
+func (k *Keeper) hangUp() {
+	k.disconnect()
+	k.slot.giveBack()
+}
+
+// disconnect closes the connection, for another one.
+func (k *Keeper) disconnect() {
+	if k.conn != nil {
+		k.asked.Store(nil)
+		k.conn.Close(byeLimit)
+		k.conn = nil
+	}
+}
+
+// rest hangs up. What changes from now on is not noticed, so the catalog is not trusted before the next look.
+func (k *Keeper) rest() {
+	k.hangUp()
+	k.suspend()
+}
+
+// suspend puts the catalogs aside.
+func (k *Keeper) suspend() {
+	for _, l := range k.identity.EveryLens() {
+		if catalog, generation := l.Classifier.Suspend(); catalog != nil {
+			k.aside = append(k.aside, aside{l, catalog, generation})
+		}
+	}
+}

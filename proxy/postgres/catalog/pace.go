@@ -1,0 +1,127 @@
+package catalog
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// This file says when a keeper looks, and how long it may.
+
+// How often the catalog is looked at.
+const (
+	lookPause = 200 * time.Millisecond // between two looks that were asked for
+	lookPoll  = 5 * time.Second        // between two looks for DDL and GRANT that went around the proxy
+	lookLimit = 30 * time.Second       // for one look
+	// earlyPoll is when the keeper begins to wait for a slot where it had to give its own away.
+	earlyPoll = 3 * time.Second
+	restAfter = time.Minute            // without a client, until the keeper hangs up
+	byeLimit  = 500 * time.Millisecond // for the server to hang up
+	// worthRate is how many leases a second make a catalog worth a connection of a full pool where nothing is cached.
+	worthRate = 20
+)
+
+// These are for the rest of a look while a client waits for its slot: of the first one, without which hardly anything is cached and
+// nearly every lease costs a wash; at least; and at most.
+const firstGrace, leastGrace, mostGrace = time.Second, 250 * time.Millisecond, 10 * time.Second
+
+// pace is what decides when a keeper looks, and how long it may.
+type pace struct {
+	grace   grace       // of a look
+	traffic traffic     // at the last look
+	needy   atomic.Bool // clients needed the slot at the last look
+	came    uint64      // sessions, at the last look
+	busy    time.Time   // when there last was one
+}
+
+// A grace is how long a look may go on while a client waits for its slot: now, and at most.
+type grace struct{ now, most time.Duration }
+
+// begin leaves a client who waits for as long as clients may some time to be served in.
+func (g *grace) begin(waitTimeout time.Duration) {
+	g.most = mostGrace
+	if waitTimeout > 0 {
+		g.most = min(mostGrace, waitTimeout/2)
+	}
+	g.now = min(firstGrace, g.most)
+}
+
+func (g *grace) double() { g.now = min(2*g.now, g.most) }
+
+// fit leaves the next look, after one that took so long, time enough to be as slow. It forgets by halves: most looks only compare
+// fingerprints, and the next one may have to read the whole catalog.
+func (g *grace) fit(took time.Duration) { g.now = min(max(2*took, g.now/2, leastGrace), g.most) }
+
+// traffic is how many leases the pool had handed out at some time.
+type traffic struct {
+	leases  uint64
+	counted time.Time
+}
+
+// poll returns how long the next look can wait.
+func (k *Keeper) poll() time.Duration {
+	pause := lookPoll
+	if k.needy.Load() {
+		pause = earlyPoll
+	}
+	return min(pause, k.identity.Ghosts.Patience())
+}
+
+// idle reports whether nobody was logged in for so long that the server is to be left in peace.
+func (k *Keeper) idle() bool {
+	came := k.given.Company.Arrived()
+	if k.given.Company.Present() > 0 || came != k.came {
+		k.came, k.busy = came, time.Now()
+	}
+	return !k.busy.IsZero() && time.Since(k.busy) >= restAfter
+}
+
+// worthwhile reports whether a look is worth a client's connection, should it cost one. Where nothing is cached the catalog only
+// saves questions, and few are asked where little happens.
+func (k *Keeper) worthwhile(now time.Time) bool {
+	if k.identity.Cache != nil || k.conn != nil {
+		return true
+	}
+	s := k.given.Pool.Stats()
+	rate := float64(s.Acquires-k.traffic.leases) / max(now.Sub(k.traffic.counted).Seconds(), 0.1)
+	k.traffic = traffic{s.Acquires, now}
+	return s.Open+s.Reserved < s.Size || rate >= worthRate
+}
+
+// wait returns true when the time is up or the signal came, false when ctx ended.
+func wait(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-signal:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// linger is wait for a keeper. Meanwhile its slot is given to whoever wants it.
+func (k *Keeper) linger(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			return true
+		case <-signal:
+			return true
+		case <-k.slot.wanted():
+			if k.begin(ctx) != nil {
+				return false
+			}
+			if isClosed(k.slot.wanted()) { // else whoever had the turn has given it back
+				k.hangUp()
+			}
+			k.finish()
+		case <-ctx.Done():
+			return false
+		}
+	}
+}

@@ -1,0 +1,10 @@
+// Package postgres is the PostgreSQL side of overdrive/proxy: clients are let in (admit.go), become sessions (client.go) that drive the
+// machine of overdrive/proxy/postgres/session with a socket, and are given server connections of a pool (pooledconn.go). An origin is
+// one server user of one database (origin.go, origins.go, identities.go); its keeper, of overdrive/proxy/postgres/catalog, knows the
+// catalog. Operators look at all of it, and act on it, by what is in control*.go.
+//
+//	accept ──▶ admission ──▶ client ═ Session ◀──▶ ServerConn ═ pooledConn ◀── login ◀── pool
+//	                            └────────── on the loop of a worker ───────┘
+//
+// ═ means: embeds, and drives. Whoever is not on that loop reaches either through its address.
+package postgres

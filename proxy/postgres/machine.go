@@ -1,0 +1,19 @@
+package postgres
+
+import "overdrive/proxy/postgres/session"
+
+// PoolMode says for how long a client keeps the server connection that it was given.
+type PoolMode = session.PoolMode
+
+// The three modes, by PgBouncer's names.
+const (
+	TransactionPooling = session.TransactionPooling
+	SessionPooling     = session.SessionPooling
+	StatementPooling   = session.StatementPooling
+)
+
+// SessionID numbers the sessions of a process in the log.
+type SessionID = session.ID
+
+// DefaultMaxPrepared is the most that one client's names for prepared statements, and its portals, may keep.
+const DefaultMaxPrepared = session.DefaultMaxPrepared

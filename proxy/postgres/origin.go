@@ -1,0 +1,85 @@
+package postgres
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"overdrive/pool"
+	"overdrive/proxy/postgres/catalog"
+	"overdrive/proxy/postgres/pgauth"
+	"overdrive/proxy/postgres/session"
+	"overdrive/proxy/postgres/upstream"
+)
+
+// An origin is one identity at one upstream database as the driver has it: what its sessions share, with the pool of connections that
+// are logged in as it, the way to its server, and the keeper of its catalog. Safe for concurrent use.
+type origin struct {
+	session.Identity
+	pool       *pool.Pool[*pooledConn]
+	dialer     *upstream.Dialer
+	credential *pgauth.Credential
+	keeper     *catalog.Keeper // of the catalogs of its lenses
+	follow     func()          // has the catalog be known from now on
+	proxy      *Proxy
+	upstream   *upstreamDatabase
+	servedLast atomic.Pointer[string] // which of the hosts served it last
+	crowd
+
+	context context.Context // ends when the origin is given up, or the server has stopped
+	giveUp  context.CancelFunc
+	holds
+}
+
+// A crowd counts the sessions of an origin.
+type crowd struct {
+	sessions      atomic.Int64  // alive, with a client
+	arrived       atomic.Uint64 // with a client, ever
+	refreshing    atomic.Int64  // without a client
+	maxRefreshing int64         // bounds those
+}
+
+// Present and Arrived are the keeper's calls: see catalog.Company.
+func (c *crowd) Present() int64 { return c.sessions.Load() }
+
+func (c *crowd) Arrived() uint64 { return c.arrived.Load() }
+
+// holds are the fields of an origin that are guarded by Proxy.mu.
+type holds struct {
+	held   int       // by those who have got the origin from originOf
+	unused time.Time // since when nobody has used the origin, at the last look
+}
+
+// Follow, Ask and Changed are the machine's calls: see Watch.
+func (o *origin) Follow() { o.follow() }
+
+func (o *origin) Ask() { o.keeper.Ask() }
+
+// Changed forgets what is known of the catalog, under whatever name and user, until it was looked at again. shared says
+// that something has changed which all databases of the server have in common.
+func (o *origin) Changed(shared bool) {
+	o.proxy.catalogChanged(o, shared)
+}
+
+// sharesServer reports whether two origins are known to be at one server: by the address in the configuration, or by what the
+// servers say of themselves.
+func (o *origin) sharesServer(p *origin) bool {
+	return o.dialer.Target.Server() == p.dialer.Target.Server() || o.keeper.SharesServer(p.keeper)
+}
+
+// visit has the origin know its server and its catalog, as if a client had been there.
+func (o *origin) visit(ctx context.Context) error {
+	if err := o.keeper.Visit(ctx); err != nil {
+		return err
+	}
+	o.followOnce()
+	return nil
+}
+
+// followOnce begins to look after the catalog, once a login has succeeded: before, there is nothing that could be cached, and the
+// server may refuse the name for ever.
+func (o *origin) followOnce() {
+	if o.Cache != nil {
+		o.follow()
+	}
+}

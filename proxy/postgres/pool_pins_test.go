@@ -1,0 +1,139 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"overdrive/proxy/proxytest/rig"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/proxy/proxytest"
+)
+
+// State that lives on the server ties the client to it, and SHOW overdrive.pinned says why. It is gone when the client is:
+// the pool has one server, so the next client gets that very one.
+func TestPins_HoldTheServerAndLeakNothing(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "pins", "create function lock_it() returns void language sql as 'select pg_advisory_lock(7)'")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "pins", Size: 1, Options: new(rig.Captured).Capture})
+	server := rig.Ask(t, in.Connect(t, "pins"), "select pg_backend_pid()")
+	for sql, reason := range map[string]string{
+		"listen news":                                            "LISTEN",
+		"create temp table x(a int)":                             "temporary object",
+		"select 1 as a into temp x":                              "temporary object",
+		"create temp sequence x":                                 "temporary object",
+		"select pg_advisory_lock(1)":                             "session advisory lock",
+		"select pg_try_advisory_lock(1)":                         "session advisory lock",
+		"select pg_advisory_lock_shared(1)":                      "session advisory lock",
+		"prepare x as select 1":                                  "SQL PREPARE",
+		"set log_statement = 'all'":                              "SET",
+		"select set_config('my.own','x',false)":                  "SET",
+		"begin; declare x cursor with hold for select 1; commit": "cursor WITH HOLD",
+		"do $$ begin perform pg_advisory_lock(3); end $$":        "advisory lock",
+	} {
+		for name, leave := range map[string]func(*pgconn.PgConn){
+			"leaves":      rig.CloseConn,
+			"vanishes":    func(c *pgconn.PgConn) { c.Conn().Close() },
+			"DISCARD ALL": func(c *pgconn.PgConn) { rig.Ask(t, c, "discard all") },
+		} {
+			c := in.Connect(t, "pins")
+			rig.Ask(t, c, sql)
+			if got := rig.Ask(t, c, "show overdrive.pinned"); !strings.Contains(got, reason) {
+				t.Errorf("%s: pinned by %q, want %q", sql, got, reason)
+			}
+			// Before the session was pinned the catalog's connection may have taken the slot for a moment.
+			held := rig.Ask(t, c, "select pg_backend_pid()")
+			if got := rig.Ask(t, c, "select pg_backend_pid() -- again"); got != held {
+				t.Errorf("%s: moved to server %s, want %s", sql, got, held)
+			}
+			leave(c)
+			if name == "DISCARD ALL" {
+				if got := rig.Ask(t, c, "show overdrive.pinned"); got != "" {
+					t.Errorf("%s: after DISCARD ALL pinned by %q", sql, got)
+				}
+			}
+			next := in.Connect(t, "pins")
+			got := rig.Ask(t, next, rig.Leftovers)
+			if !rig.IsClean(got) {
+				t.Errorf("%s: when the client %s, the next finds %s, want %s", sql, name, got, rig.Clean(server))
+			}
+			server, _, _ = strings.Cut(got, ",")
+			rig.CloseConn(next)
+			rig.CloseConn(c)
+		}
+	}
+}
+
+// What leaves no state behind does not cost a server.
+func TestPins_WhatEndsWithTheTransactionPinsNobody(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "no_pins", "create table t(a int)")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "no_pins", Size: 1})
+	c, other := in.Connect(t, "no_pins"), in.Connect(t, "no_pins")
+	for _, sql := range []string{
+		"select 1", "insert into t values (1)", "set timezone = 'Asia/Tokyo'", "set application_name = 'x'",
+		"begin; set local work_mem = '5MB'; commit", "select pg_advisory_xact_lock(1)", "notify news, 'hello'",
+		"begin; declare x cursor for select 1; fetch x; commit", "create table u(a int); drop table u", "show work_mem",
+	} {
+		rig.Ask(t, c, sql)
+		if got := rig.Ask(t, c, "show overdrive.pinned"); got != "" {
+			t.Errorf("%s: pinned by %q, want nothing", sql, got)
+		}
+		rig.Ask(t, other, "select 1") // would wait for ever if it were
+	}
+}
+
+// A pinned client keeps what it has through whatever others do.
+func TestPins_KeepWhatTheyHold(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "pins_keep", "")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "pins_keep", Size: 3})
+	login := proxytest.Login{User: "postgres", Database: "pins_keep"}
+	defer keepBusy(t, in, login, 6)()
+	c := in.Connect(t, "pins_keep")
+	rig.Ask(t, c, "create temp table mine as select 42 as a; prepare p as select a + 1 from mine; set my.own = 'kept'")
+	for range 100 {
+		if got := rig.Ask(t, c, "execute p"); got != "43" {
+			t.Fatalf("got %s, want 43", got)
+		}
+		if got, err := rig.AskExtended(t.Context(), c, 0, "select current_setting('my.own') || a from mine where a = $1", "42"); err != nil || got != "kept42" {
+			t.Fatalf("got %s, %v, want kept42", got, err)
+		}
+	}
+}
+
+// A listener hears of what others notify, through whatever server these have.
+func TestPins_ListenerHearsTheOthers(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "listeners", "")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "listeners", Size: 3})
+	var heard []string
+	c := in.Connect(t, "listeners", func(config *pgconn.Config) {
+		config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) { heard = append(heard, n.Payload) }
+	})
+	rig.Ask(t, c, "listen news")
+	other := in.Connect(t, "listeners")
+	const many = 20
+	for i := range many {
+		rig.Ask(t, other, fmt.Sprintf("notify news, '%d'", i))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
+	defer cancel()
+	for len(heard) < many {
+		if err := c.WaitForNotification(ctx); err != nil {
+			t.Fatalf("after %d of %d notifications: %v", len(heard), many, err)
+		}
+	}
+	rig.Ask(t, c, "discard all")
+	heard = nil
+	rig.Ask(t, other, "notify news, 'late'")
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := c.WaitForNotification(ctx); err == nil {
+		t.Errorf("heard %q after it stopped to listen", heard)
+	}
+}

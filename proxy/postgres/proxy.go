@@ -1,0 +1,129 @@
+package postgres
+
+import (
+	"crypto/tls"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"overdrive/pool"
+	"overdrive/proxy"
+	"overdrive/proxy/postgres/pgauth"
+	"overdrive/proxy/postgres/session"
+	"overdrive/proxy/postgres/settings"
+	"overdrive/proxy/postgres/upstream"
+	"overdrive/querycache"
+)
+
+// Options make a Proxy. Databases and Users are required; the zero values of the others are usable.
+type Options struct {
+	Databases []Database
+	// Users finds the secret of a client. It may be called from many goroutines.
+	Users       func(user string) (pgauth.Secret, bool)
+	AuthMethod  pgauth.Method
+	TLS         *tls.Config
+	TLSMode     TLSMode
+	MaxMessage  int // bytes of one message; 0: 1 GiB
+	MaxPrepared int // bytes that the prepared statements of one client may keep; 0: 64 MiB
+	Cache       *querycache.Cache
+	// Console serves clients of the databases overdrive and pgbouncer; nil: there are no such databases.
+	Console Console
+}
+
+// A Database is one name that clients may connect to.
+type Database struct {
+	Name   string
+	Target upstream.Target
+	// Users may log in besides the target's own user. Without a user in the target, everybody who is known may, and
+	// is its own server user.
+	Users []string
+	Mode  session.PoolMode
+	Pool  pool.Limits
+	// Cache is the policy for this database; nil: nothing is cached.
+	Cache *querycache.Policy
+}
+
+// A Proxy serves the clients of a proxy.Server that speak PostgreSQL's protocol. It is made by New, and closed by the server's Shutdown.
+// Safe for concurrent use.
+type Proxy struct {
+	server        *proxy.Server
+	options       Options
+	databases     map[string]*Database
+	interner      settings.Interner
+	authenticator *pgauth.Authenticator
+	logins        chan struct{} // holds one token for each proof that is being checked
+	places        []*place      // by the index of the worker
+
+	mu sync.Mutex // guards the fields below
+	directory
+}
+
+// A place is what the sessions on one event loop share. It belongs to that loop.
+type place struct {
+	session.Workspace
+	hintTold time.Time // see client.Misunderstood
+}
+
+// A directory is what there is by name. Proxy.mu guards it.
+type directory struct {
+	origins   map[originKey]*origin
+	upstreams map[string]*upstreamDatabase // by name
+	noRoom    map[string]time.Time         // by database: when it was last looked in vain for a user who can be given up
+}
+
+type originKey struct{ database, user string }
+
+// DefaultMaxMessage is that of Options.
+const DefaultMaxMessage = 1 << 30
+
+// New has a server serve PostgreSQL's clients: give the Proxy to its Serve.
+func New(server *proxy.Server, o Options) *Proxy {
+	if o.MaxMessage <= 0 {
+		o.MaxMessage = DefaultMaxMessage
+	}
+	if o.MaxPrepared <= 0 {
+		o.MaxPrepared = session.DefaultMaxPrepared
+	}
+	p := &Proxy{
+		server: server, options: o, databases: make(map[string]*Database),
+		authenticator: pgauth.NewAuthenticator(pgauth.Options{}), logins: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		directory: directory{
+			origins: make(map[originKey]*origin), upstreams: make(map[string]*upstreamDatabase), noRoom: make(map[string]time.Time),
+		},
+	}
+	for _, db := range o.Databases {
+		p.databases[db.Name] = &db
+	}
+	for _, w := range server.Workers() {
+		here := new(place)
+		here.SetClock(w.Loop.Now)
+		p.places = append(p.places, here)
+	}
+	server.Join(p)
+	server.Go(p.lookForUnused)
+	return p
+}
+
+// at is what the sessions on the loop of w share.
+func (p *Proxy) at(w *proxy.Worker) *place { return p.places[w.Index] }
+
+// Prepare derives SCRAM verifiers from plain secrets in the background, so that a user's first login is as fast as the
+// others. It need not be called.
+func (p *Proxy) Prepare(secrets map[string]pgauth.Secret) {
+	p.server.Go(func() {
+		for user, secret := range secrets {
+			if p.server.Context().Err() != nil {
+				return
+			}
+			if secret.Kind() == pgauth.KindPlain {
+				p.authenticator.Prepare(user, secret)
+			}
+		}
+	})
+}
+
+// admits says whether a user who has proved to be one may use the database.
+func (db *Database) admits(user string) bool {
+	return db.Target.User == "" || db.Target.User == user || slices.Contains(db.Users, user)
+}

@@ -1,0 +1,66 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/binary"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// A registry finds sessions by the keys that their clients were given.
+type registry struct {
+	mu    sync.Mutex // guards the fields below
+	seats map[uint32]*Seat
+	last  uint32
+}
+
+// admit gives a session its key.
+func (r *registry) admit(s *Seat) {
+	var secret [4]byte
+	_, _ = rand.Read(secret[:]) // never fails
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seats == nil {
+		r.seats = make(map[uint32]*Seat)
+	}
+	for {
+		r.last++
+		if _, taken := r.seats[r.last]; r.last != 0 && !taken {
+			break
+		}
+	}
+	s.key = Key{Number: r.last, Secret: binary.BigEndian.Uint32(secret[:])}
+	r.seats[r.last] = s
+}
+
+func (r *registry) forget(s *Seat) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.seats, s.key.Number)
+}
+
+// find returns the session with the key, or nil.
+func (r *registry) find(k Key) Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found := r.seats[k.Number]
+	if found == nil || subtle.ConstantTimeEq(int32(k.Secret), int32(found.key.Secret)) != 1 {
+		return nil
+	}
+	return found.session()
+}
+
+// all returns the sessions there are now.
+func (r *registry) all() []*Seat {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.seats))
+}
+
+func (r *registry) size() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.seats)
+}
