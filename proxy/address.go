@@ -97,5 +97,5 @@ func (a *Address) Move(conn *loop.Conn, to *Worker, arrived func()) bool {
 // After has f run once d has passed, on the loop of w, where the owner must live now, or where the owner lives by then.
 // Stop is for the loop of w only, so an owner with a timer does not move.
 func (a *Address) After(w *Worker, d time.Duration, f func()) Timer {
-	return w.after(d, func() { a.deliver(w, f) })
+	return w.alarm(d, func() { a.deliver(w, f) })
 }

@@ -5,4 +5,9 @@
 //
 //	listener ─▶ gate ─▶ Protocol.Admit ─▶ MoveIn ─▶ Session on the loop of a Worker ─▶ Forget
 //	           (a goroutine for each client)       (the Address leads there, wherever that is)
+//
+// The files stand on floors. A call goes to the right on its floor, or to a floor below; a test holds it.
+//
+//	server    server.go spread.go processor_unix.go processor_other.go clients.go accept.go shutdown.go
+//	leaves    worker.go gate.go judges.go registry.go protocol.go address.go errors.go control.go
 package proxy

@@ -48,7 +48,7 @@ type Session interface {
 
 // A Seat is the place of a session in its server: on which loop it lives, in the lists there, and under which key others find it.
 type Seat struct {
-	Address    // of the session
+	Address          // of the session
 	next, prev *Seat // in a list of the worker
 	key        Key
 }

@@ -47,9 +47,6 @@ func (w *Worker) remove(s *Seat) {
 	}
 }
 
-// after has f run on the loop once d has passed.
-func (w *Worker) after(d time.Duration, f func()) Timer { return w.alarm(d, f) }
-
 // A list links seats without memory of its own.
 type list struct {
 	first *Seat

@@ -44,15 +44,6 @@ type admission struct {
 // maxOpeners bounds the requests that a client may put before its StartupMessage.
 const maxOpeners = 4
 
-// refusalError ends an admission with words for the client.
-type refusalError struct{ code, message string }
-
-func (e *refusalError) Error() string { return e.message }
-
-func refuse(code, format string, args ...any) error {
-	return &refusalError{code, fmt.Sprintf(format, args...)}
-}
-
 // errCancelled ends an admission that was a cancel request.
 var errCancelled = errors.New("cancel request")
 
@@ -76,34 +67,6 @@ func (p *Proxy) TurnAway(nc net.Conn, why error, limit time.Duration) {
 		_ = nc.SetDeadline(time.Now().Add(limit))
 	}
 	a.end(err)
-}
-
-// partLimit bounds the wait for room for the words of a refusal.
-const partLimit = 10 * time.Millisecond
-
-// Part writes the words of a refusal, if there is room for them without waiting: see proxy.Protocol.
-func (p *Proxy) Part(nc net.Conn, why error) {
-	if words := farewell(why); words != nil {
-		_ = nc.SetWriteDeadline(time.Now().Add(partLimit))
-		_, _ = nc.Write(words)
-	}
-	nc.Close()
-}
-
-// farewell returns the words of a refusal, if an error is one.
-func farewell(why error) []byte {
-	var refusal *refusalError
-	var full *proxy.FullError
-	report := pgwire.ErrorReport{Severity: "FATAL"}
-	switch {
-	case errors.As(why, &refusal):
-		report.Code, report.Message = refusal.code, refusal.message
-	case errors.As(why, &full):
-		report.Code, report.Message = pgwire.CodeTooManyConnections, full.Message
-	default:
-		return nil
-	}
-	return pgwire.AppendError(nil, report)
 }
 
 // errConsole ends an admission that was a visit to the console, which is over.

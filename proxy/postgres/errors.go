@@ -2,6 +2,9 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
+	"net"
+	"time"
 
 	"overdrive/pool"
 	"overdrive/proxy"
@@ -31,3 +34,40 @@ func reportOf(err error) pgwire.ErrorReport {
 	}
 	return r
 }
+
+// refusalError ends an admission with words for the client.
+type refusalError struct{ code, message string }
+
+func refuse(code, format string, args ...any) error {
+	return &refusalError{code, fmt.Sprintf(format, args...)}
+}
+
+// partLimit bounds the wait for room for the words of a refusal.
+const partLimit = 10 * time.Millisecond
+
+// Part writes the words of a refusal, if there is room for them without waiting: see proxy.Protocol.
+func (p *Proxy) Part(nc net.Conn, why error) {
+	if words := farewell(why); words != nil {
+		_ = nc.SetWriteDeadline(time.Now().Add(partLimit))
+		_, _ = nc.Write(words)
+	}
+	nc.Close()
+}
+
+// farewell returns the words of a refusal, if an error is one.
+func farewell(why error) []byte {
+	var refusal *refusalError
+	var full *proxy.FullError
+	report := pgwire.ErrorReport{Severity: "FATAL"}
+	switch {
+	case errors.As(why, &refusal):
+		report.Code, report.Message = refusal.code, refusal.message
+	case errors.As(why, &full):
+		report.Code, report.Message = pgwire.CodeTooManyConnections, full.Message
+	default:
+		return nil
+	}
+	return pgwire.AppendError(nil, report)
+}
+
+func (e *refusalError) Error() string { return e.message }

@@ -61,12 +61,6 @@ func (o *origin) Changed(shared bool) {
 	o.proxy.catalogChanged(o, shared)
 }
 
-// sharesServer reports whether two origins are known to be at one server: by the address in the configuration, or by what the
-// servers say of themselves.
-func (o *origin) sharesServer(p *origin) bool {
-	return o.dialer.Target.Server() == p.dialer.Target.Server() || o.keeper.SharesServer(p.keeper)
-}
-
 // visit has the origin know its server and its catalog, as if a client had been there.
 func (o *origin) visit(ctx context.Context) error {
 	if err := o.keeper.Visit(ctx); err != nil {

@@ -75,22 +75,6 @@ func (c *pooledConn) Dropped(held bool) {
 	}
 }
 
-// fetch brings a connection that was leased to s to the loop of s, who waits for it and so does not move. The caller may
-// be on any loop.
-func fetch(c *pooledConn, s *client) {
-	c.address.Post(func() {
-		to := s.Here()
-		switch {
-		case !c.Gone() && c.address.Here() == to:
-			s.Granted(&c.ServerConn)
-		case !c.Gone() && c.address.Move(c.conn, to, func() { c.MoveTo(s.space(to)); s.Granted(&c.ServerConn) }):
-		default:
-			c.origin.pool.Discard(c.lease.Load(), pool.CloseBroken)
-			s.Post(s.TryAgain)
-		}
-	})
-}
-
 // errNoCredential says that a client has no password that could be used at the server.
 var errNoCredential = errors.New("no password known for the upstream login")
 

@@ -3,16 +3,13 @@ package postgres
 import (
 	"crypto/tls"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
-	"overdrive/pool"
 	"overdrive/proxy"
 	"overdrive/proxy/postgres/pgauth"
 	"overdrive/proxy/postgres/session"
 	"overdrive/proxy/postgres/settings"
-	"overdrive/proxy/postgres/upstream"
 	"overdrive/querycache"
 )
 
@@ -31,19 +28,6 @@ type Options struct {
 	Console Console
 }
 
-// A Database is one name that clients may connect to.
-type Database struct {
-	Name   string
-	Target upstream.Target
-	// Users may log in besides the target's own user. Without a user in the target, everybody who is known may, and
-	// is its own server user.
-	Users []string
-	Mode  session.PoolMode
-	Pool  pool.Limits
-	// Cache is the policy for this database; nil: nothing is cached.
-	Cache *querycache.Policy
-}
-
 // A Proxy serves the clients of a proxy.Server that speak PostgreSQL's protocol. It is made by New, and closed by the server's Shutdown.
 // Safe for concurrent use.
 type Proxy struct {
@@ -57,12 +41,6 @@ type Proxy struct {
 
 	mu sync.Mutex // guards the fields below
 	directory
-}
-
-// A place is what the sessions on one event loop share. It belongs to that loop.
-type place struct {
-	session.Workspace
-	hintTold time.Time // see client.Misunderstood
 }
 
 // A directory is what there is by name. Proxy.mu guards it.
@@ -105,9 +83,6 @@ func New(server *proxy.Server, o Options) *Proxy {
 	return p
 }
 
-// at is what the sessions on the loop of w share.
-func (p *Proxy) at(w *proxy.Worker) *place { return p.places[w.Index] }
-
 // Prepare derives SCRAM verifiers from plain secrets in the background, so that a user's first login is as fast as the
 // others. It need not be called.
 func (p *Proxy) Prepare(secrets map[string]pgauth.Secret) {
@@ -121,9 +96,4 @@ func (p *Proxy) Prepare(secrets map[string]pgauth.Secret) {
 			}
 		}
 	})
-}
-
-// admits says whether a user who has proved to be one may use the database.
-func (db *Database) admits(user string) bool {
-	return db.Target.User == "" || db.Target.User == user || slices.Contains(db.Users, user)
 }

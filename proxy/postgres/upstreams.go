@@ -36,3 +36,9 @@ func (p *Proxy) catalogChanged(from *origin, shared bool) {
 		}
 	}
 }
+
+// sharesServer reports whether two origins are known to be at one server: by the address in the configuration, or by what the
+// servers say of themselves.
+func (o *origin) sharesServer(p *origin) bool {
+	return o.dialer.Target.Server() == p.dialer.Target.Server() || o.keeper.SharesServer(p.keeper)
+}

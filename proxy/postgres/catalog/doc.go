@@ -11,4 +11,10 @@
 //
 // The connection takes a slot of the pool, so that it counts within the pool's size, and is closed as soon as clients need the slot
 // (slot.go). One lens that cannot have a catalog does not keep the others from theirs (troubles.go).
+//
+// The files stand on floors. A call goes to the right on its floor, or to a floor below; a test holds it.
+//
+//	keeper    run.go lend.go
+//	look      look.go examine.go ghosts.go trust.go setback.go troubles.go
+//	leaves    conn.go pace.go slot.go shelf.go keeper.go
 package catalog

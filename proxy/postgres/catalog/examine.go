@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/postgres/session"
 	"overdrive/proxy/postgres/upstream"
 	"overdrive/querycache/classify"
@@ -161,54 +160,6 @@ func (k *Keeper) see(l *session.Lens) (*classify.Catalog, error) {
 	return catalog, nil
 }
 
-// connect opens a connection, which has what every login has now.
-func (k *Keeper) connect(ctx context.Context) error {
-	if k.conn != nil {
-		return nil
-	}
-	conn, err := k.given.Connect(ctx, classify.SessionSettings)
-	for tries := 0; tries < 4 && k.slot.tight && isFull(err); tries++ { // the connection that made room may not be gone yet
-		wait(ctx, 25*time.Millisecond<<tries, nil)
-		conn, err = k.given.Connect(ctx, classify.SessionSettings)
-	}
-	if err != nil {
-		return fmt.Errorf("read catalog: %w", err)
-	}
-	k.conn = conn
-	k.asked.Store(conn)
-	if k.visiting && !k.identity.Known() {
-		k.identity.Introduce(conn.Params)
-	}
-	if k.system.Load() == nil {
-		return k.identify(ctx)
-	}
-	return nil
-}
-
-// isFull reports whether the server takes no more connections.
-func isFull(err error) bool {
-	var refusal *upstream.ServerError
-	return errors.As(err, &refusal) && refusal.Code == pgwire.CodeTooManyConnections
-}
-
-// identify asks the server which it is. Some do not tell.
-func (k *Keeper) identify(ctx context.Context) error {
-	defer k.bound(ctx)()
-	name, err := k.value("SELECT system_identifier FROM pg_catalog.pg_control_system()")
-	var refusal *upstream.ServerError
-	if err != nil && !errors.As(err, &refusal) {
-		return err
-	}
-	k.system.Store(&name)
-	return nil
-}
-
-// bound has the connection closed when ctx ends, until the function that it returns is called.
-func (k *Keeper) bound(ctx context.Context) func() bool {
-	nc := k.conn.NC
-	return context.AfterFunc(ctx, func() { nc.Close() })
-}
-
 // ask returns the fingerprint of the catalog, and what a login comes with. A session takes over what a reload of the server's
 // configuration brings; what ALTER ROLE and ALTER DATABASE set is in the fingerprint, too.
 func (k *Keeper) ask(ctx context.Context) (fingerprint string, login *classify.Login, err error) {
@@ -268,25 +219,4 @@ func (k *Keeper) load() (inventory *classify.Inventory, fingerprint string, err 
 		return nil, "", fmt.Errorf("read catalog: %w", err)
 	}
 	return inventory, fingerprint, nil
-}
-
-// query asks a question of ours.
-func (k *Keeper) query(sql string) ([][]string, error) {
-	rows, err := k.conn.Query(sql)
-	if err != nil {
-		return nil, fmt.Errorf("read catalog: %w", err)
-	}
-	return rows, nil
-}
-
-// value returns the one value that a query of ours gives.
-func (k *Keeper) value(sql string) (string, error) {
-	rows, err := k.query(sql)
-	switch {
-	case err != nil:
-		return "", err
-	case len(rows) != 1 || len(rows[0]) != 1:
-		return "", fmt.Errorf("read catalog: got %d rows, want one value", len(rows))
-	}
-	return rows[0][0], nil
 }

@@ -101,27 +101,3 @@ func wait(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
 		return false
 	}
 }
-
-// linger is wait for a keeper. Meanwhile its slot is given to whoever wants it.
-func (k *Keeper) linger(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-			return true
-		case <-signal:
-			return true
-		case <-k.slot.wanted():
-			if k.begin(ctx) != nil {
-				return false
-			}
-			if isClosed(k.slot.wanted()) { // else whoever had the turn has given it back
-				k.hangUp()
-			}
-			k.finish()
-		case <-ctx.Done():
-			return false
-		}
-	}
-}

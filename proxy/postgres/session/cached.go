@@ -4,9 +4,9 @@ import (
 	"encoding/binary"
 
 	"overdrive/proxy/postgres/pgwire"
-	"overdrive/proxy/postgres/settings"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
+	"overdrive/querycache/sqlscan"
 	"overdrive/querycache/verdict"
 )
 
@@ -20,62 +20,6 @@ const (
 	statusOversized   querycache.Status = "oversizedresult" // the answer is larger than is kept
 	statusCoalesced   querycache.Status = "coalesced"       // a hit that somebody else's query was waited for
 )
-
-// barred says why the cache may not be asked for a statement that begins now, or "" if it may.
-//
-// Behind a statement that is still to be answered nothing is served: that one may see what was written after the look into
-// the cache, and then time would go back.
-func (s *Session) barred(v *classify.Verdict) querycache.Status {
-	why := s.unfit(v)
-	if why == "" && (s.busy() || s.batch.open && s.srv != nil && s.sharesSnapshot()) {
-		return statusTransaction
-	}
-	return why
-}
-
-// unfit says why the cache has no business with a statement, wherever its messages stand, or "" if it has: it would see more,
-// or less, than one that comes alone, because a transaction block is open or the batch at hand does more than read; or
-// nobody knows what else its answer depends on.
-func (s *Session) unfit(v *classify.Verdict) querycache.Status {
-	switch {
-	case s.identity.Cache == nil || s.cache.off || s.cache.localOff:
-		return querycache.Disabled
-	case s.status() != pgwire.TxIdle || (s.batch.open || s.busy()) && !s.batch.onlyReads:
-		return statusTransaction
-	case v.Status != verdict.Cacheable:
-		return v.Status
-	case s.pins != 0 || s.lens() == nil || !s.knows(v.Needs) || s.srv != nil && !s.attempt.leased && s.srv.params.stain != 0:
-		return statusSession
-	}
-	return ""
-}
-
-// passBy notes that a statement goes to the server without a look into the cache, and why. It is told once for each.
-func (s *Session) passBy(v *classify.Verdict, why querycache.Status) {
-	s.cache.last, s.cache.why, s.attempt.looked = why, s.reason(v, why), true
-	if s.identity.Cache != nil {
-		v.Tally.PassBy()
-	}
-}
-
-// sharesSnapshot says whether the statements of a transaction of this session see the same snapshot.
-func (s *Session) sharesSnapshot() bool {
-	if level, ok := s.params.want.Get("default_transaction_isolation"); ok {
-		return level != readCommitted
-	}
-	l := s.lens()
-	return l == nil || l.snapshots.Load()
-}
-
-// knows says whether the session's values of the parameters are known, and part of its keys.
-func (s *Session) knows(parameters []string) bool {
-	for _, name := range parameters {
-		if _, ok := s.params.want.Find(name); !ok || settings.Has(name, settings.Silent) {
-			return false
-		}
-	}
-	return true
-}
 
 // outcome says what the cache makes of a message.
 type outcome uint8
@@ -305,3 +249,21 @@ var (
 	readyIdle   = pgwire.AppendReady(nil, pgwire.TxIdle)
 	syncMessage = pgwire.AppendEmpty(nil, pgwire.Sync)
 )
+
+// request makes the workspace's request for a text with this verdict, whose key is still to be begun. known is what find returned for
+// it; a text that is not known is remembered.
+func (x *exactTexts) request(s *Session, text []byte, v *classify.Verdict, known *exactText) *querycache.Request {
+	r := &s.space.request
+	*r = querycache.Request{Verdict: &v.Statement, Text: text}
+	if known != nil && known.verdict == v {
+		r.Key, r.Hint = known.key, known.hint
+		return r
+	}
+	s.space.spare = sqlscan.AppendKey(s.space.spare[:0], text)
+	r.Key, r.Hint = s.space.spare, HintOf(text)
+	if r.Hint != nil && len(r.Hint.Unknown) > 0 {
+		s.driver.Misunderstood(r.Hint.Unknown)
+	}
+	x.note(s.lens(), r, v)
+	return r
+}

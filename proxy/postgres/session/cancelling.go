@@ -37,21 +37,6 @@ func (c cancellation) words() string {
 	return "canceling statement due to user request"
 }
 
-// Cancel stops what the client is doing now. done is called, on any goroutine, when that has had its effect. A request
-// that comes too late does nothing: what the server works for then is not this client's, or is ours.
-func (s *Session) Cancel(done func()) {
-	s.space.scratch.reset()
-	switch {
-	case s.interrupt(byClient):
-		done()
-		s.settle()
-	case (s.state == ready || s.state == stalled) && s.busy():
-		s.srv.cancel(done)
-	default:
-		done()
-	}
-}
-
 // cancel has the server stop what it does. done is called, on any goroutine, when it has been told.
 func (c *ServerConn) cancel(done func()) {
 	if c.cancelling.underWay > 0 || c.PID == 0 {

@@ -8,27 +8,6 @@ import "time"
 // A sleeper is a session as the cache sees it.
 type sleeper Session
 
-// Wake is the cache's call, from any goroutine. One that comes late, for a wait that is over, does no harm: who is woken
-// asks again.
-func (w *sleeper) Wake(alone bool) {
-	s := (*Session)(w)
-	s.driver.Post(func() { s.woken(alone) })
-}
-
-// woken takes the message up again: the answer is kept by now, or else the first to ask is the next to go to the server. alone
-// says that waiting again is of no use, so that each must ask for itself.
-func (s *Session) woken(alone bool) {
-	s.space.scratch.reset()
-	if s.state != joined {
-		return
-	}
-	s.stopWaiting()
-	s.delay.joins++
-	s.delay.alone = s.delay.alone || alone
-	s.advance(nil)
-	s.settle()
-}
-
 // stopWaiting ends the wait for somebody else's answer.
 func (s *Session) stopWaiting() {
 	s.attempt.ticket.Leave()

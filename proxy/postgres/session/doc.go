@@ -8,9 +8,9 @@
 //	              │  ▲                           │  ▲
 //	   cache ◀────┘  └── Granted ── driver ◀─────┘  └── leased from and returned to the pool by its driver
 //
-// A session is let in (startup.go), has its messages routed (client.go, extended.go), is given a server connection when it needs one
-// (link.go), gets its answers from there (serverconn.go, holding.go, answers.go) or from the cache (cached.go), and ends, whatever
-// state everything is in (Session.end, cleaner.go). What all sessions of one server user of one database share is its Identity; what
+// A session is let in (startup.go), is told of events (events.go, timeouts.go, holding.go), has its messages routed (client.go,
+// extended.go), is given a server connection when it needs one (link.go), gets its answers from there (serverconn.go, holding.go,
+// answers.go) or from the cache (cached.go), and ends, whatever state everything is in (ending.go, cleaner.go). What all sessions of one server user of one database share is its Identity; what
 // the events of one loop share is its Workspace.
 //
 // Invariants, asserted in tests:
@@ -20,4 +20,24 @@
 //   - No byte of an answer of ours, or of the cache, is written before every reply owed ahead of it.
 //   - A client's write is over for the cache before the client can read that it is over.
 //   - What is known only from what was sent is taken back when an error shows that the server skipped it.
+//
+// The files stand on floors. A call goes to the right on its floor, or to a floor below; a test holds it.
+//
+//	events    holding.go timeouts.go startup.go events.go show.go
+//	routing   client.go extended.go
+//	cache     cached.go unit.go refresh.go
+//	client    prepare.go own.go effects.go fitness.go lens.go exact.go withheld.go learn.go resets.go pins.go
+//	link      ending.go link.go patientask.go cleaner.go errand.go patience.go session.go stains.go encodings.go
+//	          lenses.go sending.go coalesce.go state.go atrest.go
+//	server    cancelling.go serverconn.go answers.go half.go withheldreplies.go strays.go holder.go marks.go ghosts.go
+//	leaves    identity.go entry.go ownsettings.go ledger.go statement.go hint.go replies.go driver.go params.go
+//	          workspace.go scratch.go reason.go
+//
+// These calls go up, since what follows is an event of its own:
+//
+//	events.go → startup.go      a server that was granted to a session which has not begun lets it begin
+//	events.go → timeouts.go     a cancel request ends a wait as a timer does
+//	patience.go → timeouts.go   sets the timers
+//	ending.go → events.go       a session that leaves is looked at as after any event
+//	link.go → events.go         so is one whose release had to wait for a moment
 package session

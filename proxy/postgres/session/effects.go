@@ -6,7 +6,6 @@ import (
 
 	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/postgres/settings"
-	"overdrive/querycache"
 	"overdrive/querycache/classify"
 	"overdrive/querycache/sqlscan"
 	"overdrive/querycache/verdict"
@@ -84,36 +83,6 @@ func (s *Session) notePortal(portal []byte, v *classify.Verdict) {
 // noteWrite has the cache know what a statement may write.
 func (s *Session) noteWrite(v *classify.Verdict) { s.srv.marks.begin(v) }
 
-// reason says in a sentence why a statement has the status.
-func (s *Session) reason(v *classify.Verdict, status querycache.Status) string {
-	if status == v.Status {
-		return v.Reason
-	}
-	switch status {
-	case verdict.Uncacheable:
-		return "the answer is asked for in parts, or by messages of a form that is not looked for"
-	case statusTransaction:
-		return "the statement stands in a transaction, or in a batch that does more than read"
-	case statusSession:
-		if s.pins != 0 {
-			return "the session is pinned: " + s.pins.String()
-		}
-		if !s.knows(v.Needs) {
-			return "the answer depends on parameters that are not part of the key: " + strings.Join(v.Needs, ", ")
-		}
-		return "the session has set parameters that answers may depend on"
-	case querycache.Hinted:
-		return "the hint in the statement says that it is not to be answered from the cache"
-	case verdict.Volatile:
-		return "a parameter holds a word such as today, which a date type reads as the present"
-	case verdict.Unsettled:
-		return "a table that is read is being written, or the catalog is changing"
-	case querycache.Disabled:
-		return "the cache is off for this database, session or statement"
-	}
-	return ""
-}
-
 // deallocated recognises DEALLOCATE of a statement that the client prepared by protocol: the server knows it by another
 // name, or not at all.
 func (s *Session) deallocated(text []byte, v *classify.Verdict) (name string, ok bool) {
@@ -136,4 +105,22 @@ func (s *Session) deallocated(text []byte, v *classify.Verdict) (name string, ok
 	}
 	_, ok = s.names.known[name]
 	return name, ok
+}
+
+// noteCode is called for a statement that is certain to be sent next.
+func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
+	configures := s.configures(v)
+	s.view.madeCode = s.view.madeCode || v.DDL
+	if v.Effect != verdict.EffectEverything && !configures {
+		return
+	}
+	srv.params.stain = s.login.id
+	s.view.renamed = true
+	switch r := s.affordable(); {
+	case !configures: // as far as words tell, which may lie: it is not worth a question
+	case s.pins&(pinSetting|pinUnseen) != 0: // the session keeps its server, whatever the answer
+	case r == reachSet, v.Session.Has(classify.Calls):
+		s.batch.sweeping = true
+		s.relearns(r)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"overdrive/proxy/postgres/settings"
+	"overdrive/querycache/classify"
 	"overdrive/querycache/sqlscan"
 )
 
@@ -105,4 +106,9 @@ func (s *Session) words(message string, srv *ServerConn) string {
 		}
 	}
 	return string(plain)
+}
+
+// recodes says whether a statement may change how the text of a later one is read. Which way is known when it was answered.
+func recodes(v *classify.Verdict) bool {
+	return settings.Recode(v.Sets) || settings.Recode(v.Resets) || v.Session.Has(classify.SetsConfig|classify.SessionUnknown|classify.DiscardAll|classify.Recodes)
 }

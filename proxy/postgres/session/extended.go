@@ -54,17 +54,6 @@ func (s *Session) bind(h pgwire.Header, msg, body []byte) bool {
 	return true
 }
 
-// mustWait says whether what a name stands for on the server depends on a batch that is still to be answered.
-func (s *Session) mustWait(name []byte, st *statement) bool {
-	if !s.unanswered() {
-		return false
-	}
-	if len(name) == 0 {
-		return s.srv.undecided(nil)
-	}
-	return st != nil && s.srv.undecided(st)
-}
-
 // running finds the statement that a portal runs, nil if the session did not see it bound.
 func (s *Session) running(portal []byte) *statement {
 	if len(portal) == 0 {

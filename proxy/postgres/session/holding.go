@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"strings"
 
 	"overdrive/proxy/postgres/pgwire"
@@ -208,4 +209,64 @@ func (s *Session) tell() {
 		}
 	}
 	s.params.told = s.params.want
+}
+
+// lost is the server connection's call: it is gone. If it was only given the client's settings, or asked what they are, the session
+// goes on with another, unless it had state there. Else it ends. If the server gave a reason, the client has it already.
+func (s *Session) lost(err error) {
+	srv := s.srv
+	s.srv = nil
+	ours := (s.state == settling || s.state == greeting) && srv.status == pgwire.TxIdle && srv.owesOnlyUs()
+	switch {
+	case ours && s.replaceable():
+		s.restart()
+	case ours && srv.trouble.dying: // it said so in answer to us
+		s.reject(ReasonServerLost, srv.trouble.last.Code, s.words(srv.trouble.last.Message, srv))
+	case srv.trouble.dying || srv.amidReply():
+		s.end(ReasonServerLost, err)
+	default:
+		s.reject(ReasonServerLost, pgwire.CodeConnectionFailure, fmt.Sprintf("server connection lost: %v", err))
+	}
+}
+
+// replaceable says whether all that the session has set is known, so that it can go on with any server.
+func (s *Session) replaceable() bool {
+	return s.pins == 0 && s.params.inquiry == nil && s.identity.Mode != SessionPooling && s.errand.restarts+1 < maxTries
+}
+
+// restart takes up again what the server was lost for, in an event of its own: the pool must hear of the loss first.
+func (s *Session) restart() {
+	s.errand.lost()
+	s.driver.Post(func() {
+		s.space.scratch.reset()
+		switch {
+		case s.srv != nil:
+		case s.state == greeting:
+			s.tryStartup()
+		case s.state == settling: // the message at hand waits, or has been given up meanwhile
+			s.enter(ready)
+			s.resume()
+			s.settle()
+		}
+	})
+}
+
+// errandFailed is called when all is answered that was owed with an errand that gives the server the client's settings. At login they are
+// the client's own mistake, and later nothing that it does could be trusted to run under them; unless the error may pass.
+func (s *Session) errandFailed() {
+	washed := s.errand.washes
+	s.errand.failed, s.errand.washes = false, false
+	srv := s.srv
+	switch {
+	case srv.status != pgwire.TxIdle:
+	case passing(srv.trouble.last.Code) && s.errand.tries+1 < maxTries:
+		if s.errand.tries++; s.change() {
+			return
+		}
+	case !washed && srv.params.has != srv.params.born: // perhaps it refuses to take back what another client has set, or tried to
+		if srv.params.stain = strangers; s.change() {
+			return
+		}
+	}
+	s.reject(ReasonSettings, srv.trouble.last.Code, s.words(srv.trouble.last.Message, srv))
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/postgres/settings"
 	"overdrive/querycache/classify"
 	"overdrive/querycache/sqlscan"
@@ -322,13 +323,32 @@ func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
 // follows is settings.MayFollow for a name that stands in a text of the client: it must be known what that is for the server.
 func (s *Session) follows(name string) bool { return settings.MayFollow(name) && !s.misnames(name) }
 
-// misnames says whether a name in a text may be another for the server: it folds further letters in some encodings, and
-// shortens what is long.
-func (s *Session) misnames(name string) bool {
-	for part := range strings.SplitSeq(name, ".") {
-		if len(part) > classify.MaxName {
-			return true
-		}
+// bringBack undoes what a RESET undid too much: for this client the value to return to is that of its startup packet,
+// not the server's. The difference is applied before the client's next statement. Where nothing can be rolled back any more the
+// server need not be asked what came of a SET before the RESET.
+func (s *Session) bringBack() {
+	s.errand.applied = nil
+	if !s.params.resets.any() {
+		return
 	}
-	return !sqlscan.IsASCII(name) && !s.readsUTF8()
+	r := s.params.resets.take()
+	if r.all {
+		s.resetAll(r.kept)
+	}
+	want := s.identity.Interner.Edit(s.params.want)
+	for name := range r.names {
+		s.resetOne(want, name)
+	}
+	s.params.want = want.Done()
+	if s.srv.status == pgwire.TxIdle {
+		s.forget(&r)
+	}
+}
+
+// resetsEnded is called when no transaction is open. What RESET brought back is certain unless something was rolled back.
+func (s *Session) resetsEnded() {
+	if s.params.resets.open && s.params.resets.rolledBack {
+		s.relearns(reachSet)
+	}
+	s.params.resets.open, s.params.resets.rolledBack = false, false
 }

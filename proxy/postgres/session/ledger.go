@@ -1,11 +1,5 @@
 package session
 
-import (
-	"fmt"
-
-	"overdrive/proxy/postgres/pgwire"
-)
-
 // This file bounds what a client's names for prepared statements and portals may keep in memory: in bytes, for PostgreSQL
 // bounds their memory and not their number.
 //
@@ -69,12 +63,6 @@ func (l *ledger) remove(name int, st *statement) {
 // affords says whether the client may have one more name, of those that l adds up.
 func (s *Session) affords(l *ledger, name int, st *statement) bool {
 	return s.names.keep.bytes+s.names.portalsKeep.bytes+l.price(name, st) <= s.identity.MaxPrepared
-}
-
-// tooMuchPrepared refuses the Parse at hand.
-func (s *Session) tooMuchPrepared() {
-	s.refuse(pgwire.CodeConfigurationLimit, fmt.Sprintf(
-		"prepared statements of one session take more than %d bytes (limits.max_prepared_bytes)", s.identity.MaxPrepared))
 }
 
 // remember notes the client's name for a statement.

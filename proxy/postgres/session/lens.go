@@ -1,12 +1,14 @@
 package session
 
 import (
+	"bytes"
 	"sync/atomic"
 	"time"
 
 	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/postgres/settings"
 	"overdrive/querycache/classify"
+	"overdrive/querycache/sqlscan"
 	"overdrive/querycache/verdict"
 )
 
@@ -27,36 +29,6 @@ type Lens struct {
 // LensKey is what sets lenses apart: the values as the settings have them, empty for what a login comes with.
 type LensKey struct{ Path, Role string }
 
-// lensFor returns the lens of sessions with these settings, or nil if there is none: a parameter is set that is not known to
-// leave names and rights alone.
-func (o *Identity) lensFor(s *settings.Set) *Lens {
-	base := o.Base()
-	if s == base {
-		return o.Usual
-	}
-	var key LensKey
-	for _, it := range s.Items() {
-		usual, reported := base.Get(it.Key)
-		switch {
-		case it.Value == settings.Doubtful:
-			return nil
-		case it.Key == "search_path":
-			if !reported || it.Value != usual {
-				key.Path = it.Value
-			}
-		case it.Key == "role":
-			if it.Value != o.loginRole() {
-				key.Role = it.Value
-			}
-		case it.Key == "row_security" && it.Value != "on":
-			return nil // the server raises an error in place of filtering rows
-		case !reported && !settings.MayFollow(it.Key):
-			return nil
-		}
-	}
-	return o.LensOf(key)
-}
-
 // A view is how a session's texts are read: through which lens, and what may be otherwise than the lens says until a transaction ends.
 type view struct {
 	lens     *Lens         // of the settings of
@@ -68,21 +40,6 @@ type view struct {
 	veiled   bool // a temporary view, say, may hide a table and run code when it is read
 	madeCode bool // the open transaction has changed the catalog: it may have made functions, or what calls them
 	recodes  bool // a statement under way may change how texts are read
-}
-
-// lens returns the session's lens, or nil: see lensFor. One that was forgotten is looked for anew, and so is one there was no
-// room for.
-func (s *Session) lens() *Lens {
-	l := s.view.lens
-	if s.view.of != s.params.want || l == nil && s.view.age != s.identity.lensAge.Load() || l != nil && l.forgotten.Load() {
-		s.view.age = s.identity.lensAge.Load()
-		s.view.lens, s.view.of = s.identity.lensFor(s.params.want), s.params.want
-		l = s.view.lens
-	}
-	if l != nil && !l.used.Load() {
-		l.used.Store(true)
-	}
-	return l
 }
 
 // judge returns the verdict on a text, or nil: then the session must await it.
@@ -201,22 +158,27 @@ type awaited struct {
 	verdict *classify.Verdict
 }
 
-// Judged is the driver's call on the session's loop. What it brings holds for the one message that waited for it, until that
-// is sent: a server may have to be waited for, too.
-func (s *Session) Judged(text []byte, v *classify.Verdict) {
-	s.space.scratch.reset()
-	s.attempt.judgeOwes = false
-	if s.state != judging {
-		return
-	}
-	s.enter(ready)
-	s.attempt.awaited = &awaited{text, v}
-	s.advance(nil)
-	s.settle()
-}
-
 // readCommitted is the isolation level in which each statement has a snapshot of its own.
 const readCommitted = "read committed"
 
 // SetIsolation notes the isolation level with which transactions begin by default.
 func (l *Lens) SetIsolation(level string) { l.snapshots.Store(level != readCommitted) }
+
+// scope is what besides its text decides how the statement of a Parse message is parsed, and that the server does not follow
+// by itself. It is empty for everybody whose texts are read as they stand. While it is not known how the server will read
+// it, the statement is nobody else's.
+func (s *Session) scope(body []byte) string {
+	if s.params.want.Legible() && !s.view.recodes && s.readsUTF8() {
+		return ""
+	}
+	text, _, _ := pgwire.CutString(body)
+	ascii := sqlscan.IsASCII(text)
+	switch {
+	case s.view.recodes && !(ascii && bytes.IndexByte(text, '\\') < 0):
+		return "unsettled " + serverName(s.identity.statements.serial.Add(1))
+	case s.params.want.Legible() && (ascii || s.readsUTF8()):
+		return ""
+	}
+	strings, _ := s.params.want.Get("standard_conforming_strings")
+	return strings + " " + s.params.want.Encoding()
+}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"overdrive/proxy/postgres/settings"
 	"overdrive/querycache/classify"
 )
 
@@ -118,4 +119,49 @@ func (o *Identity) freshTimeout() (d time.Duration, ok bool) {
 		return 0, false
 	}
 	return time.Duration(l.Timeout) * time.Millisecond, true
+}
+
+// lensFor returns the lens of sessions with these settings, or nil if there is none: a parameter is set that is not known to
+// leave names and rights alone.
+func (o *Identity) lensFor(s *settings.Set) *Lens {
+	base := o.Base()
+	if s == base {
+		return o.Usual
+	}
+	var key LensKey
+	for _, it := range s.Items() {
+		usual, reported := base.Get(it.Key)
+		switch {
+		case it.Value == settings.Doubtful:
+			return nil
+		case it.Key == "search_path":
+			if !reported || it.Value != usual {
+				key.Path = it.Value
+			}
+		case it.Key == "role":
+			if it.Value != o.loginRole() {
+				key.Role = it.Value
+			}
+		case it.Key == "row_security" && it.Value != "on":
+			return nil // the server raises an error in place of filtering rows
+		case !reported && !settings.MayFollow(it.Key):
+			return nil
+		}
+	}
+	return o.LensOf(key)
+}
+
+// lens returns the session's lens, or nil: see lensFor. One that was forgotten is looked for anew, and so is one there was no
+// room for.
+func (s *Session) lens() *Lens {
+	l := s.view.lens
+	if s.view.of != s.params.want || l == nil && s.view.age != s.identity.lensAge.Load() || l != nil && l.forgotten.Load() {
+		s.view.age = s.identity.lensAge.Load()
+		s.view.lens, s.view.of = s.identity.lensFor(s.params.want), s.params.want
+		l = s.view.lens
+	}
+	if l != nil && !l.used.Load() {
+		l.used.Store(true)
+	}
+	return l
 }

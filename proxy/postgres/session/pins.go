@@ -5,6 +5,7 @@ import (
 
 	"overdrive/proxy/postgres/settings"
 	"overdrive/querycache/classify"
+	"overdrive/querycache/sqlscan"
 )
 
 // A pinSet holds the reasons why a session keeps its server connection: session state that lives on the server and that
@@ -119,4 +120,15 @@ func (s *Session) unpin(pins pinSet) {
 		s.identity.pinned.Add(-1)
 	}
 	s.pins &^= pins
+}
+
+// misnames says whether a name in a text may be another for the server: it folds further letters in some encodings, and
+// shortens what is long.
+func (s *Session) misnames(name string) bool {
+	for part := range strings.SplitSeq(name, ".") {
+		if len(part) > classify.MaxName {
+			return true
+		}
+	}
+	return !sqlscan.IsASCII(name) && !s.readsUTF8()
 }

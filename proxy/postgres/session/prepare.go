@@ -1,13 +1,10 @@
 package session
 
 import (
-	"bytes"
+	"fmt"
 	"strings"
 
 	"overdrive/proxy/postgres/pgwire"
-	"overdrive/proxy/postgres/settings"
-	"overdrive/querycache/classify"
-	"overdrive/querycache/sqlscan"
 )
 
 // This file is about prepared statements: under which name a client knows one, under which a server does, and how the two
@@ -104,30 +101,6 @@ func (s *Session) meaning(name []byte) meaning {
 		return meaning{own: s.identity.statements.serial.Add(1)}
 	}
 	return meaning{lens: l, version: l.Classifier.Version()}
-}
-
-// scope is what besides its text decides how the statement of a Parse message is parsed, and that the server does not follow
-// by itself. It is empty for everybody whose texts are read as they stand. While it is not known how the server will read
-// it, the statement is nobody else's.
-func (s *Session) scope(body []byte) string {
-	if s.params.want.Legible() && !s.view.recodes && s.readsUTF8() {
-		return ""
-	}
-	text, _, _ := pgwire.CutString(body)
-	ascii := sqlscan.IsASCII(text)
-	switch {
-	case s.view.recodes && !(ascii && bytes.IndexByte(text, '\\') < 0):
-		return "unsettled " + serverName(s.identity.statements.serial.Add(1))
-	case s.params.want.Legible() && (ascii || s.readsUTF8()):
-		return ""
-	}
-	strings, _ := s.params.want.Get("standard_conforming_strings")
-	return strings + " " + s.params.want.Encoding()
-}
-
-// recodes says whether a statement may change how the text of a later one is read. Which way is known when it was answered.
-func recodes(v *classify.Verdict) bool {
-	return settings.Recode(v.Sets) || settings.Recode(v.Resets) || v.Session.Has(classify.SetsConfig|classify.SessionUnknown|classify.DiscardAll|classify.Recodes)
 }
 
 // parsesElsewhere says whether the server would now parse a statement otherwise than when the client prepared it.
@@ -348,4 +321,21 @@ func (s *Session) disarm(msg, name []byte, at int) []byte {
 	altered := append([]byte(nil), msg...)
 	altered[at] = '-'
 	return altered
+}
+
+// mustWait says whether what a name stands for on the server depends on a batch that is still to be answered.
+func (s *Session) mustWait(name []byte, st *statement) bool {
+	if !s.unanswered() {
+		return false
+	}
+	if len(name) == 0 {
+		return s.srv.undecided(nil)
+	}
+	return st != nil && s.srv.undecided(st)
+}
+
+// tooMuchPrepared refuses the Parse at hand.
+func (s *Session) tooMuchPrepared() {
+	s.refuse(pgwire.CodeConfigurationLimit, fmt.Sprintf(
+		"prepared statements of one session take more than %d bytes (limits.max_prepared_bytes)", s.identity.MaxPrepared))
 }

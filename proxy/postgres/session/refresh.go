@@ -4,28 +4,11 @@ import (
 	"time"
 
 	"overdrive/proxy/postgres/pgwire"
-	"overdrive/querycache"
 )
 
 // This file fetches an answer anew while the old one, past its max_age, is still served. It is asked for as the client would
 // ask, under the client's settings, by a session that has no client: so it waits its turn in the pool, and is kept under the
 // same rules.
-
-// StartRefresh has r, which is fresh and has no client, ask what s was just answered from the cache. It owns fill. message is copied
-// before it returns. id tells what r leaves on a server from what others leave there.
-func (r *Session) StartRefresh(d Driver, id ID, s *Session, fill *querycache.Fill, message []byte) {
-	*r = Session{
-		login:        login{id: id, user: s.login.user},
-		surroundings: surroundings{client: noClient{}, driver: d, space: s.space, identity: s.identity},
-		standing:     standing{state: ready},
-		params:       parameters{startup: s.params.want, want: s.params.want, told: s.params.want},
-		batch:        batch{onlyReads: true}, attempt: attempt{fill: fill},
-	}
-	r.endTimer = r.driver.After(refreshLimit, func() { r.end(ReasonClientClosed, nil) })
-	terminate := pgwire.AppendEmpty(nil, pgwire.Terminate)
-	r.advance(append(message[:len(message):len(message)], terminate...))
-	r.settle()
-}
 
 // refreshLimit is how long a refresh may take until it is given up, its query cancelled as if a client had vanished.
 const refreshLimit = time.Minute

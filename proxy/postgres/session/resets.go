@@ -1,7 +1,6 @@
 package session
 
 import (
-	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/postgres/settings"
 )
 
@@ -72,28 +71,6 @@ func (s *Session) noteResets(srv *ServerConn, names, kept []string) {
 	srv.params.has = s.identity.doubt(srv.params.has, names)
 }
 
-// bringBack undoes what a RESET undid too much: for this client the value to return to is that of its startup packet,
-// not the server's. The difference is applied before the client's next statement. Where nothing can be rolled back any more the
-// server need not be asked what came of a SET before the RESET.
-func (s *Session) bringBack() {
-	s.errand.applied = nil
-	if !s.params.resets.any() {
-		return
-	}
-	r := s.params.resets.take()
-	if r.all {
-		s.resetAll(r.kept)
-	}
-	want := s.identity.Interner.Edit(s.params.want)
-	for name := range r.names {
-		s.resetOne(want, name)
-	}
-	s.params.want = want.Done()
-	if s.srv.status == pgwire.TxIdle {
-		s.forget(&r)
-	}
-}
-
 // resetAll brings back everything but what was SET since, and what RESET ALL leaves alone, such as the role.
 func (s *Session) resetAll(kept map[string]bool) {
 	want := s.identity.Interner.Edit(s.params.startup)
@@ -115,12 +92,4 @@ func (s *Session) resetOne(want *settings.Draft, name string) {
 	} else if _, reported := s.identity.Base().Find(name); !reported {
 		want.Drop(name)
 	}
-}
-
-// resetsEnded is called when no transaction is open. What RESET brought back is certain unless something was rolled back.
-func (s *Session) resetsEnded() {
-	if s.params.resets.open && s.params.resets.rolledBack {
-		s.relearns(reachSet)
-	}
-	s.params.resets.open, s.params.resets.rolledBack = false, false
 }

@@ -11,24 +11,6 @@ import (
 // server connection is stained: whoever gets it next has it washed first, that is, brought back to what its login came
 // with. Whether the cache is on does not matter.
 
-// noteCode is called for a statement that is certain to be sent next.
-func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
-	configures := s.configures(v)
-	s.view.madeCode = s.view.madeCode || v.DDL
-	if v.Effect != verdict.EffectEverything && !configures {
-		return
-	}
-	srv.params.stain = s.login.id
-	s.view.renamed = true
-	switch r := s.affordable(); {
-	case !configures: // as far as words tell, which may lie: it is not worth a question
-	case s.pins&(pinSetting|pinUnseen) != 0: // the session keeps its server, whatever the answer
-	case r == reachSet, v.Session.Has(classify.Calls):
-		s.batch.sweeping = true
-		s.relearns(r)
-	}
-}
-
 // configures reports whether a statement may run code that sets any parameter: code that the catalog has, or that its own
 // transaction has just made, by an earlier text or by this.
 func (s *Session) configures(v *classify.Verdict) bool {

@@ -1,13 +1,10 @@
 package session
 
 import (
-	"errors"
-	"strings"
 	"time"
 
 	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/postgres/settings"
-	"overdrive/querycache/verdict"
 )
 
 // This file is the end of a login, from the moment the client is known to be who it says: its startup settings are made
@@ -16,8 +13,8 @@ import (
 // A login is who the client is.
 type login struct {
 	id    ID
-	user  string    // as the client logged in
-	entry *Entry    // what the startup packet said; nil once the client is greeted, unless RESET ALL needs it
+	user  string // as the client logged in
+	entry *Entry // what the startup packet said; nil once the client is greeted, unless RESET ALL needs it
 }
 
 // Begin makes s, which is fresh, the session of a client that has logged in. entry is what its startup packet said.
@@ -95,37 +92,4 @@ func (s *Session) greet() {
 	b = pgwire.AppendMessage(b, pgwire.BackendKeyData, s.driver.Key().Bytes())
 	s.client.Write(pgwire.AppendReady(b, pgwire.TxIdle))
 	s.enter(ready)
-}
-
-// An Entry is what a client's startup packet said.
-type Entry struct {
-	raw []settings.Setting // until they are known to be valid
-	own []func(*Session)   // each gives the session one of the proxy's own parameters
-}
-
-// NewEntry makes an entry of the settings of a startup packet, the proxy's own among them.
-func NewEntry(all []settings.Setting) (*Entry, error) {
-	e := &Entry{}
-	for _, it := range all {
-		name, own := strings.CutPrefix(it.Key, ownPrefix)
-		if !own {
-			e.raw = append(e.raw, it)
-			continue
-		}
-		one, report := ownSetting(&verdict.Own{Verb: "set", Name: name, Value: it.Value})
-		if report != nil {
-			return nil, errors.New(report.Message)
-		}
-		e.own = append(e.own, one)
-	}
-	return e, nil
-}
-
-// Size is how many settings there are, but for the proxy's own.
-func (e *Entry) Size() int { return len(e.raw) }
-
-func (e *Entry) giveOwn(s *Session) {
-	for _, one := range e.own {
-		one(s)
-	}
 }

@@ -1,0 +1,100 @@
+package session
+
+import "overdrive/proxy/postgres/pgwire"
+
+// exchange is that of the server connection, for a message of the client's or one of ours that serves it: the cache may want the reply.
+func (s *Session) exchange(kind replyKind, act action, msg []byte) *owed {
+	e := s.srv.exchange(kind, act, msg)
+	if act == forward {
+		e.fill = s.attempt.fill
+	}
+	return e
+}
+
+// answer gives the client a reply of ours at its place among those that the server owes. b must not be changed later.
+// The reply to a Query ends with ReadyForQuery, which is added when its time has come, since only then the status is known.
+// It returns what is owed for the message, nil if that has been answered.
+func (s *Session) answer(b []byte, kind replyKind) *owed {
+	if !s.busy() {
+		s.client.Write(b)
+		if kind == owedQuery {
+			s.client.Write(s.space.scratch.ready(s.status()))
+		}
+		return nil
+	}
+	e := s.srv.owed.push(kind, fake)
+	e.answer = b
+	return e
+}
+
+// answerQuery gives the client the reply to a simple Query that is answered by us, at its place among those that the server owes.
+func (s *Session) answerQuery(b []byte) {
+	if s.busy() {
+		s.names.unnamed = nil
+		s.answer(b, owedQuery)
+		return
+	}
+	s.client.Write(b)
+	s.endQuery()
+}
+
+// endQuery follows the reply of ours to a simple Query where nothing is owed. The Query destroys the unnamed statement, and ends the
+// batch that it stands in; the server, which does not see it, is told by a Sync.
+func (s *Session) endQuery() {
+	s.names.unnamed, s.names.sure = nil, nil
+	if s.batch.open {
+		s.sync(syncMessage)
+		return
+	}
+	s.client.Write(s.space.scratch.ready(s.status()))
+}
+
+// drop skips a message without looking into it.
+func (s *Session) drop(h pgwire.Header) int {
+	s.in.left, s.in.drops = h.Body, true
+	return pgwire.HeaderLen
+}
+
+// stream passes a message on piece by piece; used bytes of it have gone already.
+func (s *Session) stream(h pgwire.Header, used int) {
+	s.in.left, s.in.drops = h.Total()-used, false
+	s.in.copies = h.Type == pgwire.CopyData || h.Type == pgwire.CopyDone || h.Type == pgwire.CopyFail
+}
+
+// needsName puts off looking for the names in front of a large message until a good deal more of it has arrived.
+func (s *Session) needsName(b []byte) {
+	s.in.needs = int32(min(2*len(b), pgwire.HeaderLen+MaxHeld+1))
+}
+
+// amidCopy says whether the server reads what the client sends as a part of a copy.
+func (s *Session) amidCopy() bool { return s.srv != nil && s.srv.copying.in }
+
+// status is the transaction status as the client knows it once all it is owed has come.
+func (s *Session) status() pgwire.TxStatus {
+	if s.srv == nil {
+		return pgwire.TxIdle
+	}
+	return s.srv.status
+}
+
+// sync takes up a Sync: one ReadyForQuery each, always.
+func (s *Session) sync(msg []byte) bool {
+	srv := s.srv
+	if s.amidCopy() { // ignored by a server in copy mode, and so not owed
+		srv.copying.earlySyncs++
+		srv.peer.Write(msg)
+		return true
+	}
+	s.batch.open, s.batch.skips = false, false
+	if srv == nil {
+		s.client.Write(s.space.scratch.ready(pgwire.TxIdle))
+		return true
+	}
+	srv.trouble.discarding = false
+	if s.batch.inUnit { // an error made the rest of it be dropped
+		s.batch.inUnit, s.attempt.looked = false, false
+		s.giveUpFill()
+	}
+	s.exchange(owedSync, forward, msg)
+	return true
+}
