@@ -8,6 +8,12 @@ import (
 	"overdrive/querycache/verdict"
 )
 
+// An Entry is what a client's startup packet said.
+type Entry struct {
+	raw []settings.Setting // until they are known to be valid
+	own []func(*Session)   // each gives the session one of the proxy's own parameters
+}
+
 // NewEntry makes an entry of the settings of a startup packet, the proxy's own among them.
 func NewEntry(all []settings.Setting) (*Entry, error) {
 	e := &Entry{}
@@ -33,10 +39,4 @@ func (e *Entry) giveOwn(s *Session) {
 	for _, one := range e.own {
 		one(s)
 	}
-}
-
-// An Entry is what a client's startup packet said.
-type Entry struct {
-	raw []settings.Setting // until they are known to be valid
-	own []func(*Session)   // each gives the session one of the proxy's own parameters
 }
