@@ -21,7 +21,7 @@ with_postgres = bin=$$(scripts/ensure-postgres) && export PATH="$$bin:$$PATH" &&
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build ./overdrive
@@ -47,6 +47,10 @@ test: ## run every test, with the race detector (installs PostgreSQL if need be)
 .PHONY: test-faults
 test-faults: ## try every fault under load (FAULTS='black hole': those with that name); see proxy/faults
 	@$(with_postgres) FAULTS="$(or $(FAULTS),all)" $(GO) test -count=1 -v -timeout 0 ./proxy/faults
+
+.PHONY: test-drivers
+test-drivers: ## try drivers and frameworks at their defaults (DRIVERS='Django asyncpg': those with such names); see docs/drivers.md
+	@$(with_postgres) $(GO) run ./scripts/drivers $(DRIVERS)
 
 .PHONY: consistency
 consistency: ## check reads against writes for TIME (10m); see docs/consistency.md
