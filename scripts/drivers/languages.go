@@ -66,7 +66,11 @@ var languages = []language{
 		name: "java", needs: []string{"java", "javac", "mvn"}, manifests: []string{"pom.xml"},
 		install: []string{"mvn -q -B dependency:copy-dependencies -DoutputDirectory=target/dependency"},
 		build:   []string{"javac -proc:none -cp 'target/dependency/*' -d target/classes *.java"},
-		drivers: []driver{{"pgjdbc, HikariCP", java("RunHikari")}, {"Hibernate", java("RunHibernate")}},
+		drivers: []driver{
+			{"pgjdbc, HikariCP", java("RunHikari")},
+			{"pgjdbc, setTransactionIsolation", java("RunHikari", "isolation")},
+			{"Hibernate", java("RunHibernate")},
+		},
 	},
 	{
 		name: "rust", needs: []string{"cargo"}, manifests: []string{"Cargo.toml", "Cargo.lock"},
@@ -77,7 +81,7 @@ var languages = []language{
 	{
 		name: "php", needs: []string{"php"}, manifests: []string{"composer.json"},
 		install: []string{`php -r 'foreach (["pdo_pgsql", "pcntl"] as $x) if (!extension_loaded($x)) { echo "php has no $x\n"; exit(1); }'`},
-		drivers: []driver{{"PDO", []string{"php", "run_pdo.php"}}},
+		drivers: []driver{{"PDO", []string{"php", "run_pdo.php"}}, {"PDO, lastInsertId", []string{"php", "run_pdo.php", "lastInsertId"}}},
 	},
 	{
 		name: "ruby", needs: []string{"ruby", "bundle"}, manifests: []string{"Gemfile"},
@@ -88,8 +92,8 @@ var languages = []language{
 
 func python(program string) []string { return []string{".venv/bin/python", program} }
 
-func java(class string) []string {
-	return []string{"java", "-cp", "target/classes" + string(filepath.ListSeparator) + "target/dependency/*", class}
+func java(program ...string) []string {
+	return append([]string{"java", "-cp", "target/classes" + string(filepath.ListSeparator) + "target/dependency/*"}, program...)
 }
 
 func (l *language) dir() string { return filepath.Join(where, l.name) }

@@ -50,15 +50,19 @@ async function read(client, seen) {
   }
 }
 
+function count(seen, wasRead) {
+  seen.writes++;
+  if (wasRead) seen.own_writes_read++;
+}
+
 async function write(client, number, seen) {
   for (let i = 0; i < WRITES; i++) {
     const before = Number(await client.countNotes(number));
     const note = await client.addNote(number, `new ${i}`);
-    seen.writes += 3;
-    seen.own_writes_read += Number((await client.readNote(note)) === `new ${i}`);
-    seen.own_writes_read += Number(Number(await client.countNotes(number)) === before + 1);
+    count(seen, (await client.readNote(note)) === `new ${i}`);
+    count(seen, Number(await client.countNotes(number)) === before + 1);
     await client.changeNote(note, `changed ${i}`);
-    seen.own_writes_read += Number((await client.readNote(note)) === `changed ${i}`);
+    count(seen, (await client.readNote(note)) === `changed ${i}`);
   }
   const before = Number(await client.countNotes(number));
   await client.takeBack(number, "never");

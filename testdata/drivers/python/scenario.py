@@ -48,15 +48,19 @@ async def read(client, seen):
             seen["types_read"] = False
 
 
+def count(seen, was_read):
+    seen["writes"] += 1
+    seen["own_writes_read"] += was_read
+
+
 async def write(client, number, seen):
     for i in range(WRITES):
         before = await value(client.count_notes(number))
         note = await value(client.add_note(number, f"new {i}"))
-        seen["writes"] += 3
-        seen["own_writes_read"] += await value(client.read_note(note)) == f"new {i}"
-        seen["own_writes_read"] += await value(client.count_notes(number)) == before + 1
+        count(seen, await value(client.read_note(note)) == f"new {i}")
+        count(seen, await value(client.count_notes(number)) == before + 1)
         await value(client.change_note(note, f"changed {i}"))
-        seen["own_writes_read"] += await value(client.read_note(note)) == f"changed {i}"
+        count(seen, await value(client.read_note(note)) == f"changed {i}")
     before = await value(client.count_notes(number))
     await value(client.take_back(number, "never"))
     seen["rollback_undone"] = await value(client.count_notes(number)) == before

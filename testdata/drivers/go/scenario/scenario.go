@@ -173,7 +173,6 @@ func (s *seen) write(c Client, number, i int) error {
 	if err != nil {
 		return err
 	}
-	s.Writes += 3
 	id, err := c.AddNote(number, fmt.Sprintf("new %d", i))
 	if err != nil {
 		return err
@@ -199,6 +198,7 @@ func (s *seen) write(c Client, number, i int) error {
 }
 
 func (s *seen) count(read bool) {
+	s.Writes++
 	if read {
 		s.OwnWritesRead++
 	}
