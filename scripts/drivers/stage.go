@@ -50,7 +50,11 @@ func setStage(ctx context.Context, dir, schemaFile string) (*stage, error) {
 	if err := writeCertificates(dir); err != nil {
 		return nil, err
 	}
-	postgres, err := pglocal.Start(ctx, pglocal.Options{HBA: []string{"host all all 127.0.0.1/32 scram-sha-256"}})
+	postgres, err := pglocal.Start(ctx, pglocal.Options{
+		HBA: []string{"host all all 127.0.0.1/32 scram-sha-256"},
+		// As in PostgreSQL's container image. A framework that wants UTC, by this name, has to set it.
+		Settings: map[string]string{"timezone": "Etc/UTC"},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -36,6 +37,7 @@ func (o *outcome) faults() (faults []string) {
 		return []string{o.broken.Error()}
 	}
 	if o.served() < clients {
+		faults = append(faults, "not all served")
 		faults = append(faults, o.errors()...)
 	}
 	if o.end.timeouts > 0 {
@@ -61,12 +63,15 @@ func (o *outcome) faults() (faults []string) {
 	return slices.Compact(faults)
 }
 
+// seconds differ from one error to the next of its kind.
+var seconds = regexp.MustCompile(`\b[0-9.]+s\b`)
+
 // errors are what clients ended with, each once.
 func (o *outcome) errors() []string {
 	seen := make(map[string]int)
 	for _, v := range o.report.Clients {
 		if !v.Served {
-			seen[cmp.Or(oneLine(v.Error), "ended without an error")]++
+			seen[cmp.Or(short(seconds.ReplaceAllString(oneLine(v.Error), "…s")), "ended without an error")]++
 		}
 	}
 	var all []string
@@ -86,6 +91,7 @@ func (o *outcome) lastStatus() string {
 	return "nobody asked for the status"
 }
 
+// oneLine has no line ends in it, which a table cannot have.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // pins writes how many clients are pinned at the end, and why.
@@ -113,7 +119,7 @@ func (o *outcome) remark() string {
 
 // conclude prints the table, who is missing, and what speaks for the cause of each failure. It returns how many failed.
 func conclude(out io.Writer, outcomes []outcome) (failed int, err error) {
-	fmt.Fprintln(out, "| driver | version | clients served | connections | starved | pinned at the end | own writes read | repeated reads that were hits | | remark |")
+	fmt.Fprintln(out, "| driver | version | clients served | connections | starved | pinned at the end | own writes read | repeated reads that were hits | outcome | remark |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|")
 	tried := 0
 	for _, o := range outcomes {
