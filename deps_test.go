@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"proxy/faults":      {},
 	"proxy/checklist":   {},
 	"proxy/consistency": {},
+	"scripts/drivers":   {"proxy/proxytest/pglocal"},
 	"scripts/gotest":    {},
 	"cmd/overdrive": {
 		"cmd/overdrive/logqueue",
@@ -71,6 +72,7 @@ var outsiders = map[string][]string{
 	"proxy/proxytest/pglocal": {"github.com/jackc/pgx/v5"},
 	"proxy/proxytest/rig":     {"github.com/jackc/pgx/v5"},
 	"cmd/overdrive":           {"github.com/jackc/pgx/v5", "github.com/spf13/cobra"},
+	"scripts/drivers":         {"github.com/jackc/pgx/v5"},
 	"cmd/overdrive-bench":     {"github.com/jackc/pgx/v5"},
 }
 
