@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	"querycache/classify/nodetree": {},
 	"querycache/sqlscan":           {},
 	"querycache/sqlscan/hostile":   {},
-	"proxy": {"pool", "proxy/loop"},
+	"proxy":                        {"pool", "proxy/loop"},
 	"proxy/postgres": {
 		"pool", "proxy", "proxy/loop", "proxy/postgres/catalog", "proxy/postgres/pgauth", "proxy/postgres/pgwire",
 		"proxy/postgres/session", "proxy/postgres/settings", "proxy/postgres/upstream",
@@ -93,6 +93,7 @@ var bans = []struct{ room, imports, why string }{
 	{"proxy/postgres", "overdrive/proxy/admin", "the proxy does not know who looks at it; the program gives it a Console"},
 	{"proxy/postgres/catalog", "overdrive/proxy/loop", "a keeper asks its questions in a goroutine of its own, and no loop waits for it"},
 	{"proxy/postgres/session", "net", "the machine does no I/O: it is handed events and acts through Peer, Driver and ServerDriver"},
+	{"proxy/postgres/session", "os", "the machine does no I/O"},
 	{"proxy/postgres/session", "crypto/tls", "to the machine bytes are bytes; TLS is the driver's and the loop's"},
 	{"proxy/postgres/session", "overdrive/proxy/loop", "whoever moves the bytes drives the machine: an event loop, or a test that cuts them anywhere"},
 	{"proxy/postgres/session", "overdrive/pool", "the machine asks its Driver for a server; whether there is a pool, and its queue, is not its business"},

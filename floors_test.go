@@ -2,10 +2,13 @@ package overdrive
 
 import (
 	"go/ast"
+	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
+	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,7 +31,7 @@ func TestFloors_CallsGoDown(t *testing.T) {
 	for _, room := range storeyed {
 		files := parseRoom(t, room)
 		p := planOf(t, room)
-		calls := callsWithin(files)
+		calls := callsWithin(t, room, files)
 		if len(calls) < 10 {
 			t.Errorf("%s: only %d calls between its files were found", room, len(calls))
 		}
@@ -37,9 +40,12 @@ func TestFloors_CallsGoDown(t *testing.T) {
 				t.Errorf("%s: %s is on no floor", room, name)
 			}
 		}
+		if last := len(p.order) - 1; last != len(slices.Compact(slices.Sorted(slices.Values(p.order))))-1 {
+			t.Errorf("%s: a file stands on two floors", room)
+		}
 		for a, example := range calls {
 			if slices.Index(p.order, a.from) > slices.Index(p.order, a.to) && p.up[a] == "" {
-				t.Errorf("%s: %s calls %s, up from %s", room, a.from, a.to, example)
+				t.Errorf("%s: %s calls %s, which is up: %s", room, a.from, a.to, example)
 			}
 		}
 		for a := range p.up {
@@ -105,23 +111,36 @@ func planOf(t *testing.T, room string) plan {
 }
 
 // callsWithin returns the calls between files of a package, each with an example: its functions and methods that are called, or named
-// to be called later. What other packages declare is not known here, and need not be.
-func callsWithin(files map[string]*ast.File) map[arrow]string {
+// to be called later, wherever they are named.
+func callsWithin(t *testing.T, room string, files map[string]*ast.File) map[arrow]string {
+	t.Helper()
+	exports := make(map[string]string)
+	for _, line := range goList(t, "-deps", "-export", "-f", "{{.ImportPath}} {{.Export}}", "./"+room) {
+		if path, file, ok := strings.Cut(line, " "); ok {
+			exports[path] = file
+		}
+	}
 	info := types.Info{Uses: make(map[*ast.Ident]types.Object)}
-	config := types.Config{Error: func(error) {}, Importer: nobody{}, FakeImportC: true}
-	pkg, _ := config.Check("room", positions, slices.Collect(maps.Values(files)), &info)
+	config := types.Config{
+		Error: func(error) {}, // what two systems have of their own is declared twice
+		Importer: importer.ForCompiler(positions, "gc", func(path string) (io.ReadCloser, error) {
+			return os.Open(exports[path])
+		}),
+	}
+	names := slices.Sorted(maps.Keys(files))
+	var list []*ast.File
+	for _, name := range names {
+		list = append(list, files[name])
+	}
+	pkg, _ := config.Check("room", positions, list, &info)
 	fileOf := func(pos token.Pos) string { return filepath.Base(positions.Position(pos).Filename) }
 	calls := make(map[arrow]string)
-	for name, f := range files {
-		for _, d := range f.Decls {
-			caller, isFunc := d.(*ast.FuncDecl)
-			if !isFunc {
-				continue
-			}
-			ast.Inspect(caller, func(n ast.Node) bool {
+	for _, name := range names {
+		for _, d := range files[name].Decls {
+			ast.Inspect(d, func(n ast.Node) bool {
 				id, _ := n.(*ast.Ident)
 				if called, isFunc := info.Uses[id].(*types.Func); isFunc && called.Pkg() == pkg && fileOf(called.Pos()) != name {
-					calls[arrow{name, fileOf(called.Pos())}] = caller.Name.Name + " to " + called.Name()
+					calls[arrow{name, fileOf(called.Pos())}] = called.Name() + " at " + positions.Position(id.Pos()).String()
 				}
 				return true
 			})
@@ -130,11 +149,21 @@ func callsWithin(files map[string]*ast.File) map[arrow]string {
 	return calls
 }
 
-// nobody imports packages with nothing in them.
-type nobody struct{}
-
-func (nobody) Import(path string) (*types.Package, error) {
-	p := types.NewPackage(path, path[strings.LastIndex(path, "/")+1:])
-	p.MarkComplete()
-	return p, nil
+func TestMachine_StartsNoGoroutineAndReadsNoClock(t *testing.T) {
+	for name, f := range parseRoom(t, "proxy/postgres/session") {
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s starts a goroutine", name)
+			case *ast.SelectorExpr:
+				if x, ok := n.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(clocks, n.Sel.Name) {
+					t.Errorf("%s calls time.%s", name, n.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
 }
+
+// clocks are what package time has for those who do not want to be handed the time.
+var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}

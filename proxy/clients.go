@@ -52,7 +52,7 @@ func (s *Server) Clients(ctx context.Context) []ClientStatus {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	list = slices.Clone(list) // a late loop may append yet
+	list = slices.Clone(list) // a slow loop may still append
 	slices.SortFunc(list, func(a, b ClientStatus) int { return cmp.Compare(a.ID, b.ID) })
 	return slices.CompactFunc(list, func(a, b ClientStatus) bool { return a.ID == b.ID }) // one that moved meanwhile was asked twice
 }

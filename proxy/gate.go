@@ -34,7 +34,7 @@ type arrivals struct {
 	n           int
 }
 
-// An Arrival is a connection on its way in. A nil one is not counted.
+// An Arrival is a connection on its way in. A nil one is of a Unix socket, and is not counted.
 type Arrival struct {
 	gate       *gate
 	from       netip.Prefix

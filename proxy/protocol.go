@@ -12,8 +12,8 @@ type Protocol interface {
 	// Admit leads a client in, until MoveIn takes it over. It owns nc, on which the time for a login runs; it calls Leave of the arrival
 	// when the client is in. It may block.
 	Admit(nc net.Conn, a *Arrival)
-	// TurnAway tells a client why it is not let in, once it has said what it wants or limit is over, and closes nc. Told before, the
-	// client might lose our words when we close with its own unread. What is no login, a cancel request say, is carried out all the same.
+	// TurnAway tells a client why it is not let in, once it has said what it wants or limit is over, and closes nc. If we close a socket with unread bytes, the
+	// kernel sends a reset, and the client loses our words. What is no login, a cancel request say, is carried out all the same.
 	TurnAway(nc net.Conn, why error, limit time.Duration)
 	// Part writes the words of a refusal, if there is room for them without waiting, and closes nc.
 	Part(nc net.Conn, why error)

@@ -23,7 +23,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = ctx.Err()
 		s.eachSession(func(session Session) { session.ShutDown(ErrShutdown.Error()) })
 	}
-	s.endErrands()
+	s.endUnattended()
 	s.mu.Lock()
 	protocols := s.protocols
 	s.mu.Unlock() // the loops, which may need it too, have work to do before the protocols are closed
@@ -41,11 +41,11 @@ func (s *Server) eachSession(f func(Session)) {
 	}
 }
 
-// endErrands ends the sessions without a client.
-func (s *Server) endErrands() {
+// endUnattended ends the sessions without a client.
+func (s *Server) endUnattended() {
 	for _, w := range s.workers {
 		w.Loop.Post(func() {
-			for seat := w.errands.first; seat != nil; seat = seat.next {
+			for seat := w.unattended.first; seat != nil; seat = seat.next {
 				seat.Post(func() { seat.session().ShutDown(ErrShutdown.Error()) }) // each in an event of its own
 			}
 		})

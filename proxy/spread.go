@@ -16,7 +16,7 @@ const (
 	spreadEvery = 250 * time.Millisecond
 	// spreadAbove is the processor time, as a share of one processor per loop in use, from which one more is used.
 	spreadAbove = 0.7
-	// gatherBelow is the share for each of the others below which the last one is given up, if that lasts.
+	// gatherBelow: if each of the other loops would have less than this share, for gatherAfter ticks, the last loop is no longer used.
 	gatherBelow = 0.3
 	gatherAfter = 20 // ticks
 )

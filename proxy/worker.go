@@ -15,9 +15,9 @@ type Worker struct {
 	post  func(func()) bool // has something run on the loop, from any goroutine; false: the loop has ended
 	alarm func(d time.Duration, f func()) Timer
 
-	sessions list         // of clients
-	errands  list         // sessions without a client
-	load     atomic.Int64 // how many clients there are, with those on their way here, who are counted first; for everybody to read
+	sessions   list         // of clients
+	unattended list         // sessions without a client
+	load       atomic.Int64 // how many clients there are; those on their way here count already. Everybody may read it
 }
 
 // A Timer calls a function once, unless it is stopped before.
@@ -30,15 +30,15 @@ func NewWorker(index int, l *loop.Loop) *Worker {
 	}
 }
 
-// SendOut has a session without a client live here until Return: it never moves, and Shutdown ends it. Both are for the loop only.
-func (w *Worker) SendOut(s Session) {
+// TakeOn has a session without a client live here until LetGo: it never moves, and Shutdown ends it. Both are for the loop only.
+func (w *Worker) TakeOn(s Session) {
 	seat := s.seat()
 	seat.Arrive(w)
-	w.errands.add(seat)
+	w.unattended.add(seat)
 }
 
-// Return takes a session without a client out.
-func (w *Worker) Return(s Session) { w.errands.remove(s.seat()) }
+// LetGo takes a session without a client out.
+func (w *Worker) LetGo(s Session) { w.unattended.remove(s.seat()) }
 
 // remove takes s out, and off the count.
 func (w *Worker) remove(s *Seat) {

@@ -23,7 +23,7 @@ type client struct {
 	session.Session
 	proxy.Seat
 	origin    *origin
-	refreshes bool               // it has no socket: it asks anew what somebody was answered with
+	refreshes bool               // it has no client: it refreshes one entry of the cache
 	judgeStop context.CancelFunc // while a verdict is on its way: nobody waits for it any more
 	waiter    pool.Waiter[*pooledConn]
 }
@@ -48,7 +48,7 @@ func (p *Proxy) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry
 	p.server.MoveIn(nc, c)
 }
 
-// Enter, GiveUp and the following are the server's calls.
+// Enter is the server's call: the session begins.
 func (c *client) Enter(conn *loop.Conn, w *proxy.Worker) {
 	c.waiter.Home = w.Index
 	c.Start(conn, c.space(w))
@@ -57,6 +57,7 @@ func (c *client) Enter(conn *loop.Conn, w *proxy.Worker) {
 	}
 }
 
+// GiveUp is the server's call: the session cannot begin.
 func (c *client) GiveUp(nc net.Conn, why error) {
 	c.Session.GiveUp()
 	c.origin.sessions.Add(-1)
@@ -65,18 +66,22 @@ func (c *client) GiveUp(nc net.Conn, why error) {
 	}
 }
 
+// Conn is the socket of the client.
 func (c *client) Conn() *loop.Conn { return c.Socket().(*loop.Conn) }
 
+// Moved is the server's call: the session lives on another loop now.
 func (c *client) Moved(to *proxy.Worker) {
 	c.waiter.Home = to.Index
 	c.MoveTo(c.space(to))
 }
 
+// Drain is the server's call: the session is to end soon.
 func (c *client) Drain() {
 	c.space(c.Here()).Begin()
 	c.Session.Drain()
 }
 
+// ShutDown is the server's call: the session is to end now.
 func (c *client) ShutDown(words string) {
 	c.space(c.Here()).Begin()
 	if c.refreshes {
@@ -89,7 +94,7 @@ func (c *client) ShutDown(words string) {
 // space is what the sessions on the loop of w share.
 func (c *client) space(w *proxy.Worker) *session.Workspace { return &c.origin.proxy.at(w).Workspace }
 
-// After and the following are the session's calls; Post is that of the Seat.
+// After and the following are the session's calls: see session.Driver. Post is that of the Seat.
 func (c *client) After(d time.Duration, f func()) session.Timer {
 	return c.Seat.After(c.Here(), d, f)
 }
@@ -162,13 +167,13 @@ func (c *client) Refresh(fill *querycache.Fill, message []byte) {
 		fill.Abort()
 		return
 	}
-	posted := c.Post(func() { // in an event of its own: what is borrowed for this one is the client's
+	posted := c.Post(func() { // in an event of its own: the scratch memory of the present event is the client's
 		w := c.Here()
 		c.space(w).Begin()
 		r := newClient(o)
 		r.refreshes, r.waiter.Home = true, w.Index
 		o.refreshing.Add(1)
-		w.SendOut(r)
+		w.TakeOn(r)
 		r.StartRefresh(r, session.ID(o.proxy.server.NextID()), &c.Session, fill, message)
 	})
 	if !posted {
@@ -198,7 +203,7 @@ func (c *client) Ended(why session.Reason, err error) {
 		c.judgeStop()
 	}
 	if c.refreshes {
-		c.Here().Return(c)
+		c.Here().LetGo(c)
 		c.origin.refreshing.Add(-1)
 		return
 	}

@@ -14,5 +14,5 @@
 //	control   control_purge.go control_explain.go
 //	origins   proxy.go identities.go control_verify.go origins.go origin.go control_cache.go admitsettings.go shutdown.go
 //	leaves    pooledconn.go place.go cancel.go log.go control_show.go control.go database.go upstreams.go ownconn.go errors.go
-//	          machine.go
+//	          modes.go
 package postgres

@@ -97,7 +97,7 @@ func (p *Proxy) roomForOrigin(db *Database) error {
 	return full
 }
 
-// isUnused says whether nobody uses the origin, and nothing is open or under way at the server. Call it with Server.mu held.
+// isUnused says whether nobody uses the origin, and nothing is open or under way at the server. Call it with Proxy.mu held.
 func (o *origin) isUnused() bool {
 	if o.held != 0 || o.sessions.Load() != 0 || o.refreshing.Load() != 0 {
 		return false

@@ -14,7 +14,7 @@ func TestClient_ThatEndsWaitsForNoVerdict(t *testing.T) {
 	stopped := false
 	w.Loop.Post(func() {
 		defer close(ended)
-		w.SendOut(c)
+		w.TakeOn(c)
 		c.refreshes = true // so nobody looks for it on the server
 		c.judgeStop = func() { stopped = true }
 		c.Ended(session.ReasonPanic, nil)

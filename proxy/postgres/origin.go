@@ -20,7 +20,7 @@ type origin struct {
 	dialer     *upstream.Dialer
 	credential *pgauth.Credential
 	keeper     *catalog.Keeper // of the catalogs of its lenses
-	follow     func()          // has the catalog be known from now on
+	follow     func()          // starts the keeper, once
 	proxy      *Proxy
 	upstream   *upstreamDatabase
 	servedLast atomic.Pointer[string] // which of the hosts served it last

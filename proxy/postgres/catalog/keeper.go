@@ -51,7 +51,7 @@ type Keeper struct {
 
 	beliefs
 	pace
-	visiting bool // no client may have been there yet who learnt of the server
+	visiting bool // the look under way is for an operator, and perhaps no client has logged in yet
 }
 
 // signals are what others tell a keeper.

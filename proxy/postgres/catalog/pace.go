@@ -21,9 +21,12 @@ const (
 	worthRate = 20
 )
 
-// These are for the rest of a look while a client waits for its slot: of the first one, without which hardly anything is cached and
-// nearly every lease costs a wash; at least; and at most.
-const firstGrace, leastGrace, mostGrace = time.Second, 250 * time.Millisecond, 10 * time.Second
+// For how long a look may go on while a client waits for its slot.
+const (
+	firstGrace = time.Second            // the first look: before it hardly anything is cached, and nearly every lease costs a wash
+	leastGrace = 250 * time.Millisecond // every later look, at least
+	mostGrace  = 10 * time.Second       // every look, at most
+)
 
 // pace is what decides when a keeper looks, and how long it may.
 type pace struct {
@@ -48,8 +51,8 @@ func (g *grace) begin(waitTimeout time.Duration) {
 
 func (g *grace) double() { g.now = min(2*g.now, g.most) }
 
-// fit leaves the next look, after one that took so long, time enough to be as slow. It forgets by halves: most looks only compare
-// fingerprints, and the next one may have to read the whole catalog.
+// fit allows the next look twice the time that this one took. After a quick look the grace is halved, and not less: most looks only
+// compare fingerprints, and the next one may have to read the whole catalog.
 func (g *grace) fit(took time.Duration) { g.now = min(max(2*took, g.now/2, leastGrace), g.most) }
 
 // traffic is how many leases the pool had handed out at some time.

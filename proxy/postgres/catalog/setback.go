@@ -19,7 +19,7 @@ type failure struct {
 	kind failureKind
 	error
 	trusted  time.Duration // how long the catalogs are still trusted
-	patience time.Duration // of the next look, which has longer for it than the one that was broken off; 0: no longer
+	patience time.Duration // how long the next look may go on while clients wait; 0: no longer than this one
 }
 
 func (f *failure) Unwrap() error { return f.error }

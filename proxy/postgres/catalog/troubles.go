@@ -11,8 +11,8 @@ import (
 
 // trouble is why a lens has no catalog.
 type trouble struct {
-	fingerprint string    // with this, it cannot have one
-	until       time.Time // not tried before
+	fingerprint string    // of a catalog with which the lens cannot have one; empty: it may have one at the next try
+	until       time.Time // when the next try may be
 	times       int
 }
 

@@ -3,10 +3,8 @@ package session
 import (
 	"encoding/binary"
 
-	"overdrive/proxy/postgres/pgwire"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
-	"overdrive/querycache/sqlscan"
 	"overdrive/querycache/verdict"
 )
 
@@ -30,7 +28,7 @@ const (
 	waits                   // it is to be taken up again later
 )
 
-// cachedQuery answers a simple Query from the cache. Where it cannot, s.fill may be set.
+// cachedQuery answers a simple Query from the cache. Where it cannot, s.attempt.fill may be set.
 func (s *Session) cachedQuery(text []byte, v *classify.Verdict, known *exactText) outcome {
 	if s.attempt.looked { // before a server was waited for
 		return passed
@@ -232,38 +230,3 @@ func (s *Session) giveAnswer(f found) {
 
 // sharedFrom is the size from which a reply is handed to the socket by reference, so that a slow client costs no copy of it.
 const sharedFrom = 16 << 10
-
-// pay is the server connection's call when the turn of a fake has come: it gives the client a reply of ours, whose bytes never
-// change. Answers of the cache are no fakes; see giveAnswer.
-//
-// Invariant: no byte of ours is written before every reply owed ahead of it.
-func (s *Session) pay(reply []byte) {
-	if len(reply) >= sharedFrom {
-		s.client.WriteShared(reply, nil)
-	} else {
-		s.client.Write(reply)
-	}
-}
-
-var (
-	readyIdle   = pgwire.AppendReady(nil, pgwire.TxIdle)
-	syncMessage = pgwire.AppendEmpty(nil, pgwire.Sync)
-)
-
-// request makes the workspace's request for a text with this verdict, whose key is still to be begun. known is what find returned for
-// it; a text that is not known is remembered.
-func (x *exactTexts) request(s *Session, text []byte, v *classify.Verdict, known *exactText) *querycache.Request {
-	r := &s.space.request
-	*r = querycache.Request{Verdict: &v.Statement, Text: text}
-	if known != nil && known.verdict == v {
-		r.Key, r.Hint = known.key, known.hint
-		return r
-	}
-	s.space.spare = sqlscan.AppendKey(s.space.spare[:0], text)
-	r.Key, r.Hint = s.space.spare, HintOf(text)
-	if r.Hint != nil && len(r.Hint.Unknown) > 0 {
-		s.driver.Misunderstood(r.Hint.Unknown)
-	}
-	x.note(s.lens(), r, v)
-	return r
-}

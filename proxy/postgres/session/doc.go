@@ -21,7 +21,8 @@
 //   - A client's write is over for the cache before the client can read that it is over.
 //   - What is known only from what was sent is taken back when an error shows that the server skipped it.
 //
-// The files stand on floors. A call goes to the right on its floor, or to a floor below; a test holds it.
+// The files stand on floors. A call goes to the right on its floor, or to a floor below; a test holds it. It does not count a call by
+// an interface: a ServerConn tells its holder, which is mostly a Session, what the server has said.
 //
 //	events    holding.go timeouts.go startup.go events.go show.go
 //	routing   client.go extended.go
@@ -31,7 +32,7 @@
 //	          lenses.go sending.go coalesce.go state.go atrest.go
 //	server    cancelling.go serverconn.go answers.go half.go withheldreplies.go strays.go holder.go marks.go ghosts.go
 //	leaves    identity.go entry.go ownsettings.go ledger.go statement.go hint.go replies.go driver.go params.go
-//	          workspace.go scratch.go reason.go
+//	          workspace.go scratch.go reason.go messages.go
 //
 // These calls go up, since what follows is an event of its own:
 //

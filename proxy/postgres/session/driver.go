@@ -19,13 +19,13 @@ type Driver interface {
 	After(d time.Duration, f func()) Timer
 	// Key is what others must know to have the session's statements cancelled. It is there before Start, and does not change.
 	Key() CancelKey
-	// Judge has the lens judge a text, which is copied, elsewhere than on the loop, and then calls judged.
+	// Judge has the lens judge a text, which is copied, elsewhere than on the loop, and then calls Judged.
 	Judge(l *Lens, text []byte)
 	// Refresh has the same asked again that the client was just answered with: message. It owns fill.
 	Refresh(fill *querycache.Fill, message []byte)
 	// Misunderstood tells of words in a statement's hint to the cache that mean nothing, and are ignored.
 	Misunderstood(words []string)
-	// Acquire returns a server at once, or nil and a later call of granted or refused. since is when the session began to wait, or
+	// Acquire returns a server at once, or nil and a later call of Granted or Refused. since is when the session began to wait, or
 	// zero if it has not waited yet.
 	Acquire(since time.Time) *ServerConn
 	// Abandon takes a session that waits out of the queue. false: it is too late, and granted or refused will come.
@@ -65,3 +65,17 @@ const (
 	Dirty   Unfitness = iota // it could not be cleaned
 	Aborted                  // it worked for a client that is gone
 )
+
+// Peer is one side's socket as the machine sees it: *loop.Conn in the program, a recorder in tests. Write borrows
+// b until the event that is being handled ends; WriteShared keeps b, which must not change, until it is sent or dropped, and then
+// releases loan, once in any case; with no loan b must never change.
+type Peer interface {
+	Write(b []byte)
+	WriteShared(b []byte, loan Releaser)
+	Pending() int
+	Congested() bool
+	PauseRead()
+	ResumeRead()
+	Close()
+	CloseAfterFlush()
+}

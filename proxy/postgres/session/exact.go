@@ -5,6 +5,7 @@ import (
 
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
+	"overdrive/querycache/sqlscan"
 )
 
 // exactTexts remembers what was made of texts that come again and again, letter for letter, so that a hit costs no look at their
@@ -60,4 +61,22 @@ func (x *exactTexts) note(l *Lens, r *querycache.Request, v *classify.Verdict) {
 	e.verdict, e.hint = v, r.Hint
 	e.text = append(e.text[:0], r.Text...)
 	e.key = append(e.key[:0], r.Key...)
+}
+
+// request makes the workspace's request for a text with this verdict, whose key is still to be begun. known is what find returned for
+// it; a text that is not known is remembered.
+func (x *exactTexts) request(s *Session, text []byte, v *classify.Verdict, known *exactText) *querycache.Request {
+	r := &s.space.request
+	*r = querycache.Request{Verdict: &v.Statement, Text: text}
+	if known != nil && known.verdict == v {
+		r.Key, r.Hint = known.key, known.hint
+		return r
+	}
+	s.space.spare = sqlscan.AppendKey(s.space.spare[:0], text)
+	r.Key, r.Hint = s.space.spare, HintOf(text)
+	if r.Hint != nil && len(r.Hint.Unknown) > 0 {
+		s.driver.Misunderstood(r.Hint.Unknown)
+	}
+	x.note(s.lens(), r, v)
+	return r
 }

@@ -206,10 +206,3 @@ func (s *Session) closePortal(msg, name []byte) bool {
 	s.exchange(owedClose, forward, msg)
 	return true
 }
-
-// The acknowledgements that are given without asking the server.
-var (
-	parseComplete = pgwire.AppendEmpty(nil, pgwire.ParseComplete)
-	bindComplete  = pgwire.AppendEmpty(nil, pgwire.BindComplete)
-	closeComplete = pgwire.AppendEmpty(nil, pgwire.CloseComplete)
-)

@@ -270,3 +270,15 @@ func (s *Session) errandFailed() {
 	}
 	s.reject(ReasonSettings, srv.trouble.last.Code, s.words(srv.trouble.last.Message, srv))
 }
+
+// pay is the server connection's call when the turn of a fake has come: it gives the client a reply of ours, whose bytes never
+// change. Answers of the cache are no fakes; see giveAnswer.
+//
+// Invariant: no byte of ours is written before every reply owed ahead of it.
+func (s *Session) pay(reply []byte) {
+	if len(reply) >= sharedFrom {
+		s.client.WriteShared(reply, nil)
+	} else {
+		s.client.Write(reply)
+	}
+}

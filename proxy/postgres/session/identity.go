@@ -61,7 +61,7 @@ type IdentityOptions struct {
 	Watch       Watch
 }
 
-// Begin makes o, which is fresh, an identity.
+// Begin initialises o, which must be zero.
 func (o *Identity) Begin(options IdentityOptions) {
 	o.IdentityOptions = options
 	o.statements = newStatementTable()

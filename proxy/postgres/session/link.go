@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"time"
 
 	"overdrive/proxy/postgres/pgwire"
@@ -159,17 +158,3 @@ func (s *Session) handBack() {
 		srv.release()
 	}
 }
-
-// owesOnlyUs says whether nothing that a client has asked for is still to be answered. Questions of ours belong to the connection and
-// not to a client that has left.
-func (c *ServerConn) owesOnlyUs() bool {
-	for i := range c.owed.len() {
-		if e := c.owed.at(i); e.action != skip {
-			return false
-		}
-	}
-	return c.in.left == 0 || c.in.hide
-}
-
-// errServerClosed says that the server closed its connection without a word.
-var errServerClosed = errors.New("server closed the connection unexpectedly")

@@ -147,14 +147,6 @@ type prepared struct {
 	batch     uint64 // in which it was prepared, on the server held then
 }
 
-// stall puts off the message at hand until all that is owed has come: an error among it may change what the message
-// means. The server is told to hold nothing back.
-func (s *Session) stall() bool {
-	s.srv.peer.Write(s.space.scratch.empty(pgwire.Flush))
-	s.enter(stalled)
-	return false
-}
-
 // sendParse prepares st on the server, under a name of ours, and returns what is owed for it.
 func (s *Session) sendParse(st *statement, act action) *owed {
 	srv := s.srv
@@ -235,16 +227,6 @@ func (s *Session) lookup(name []byte) (string, *statement) {
 	return p.name, p.statement
 }
 
-// undecided says whether st is on the server only if an earlier batch, still to be answered, goes well. For nil it is about
-// the unnamed statement.
-func (c *ServerConn) undecided(st *statement) bool {
-	if st == nil {
-		return c.owed.undecided(c.prepared.unnamedIn)
-	}
-	batch, ok := c.prepared.residents.since(st)
-	return ok && c.owed.undecided(batch)
-}
-
 // makeResident sees to it that a named statement is on the server.
 func (s *Session) makeResident(st *statement) {
 	switch {
@@ -262,35 +244,6 @@ func (s *Session) makeResident(st *statement) {
 func (s *Session) provokeStale() {
 	s.provoke(pgwire.CodeFeatureNotSupported, "cached plan must not change result type")
 }
-
-// provoke makes the server raise an error in place of what the message at hand would do, so that it has its right place
-// among the replies and its right effect on an open transaction. The message has no quotes in it.
-func (s *Session) provoke(code, message string) {
-	raise := "DO $$BEGIN RAISE EXCEPTION '" + message + "' USING ERRCODE = '" + code + "'; END$$"
-	srv := s.srv
-	name := serverName(s.identity.statements.serial.Add(1))
-	srv.addStray(name)
-	s.exchange(owedParse, skip, s.space.scratch.parse(name, []byte(raise+"\x00\x00\x00"))).statement = noStatement
-	s.exchange(owedBind, skip, s.space.scratch.bindHead(nil, name, len(noFormats)))
-	srv.peer.Write(noFormats)
-	s.exchange(owedExecute, forward, runAll)
-}
-
-// refuse answers a message of the extended protocol with an error, and all up to the Sync is skipped.
-func (s *Session) refuse(code, message string) {
-	s.batch.open = true
-	if s.srv != nil {
-		s.provoke(code, message)
-		return
-	}
-	s.batch.skips = true
-	s.answer(pgwire.AppendError(nil, pgwire.ErrorReport{Severity: "ERROR", Code: code, Message: message}), owedParse)
-}
-
-var (
-	noFormats = make([]byte, 6)                                                  // no parameter formats, no parameters, no result formats
-	runAll    = pgwire.AppendMessage(nil, pgwire.Execute, []byte{0, 0, 0, 0, 0}) // the unnamed portal, all rows
-)
 
 // makeUnnamed sees to it that the server's unnamed statement is the client's, if that is what name asks for.
 func (s *Session) makeUnnamed(name []byte) {

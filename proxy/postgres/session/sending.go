@@ -98,3 +98,35 @@ func (s *Session) sync(msg []byte) bool {
 	s.exchange(owedSync, forward, msg)
 	return true
 }
+
+// stall puts off the message at hand until all that is owed has come: an error among it may change what the message
+// means. The server is told to hold nothing back.
+func (s *Session) stall() bool {
+	s.srv.peer.Write(s.space.scratch.empty(pgwire.Flush))
+	s.enter(stalled)
+	return false
+}
+
+// refuse answers a message of the extended protocol with an error, and all up to the Sync is skipped.
+func (s *Session) refuse(code, message string) {
+	s.batch.open = true
+	if s.srv != nil {
+		s.provoke(code, message)
+		return
+	}
+	s.batch.skips = true
+	s.answer(pgwire.AppendError(nil, pgwire.ErrorReport{Severity: "ERROR", Code: code, Message: message}), owedParse)
+}
+
+// provoke makes the server raise an error in place of what the message at hand would do, so that it has its right place
+// among the replies and its right effect on an open transaction. The message has no quotes in it.
+func (s *Session) provoke(code, message string) {
+	raise := "DO $$BEGIN RAISE EXCEPTION '" + message + "' USING ERRCODE = '" + code + "'; END$$"
+	srv := s.srv
+	name := serverName(s.identity.statements.serial.Add(1))
+	srv.addStray(name)
+	s.exchange(owedParse, skip, s.space.scratch.parse(name, []byte(raise+"\x00\x00\x00"))).statement = noStatement
+	s.exchange(owedBind, skip, s.space.scratch.bindHead(nil, name, len(noFormats)))
+	srv.peer.Write(noFormats)
+	s.exchange(owedExecute, forward, runAll)
+}

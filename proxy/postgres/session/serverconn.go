@@ -10,20 +10,6 @@ import (
 	"overdrive/querycache"
 )
 
-// Peer is one side's socket as the machine sees it: *loop.Conn in the program, a recorder in tests. Write borrows
-// b until the event that is being handled ends; WriteShared keeps b, which must not change, until it is sent or dropped, and then
-// releases loan, once in any case; with no loan b must never change.
-type Peer interface {
-	Write(b []byte)
-	WriteShared(b []byte, loan Releaser)
-	Pending() int
-	Congested() bool
-	PauseRead()
-	ResumeRead()
-	Close()
-	CloseAfterFlush()
-}
-
 // A ServerConn is the state of one connection to PostgreSQL: what is owed on it, what lives on it, and who holds it. It
 // belongs to the loop of its socket, and changes hands only there.
 //
@@ -315,3 +301,27 @@ func (c *ServerConn) OnDrained() {
 		c.holder.drained()
 	}
 }
+
+// undecided says whether st is on the server only if an earlier batch, still to be answered, goes well. For nil it is about
+// the unnamed statement.
+func (c *ServerConn) undecided(st *statement) bool {
+	if st == nil {
+		return c.owed.undecided(c.prepared.unnamedIn)
+	}
+	batch, ok := c.prepared.residents.since(st)
+	return ok && c.owed.undecided(batch)
+}
+
+// owesOnlyUs says whether nothing that a client has asked for is still to be answered. Questions of ours belong to the connection and
+// not to a client that has left.
+func (c *ServerConn) owesOnlyUs() bool {
+	for i := range c.owed.len() {
+		if e := c.owed.at(i); e.action != skip {
+			return false
+		}
+	}
+	return c.in.left == 0 || c.in.hide
+}
+
+// errServerClosed says that the server closed its connection without a word.
+var errServerClosed = errors.New("server closed the connection unexpectedly")

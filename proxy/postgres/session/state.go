@@ -4,10 +4,10 @@ import "fmt"
 
 // sessionState is where a session stands between two bytes of its client.
 //
-//	greeting ──▶ ready ◀──▶ judging, joined
-//	    │          │  ◀──▶ waiting ──▶ settling ──▶ ready ◀──▶ stalled
-//	    │          │          │            │                      │
-//	    └──────────┴──────────┴────────────┴──────────────────────┴──▶ leaving ──▶ gone
+//	greeting ──▶ ready ◀──▶ judging, joined, waiting, settling, stalled
+//
+//	greeting, ready, settling ──▶ leaving ──▶ gone
+//	every state ────────────────────────────▶ gone
 //
 // Only in ready are messages of the client taken up; in the others they are kept, in bounds, or left in the socket.
 type sessionState uint8

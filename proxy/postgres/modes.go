@@ -11,9 +11,3 @@ const (
 	SessionPooling     = session.SessionPooling
 	StatementPooling   = session.StatementPooling
 )
-
-// SessionID numbers the sessions of a process in the log.
-type SessionID = session.ID
-
-// DefaultMaxPrepared is the most that one client's names for prepared statements, and its portals, may keep.
-const DefaultMaxPrepared = session.DefaultMaxPrepared
