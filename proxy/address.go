@@ -26,7 +26,7 @@ type Address struct {
 	// at is nil while the owner is away. Only the loop that it names may change it from a worker to nil.
 	at     atomic.Pointer[Worker]
 	mu     sync.Mutex // guards parked, and at from nil to a worker
-	parked []func()
+	parked *[]func()  // nil: nothing
 }
 
 // An Addressee is who has an address.
@@ -52,7 +52,10 @@ func (a *Address) Post(f func()) bool {
 	if w := a.at.Load(); w != nil { // it has just arrived
 		return w.post(func() { a.deliver(w, f) })
 	}
-	a.parked = append(a.parked, f)
+	if a.parked == nil {
+		a.parked = new([]func())
+	}
+	*a.parked = append(*a.parked, f)
 	return true
 }
 
@@ -76,10 +79,12 @@ func (a *Address) deliver(w *Worker, f func()) {
 func (a *Address) Arrive(w *Worker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, f := range a.parked {
-		w.post(func() { a.deliver(w, f) })
+	if a.parked != nil {
+		for _, f := range *a.parked {
+			w.post(func() { a.deliver(w, f) })
+		}
+		a.parked = nil
 	}
-	a.parked = nil
 	a.at.Store(w)
 }
 

@@ -411,7 +411,8 @@ func TestChecklist_S16_ParametersOfTheUsersOwnKeepTenantsApart(t *testing.T) {
 	for _, p := range []*rig.ClientPair{one, two} {
 		p.Never(t, "select current_setting('app.tenant', true)", "select a from ev where current_setting('app.tenant', true) = '2'")
 	}
-	// A parameter may come with the login.
+	// A parameter may come with the login. What the others were answered with would serve as well.
+	two.Do(t, "update ev set a = a || '!'")
 	first, second := b.Pair(t, user, rig.With("app.tenant", "1")), b.Pair(t, user, rig.With("options", "-c app.tenant=2"))
 	rig.WantApart(t, sql, first, second)
 }
@@ -518,11 +519,15 @@ func TestChecklist_S19_SettingsThatTheServerIsSilentAboutFollowTheirClient(t *te
 	for _, c := range holders {
 		rig.Ask(t, c, "rollback")
 	}
-	// What nothing is known of may change anything.
+	// A parameter of which nothing is known may change anything, and is a part of the key.
 	clients[0].Do(t, "set session_replication_role = replica")
+	clients[0].Hits(t, queries...)
+	plain.Right(t, queries...)
+	// One that cannot follow ties the client to its server.
+	clients[0].Do(t, "set seed = 0.5")
 	clients[0].Never(t, queries...)
 	if word := rig.Status(t, clients[0].Through); word != "session-state" {
-		t.Errorf("after an unknown SET the status is %s, want session-state", word)
+		t.Errorf("after a SET that cannot follow the status is %s, want session-state", word)
 	}
 	clients[0].Do(t, "discard all")
 	clients[0].Hits(t, queries...)

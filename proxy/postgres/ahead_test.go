@@ -15,7 +15,7 @@ func TestOrigin_HearsWhatTheLoginHasReadAhead(t *testing.T) {
 	ours, theirs := tcpPair(t)
 	goodbye := proxytest.ErrorResponse("SFATAL", "C57P01", "Mgoing away")
 	o := newTestOrigin()
-	if _, err := o.moveIn(t.Context(), &upstream.Conn{NC: ours, Ahead: goodbye}, w); err != nil {
+	if _, err := o.moveIn(t.Context(), &upstream.Conn{NC: ours, Ahead: goodbye}, 0, w); err != nil {
 		t.Fatal(err)
 	}
 	_ = theirs.SetDeadline(time.Now().Add(5 * time.Second))

@@ -23,16 +23,14 @@ type client struct {
 	session.Session
 	proxy.Seat
 	origin    *origin
-	refreshes bool               // it has no client: it refreshes one entry of the cache
-	judgeStop context.CancelFunc // while a verdict is on its way: nobody waits for it any more
-	waiter    pool.Waiter[*pooledConn]
+	judgeStop context.CancelFunc        // while a verdict is on its way: nobody waits for it any more
+	waiter    *pool.Waiter[*pooledConn] // while it waits for a server connection
 }
 
 // newClient returns a client whose session is to be begun. It lives nowhere yet.
 func newClient(o *origin) *client {
 	c := &client{origin: o}
 	c.Sit(c)
-	c.waiter.Grantee = (*grantee)(c)
 	return c
 }
 
@@ -50,7 +48,6 @@ func (p *Proxy) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry
 
 // Enter is the server's call: the session begins.
 func (c *client) Enter(conn *loop.Conn, w *proxy.Worker) {
-	c.waiter.Home = w.Index
 	c.Start(conn, c.space(w))
 	if c.origin.proxy.server.Stopping() {
 		c.Session.Drain()
@@ -70,10 +67,7 @@ func (c *client) GiveUp(nc net.Conn, why error) {
 func (c *client) Conn() *loop.Conn { return c.Socket().(*loop.Conn) }
 
 // Moved is the server's call: the session lives on another loop now.
-func (c *client) Moved(to *proxy.Worker) {
-	c.waiter.Home = to.Index
-	c.MoveTo(c.space(to))
-}
+func (c *client) Moved(to *proxy.Worker) { c.MoveTo(c.space(to)) }
 
 // Drain is the server's call: the session is to end soon.
 func (c *client) Drain() {
@@ -84,12 +78,15 @@ func (c *client) Drain() {
 // ShutDown is the server's call: the session is to end now.
 func (c *client) ShutDown(words string) {
 	c.space(c.Here()).Begin()
-	if c.refreshes {
+	if c.refreshes() {
 		c.Stop()
 		return
 	}
 	c.Session.ShutDown(words)
 }
+
+// refreshes says whether it has no client, and refreshes one entry of the cache. Only clients have keys.
+func (c *client) refreshes() bool { return c.Seat.Key().Number == 0 }
 
 // space is what the sessions on the loop of w share.
 func (c *client) space(w *proxy.Worker) *session.Workspace { return &c.origin.proxy.at(w).Workspace }
@@ -109,9 +106,13 @@ func (c *client) Key() session.CancelKey {
 // takes it up, and only then does the session hear of it. An idle connection of the client's own loop, which the pool prefers, needs
 // none of that.
 func (c *client) Acquire(since time.Time) *session.ServerConn {
-	c.waiter.Since = since
+	here := c.origin.proxy.at(c.Here())
+	if c.waiter == nil {
+		c.waiter = here.waiter()
+	}
+	c.waiter.Home, c.waiter.Grantee, c.waiter.Since = c.Here().Index, (*grantee)(c), since
 	for {
-		lease := c.origin.pool.Acquire(&c.waiter)
+		lease := c.origin.pool.Acquire(c.waiter)
 		switch {
 		case lease == nil:
 			return nil
@@ -119,14 +120,35 @@ func (c *client) Acquire(since time.Time) *session.ServerConn {
 			fetch(lease.Conn, c)
 			return nil
 		case !lease.Conn.Gone() && !lease.Conn.conn.Signalled(): // a server says nothing to an idle connection but goodbye
+			c.waited()
 			return &lease.Conn.ServerConn
 		}
 		c.origin.pool.Discard(lease, pool.CloseBroken)
 	}
 }
 
+// waited ends the wait for a server connection. It is called on the client's loop, before the session hears of the outcome.
+func (c *client) waited() {
+	if c.waiter != nil {
+		c.origin.proxy.at(c.Here()).spare(c.waiter)
+		c.waiter = nil
+	}
+}
+
+// granted has the session hear that a connection is its own.
+func (c *client) granted(s *session.ServerConn) {
+	c.waited()
+	c.Granted(s)
+}
+
 // Abandon takes the client out of the pool's queue.
-func (c *client) Abandon() bool { return c.origin.pool.Cancel(&c.waiter) }
+func (c *client) Abandon() bool {
+	if c.waiter == nil || !c.origin.pool.Cancel(c.waiter) { // it was answered
+		return false
+	}
+	c.waited()
+	return true
+}
 
 // WaitTimeout is that of the pool.
 func (c *client) WaitTimeout() time.Duration { return c.origin.pool.WaitTimeout() }
@@ -171,7 +193,6 @@ func (c *client) Refresh(fill *querycache.Fill, message []byte) {
 		w := c.Here()
 		c.space(w).Begin()
 		r := newClient(o)
-		r.refreshes, r.waiter.Home = true, w.Index
 		o.refreshing.Add(1)
 		w.TakeOn(r)
 		r.StartRefresh(r, session.ID(o.proxy.server.NextID()), &c.Session, fill, message)
@@ -202,7 +223,7 @@ func (c *client) Ended(why session.Reason, err error) {
 	if c.judgeStop != nil {
 		c.judgeStop()
 	}
-	if c.refreshes {
+	if c.refreshes() {
 		c.Here().LetGo(c)
 		c.origin.refreshing.Add(-1)
 		return
@@ -231,7 +252,10 @@ func (g *grantee) Granted(l *pool.Lease[*pooledConn]) { fetch(l.Conn, (*client)(
 // Refused is the pool's call, from any goroutine.
 func (g *grantee) Refused(err error) {
 	c := (*client)(g)
-	c.Post(func() { c.Refused(reportOf(err)) })
+	c.Post(func() {
+		c.waited()
+		c.Refused(reportOf(err))
+	})
 }
 
 // Status is what operators see of the client.
@@ -254,8 +278,8 @@ func fetch(c *pooledConn, s *client) {
 		to := s.Here()
 		switch {
 		case !c.Gone() && c.address.Here() == to:
-			s.Granted(&c.ServerConn)
-		case !c.Gone() && c.address.Move(c.conn, to, func() { c.MoveTo(s.space(to)); s.Granted(&c.ServerConn) }):
+			s.granted(&c.ServerConn)
+		case !c.Gone() && c.address.Move(c.conn, to, func() { c.MoveTo(s.space(to)); s.granted(&c.ServerConn) }):
 		default:
 			c.origin.pool.Discard(c.lease.Load(), pool.CloseBroken)
 			s.Post(s.TryAgain)

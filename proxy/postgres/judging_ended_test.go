@@ -15,7 +15,6 @@ func TestClient_ThatEndsWaitsForNoVerdict(t *testing.T) {
 	w.Loop.Post(func() {
 		defer close(ended)
 		w.TakeOn(c)
-		c.refreshes = true // so nobody looks for it on the server
 		c.judgeStop = func() { stopped = true }
 		c.Ended(session.ReasonPanic, nil)
 	})

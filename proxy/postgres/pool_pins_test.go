@@ -22,18 +22,18 @@ func TestPins_HoldTheServerAndLeakNothing(t *testing.T) {
 	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "pins", Size: 1, Options: new(rig.Captured).Capture})
 	server := rig.Ask(t, in.Connect(t, "pins"), "select pg_backend_pid()")
 	for sql, reason := range map[string]string{
-		"listen news":                                            "LISTEN",
-		"create temp table x(a int)":                             "temporary object",
-		"select 1 as a into temp x":                              "temporary object",
-		"create temp sequence x":                                 "temporary object",
-		"select pg_advisory_lock(1)":                             "session advisory lock",
-		"select pg_try_advisory_lock(1)":                         "session advisory lock",
-		"select pg_advisory_lock_shared(1)":                      "session advisory lock",
-		"prepare x as select 1":                                  "SQL PREPARE",
-		"set log_statement = 'all'":                              "SET",
-		"select set_config('my.own','x',false)":                  "SET",
-		"begin; declare x cursor with hold for select 1; commit": "cursor WITH HOLD",
-		"do $$ begin perform pg_advisory_lock(3); end $$":        "advisory lock",
+		"listen news":                       "LISTEN",
+		"create temp table x(a int)":        "temporary object",
+		"select 1 as a into temp x":         "temporary object",
+		"create temp sequence x":            "temporary object",
+		"select pg_advisory_lock(1)":        "session advisory lock",
+		"select pg_try_advisory_lock(1)":    "session advisory lock",
+		"select pg_advisory_lock_shared(1)": "session advisory lock",
+		"prepare x as select 1":             "SQL PREPARE",
+		"set seed = 0.5":                    "SET",
+		"update pg_settings set setting = 'all' where name = 'log_statement'": "SET",
+		"begin; declare x cursor with hold for select 1; commit":              "cursor WITH HOLD",
+		"do $$ begin perform pg_advisory_lock(3); end $$":                     "advisory lock",
 	} {
 		for name, leave := range map[string]func(*pgconn.PgConn){
 			"leaves":      rig.CloseConn,
@@ -78,12 +78,60 @@ func TestPins_WhatEndsWithTheTransactionPinsNobody(t *testing.T) {
 		"select 1", "insert into t values (1)", "set timezone = 'Asia/Tokyo'", "set application_name = 'x'",
 		"begin; set local work_mem = '5MB'; commit", "select pg_advisory_xact_lock(1)", "notify news, 'hello'",
 		"begin; declare x cursor for select 1; fetch x; commit", "create table u(a int); drop table u", "show work_mem",
+		"select set_config('jit', 'off', false)", "select pg_catalog.set_config('my.own', 'x', false)", "set log_statement = 'all'",
+		"set session characteristics as transaction isolation level serializable", "set session characteristics as transaction deferrable",
+		"set synchronous_commit = off", "set enable_seqscan = off", "begin; set transaction isolation level repeatable read; select 1; commit",
+		"begin; select set_config('search_path', 'public', true), set_config('role', 'postgres', true); commit",
 	} {
 		rig.Ask(t, c, sql)
 		if got := rig.Ask(t, c, "show overdrive.pinned"); got != "" {
 			t.Errorf("%s: pinned by %q, want nothing", sql, got)
 		}
 		rig.Ask(t, other, "select 1") // would wait for ever if it were
+	}
+}
+
+// A session is pinned as long as its server shows what pins it, whichever statement has ended that.
+func TestPins_EndWithTheirCause(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "pins_end", "")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "pins_end", Size: 1})
+	c, other := in.Connect(t, "pins_end"), in.Connect(t, "pins_end")
+	for _, test := range []struct{ begins, ends string }{
+		{"listen a; listen b", "unlisten a; unlisten b"},
+		{"listen a", "unlisten *"},
+		{"create temp table x(a int)", "drop table x"},
+		{"create temp table x(a int); create temp view y as select * from x", "drop table x cascade"},
+		{"create temp sequence x", "discard temp"},
+		{"create function pg_temp.f() returns int language sql as 'select 1'", "drop function pg_temp.f()"},
+		{"select pg_advisory_lock(1), pg_advisory_lock(2)", "select pg_advisory_unlock(1), pg_advisory_unlock(2)"},
+		{"select pg_advisory_lock_shared(1)", "select pg_advisory_unlock_all()"},
+		{"begin; declare x cursor with hold for select 1; commit", "close x"},
+		{"begin; declare x cursor with hold for select 1; commit", "close all"},
+		{"prepare x as select 1", "deallocate x"},
+		{"prepare x as select 1", "deallocate prepare all"},
+		{"begin; set local search_path = pg_temp; create table x(a int); commit", "drop table pg_temp.x"},
+	} {
+		rig.Ask(t, c, test.begins)
+		if rig.Ask(t, c, "show overdrive.pinned") == "" {
+			t.Errorf("%s: nothing pins", test.begins)
+		}
+		rig.Ask(t, c, test.ends)
+		if got := rig.Ask(t, c, "show overdrive.pinned"); got != "" {
+			t.Errorf("%s, %s: pinned by %q", test.begins, test.ends, got)
+		}
+		rig.Ask(t, other, "select 1") // would wait for ever if it were
+	}
+	for _, never := range []string{
+		"begin; create temp table x(a int) on commit drop; commit", "begin; listen a; rollback", "begin; create temp table x(a int); rollback",
+		"begin; declare x cursor with hold for select 1; rollback", "begin; savepoint a; create temp table x(a int); rollback to a; commit",
+		"begin; select set_config('search_path', 'pg_temp', true); create table x(a int) on commit drop; commit",
+	} {
+		rig.Ask(t, c, never)
+		if got := rig.Ask(t, c, "show overdrive.pinned"); got != "" {
+			t.Errorf("%s: pinned by %q", never, got)
+		}
+		rig.Ask(t, other, "select 1")
 	}
 }
 

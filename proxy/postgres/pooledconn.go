@@ -83,6 +83,7 @@ func (o *origin) open(ctx context.Context, workers []*proxy.Worker, home int) (*
 	if o.credential == nil {
 		return nil, fmt.Errorf("user %q: %w", o.User, errNoCredential)
 	}
+	era := o.Era()
 	up, err := o.dialer.Connect(ctx, o.credential)
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (o *origin) open(ctx context.Context, workers []*proxy.Worker, home int) (*
 	if home < 0 || home >= len(workers) {
 		home = 0
 	}
-	return o.moveIn(ctx, up, workers[home])
+	return o.moveIn(ctx, up, era, workers[home])
 }
 
 // servedBy notes which of its hosts serves an origin. One that takes over may lack what the other had committed last, so what the
@@ -102,11 +103,13 @@ func (o *origin) servedBy(server string) {
 	}
 }
 
-// moveIn has a connection that has just logged in live on the loop of w. On error, or when ctx ends before it does, it is closed.
-func (o *origin) moveIn(ctx context.Context, up *upstream.Conn, w *proxy.Worker) (*pooledConn, error) {
+// moveIn has a connection, whose login began in the era, live on the loop of w. On error, or when ctx ends before it does, it is closed.
+func (o *origin) moveIn(ctx context.Context, up *upstream.Conn, era uint64, w *proxy.Worker) (*pooledConn, error) {
 	c := &pooledConn{origin: o, home: up.Home, secret: up.Secret}
 	c.address.Belong(c)
-	c.Begin(c, &o.Identity, session.Backend{PID: up.PID, Login: time.Now(), Standby: up.Params["in_hot_standby"] == "on"}, up.Params)
+	c.Begin(c, &o.Identity, session.Backend{
+		PID: up.PID, Login: time.Now(), Standby: up.Params["in_hot_standby"] == "on", Era: era,
+	}, up.Params)
 	result := make(chan error, 1)
 	posted := w.Loop.Post(func() {
 		conn, err := w.Loop.Adopt(up.NC, c)

@@ -68,7 +68,7 @@ func TestOrigin_AConnectionThatMovesInTooLateIsClosed(t *testing.T) {
 	busy := make(chan struct{})
 	w.Loop.Post(func() { <-busy })
 	stop()
-	if _, err := newTestOrigin().moveIn(ctx, &upstream.Conn{NC: ours}, w); !errors.Is(err, context.Canceled) {
+	if _, err := newTestOrigin().moveIn(ctx, &upstream.Conn{NC: ours}, 0, w); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	close(busy)
@@ -83,7 +83,7 @@ func TestOrigin_AConnectionThatLeavesThePoolSaysGoodbye(t *testing.T) {
 	w := startWorker(t)
 	ours, theirs := tcpPair(t)
 	defer theirs.Close()
-	c, err := newTestOrigin().moveIn(t.Context(), &upstream.Conn{NC: ours}, w)
+	c, err := newTestOrigin().moveIn(t.Context(), &upstream.Conn{NC: ours}, 0, w)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 package classify
 
-// This file is about code that sets parameters of the session, or may. Words tell of it only as far as nobody hides them: a
+// This file is about code that leaves something behind in the session, or may: parameters, temporary objects, locks. Words tell of it only as far as nobody hides them: a
 // statement that may write everything makes a server suspect whatever is found here.
 
 // stealthyNames is a pattern of the names of PostgreSQL's own functions that set parameters or run a text.
@@ -46,7 +46,7 @@ SELECT classid, objid FROM stored
  WHERE objid >= ` + firstUserOID + ` AND CASE WHEN pg_catalog.octet_length(tree) > ` + longTree + ` THEN true
        ELSE pg_catalog.strpos(tree, ':relid ' || 'pg_catalog.pg_settings'::regclass::oid || ' ') > 0 END`
 
-// configures is whether there is code of the user's that may set parameters of the session: a stored tree or an aggregate
+// configures is whether there is code of the user's that may set parameters of the session, or leave something else there: a stored tree or an aggregate
 // calls a function for it, or the body of a function has the words for it, or runs a text that is not plainly of another kind, or
 // is one that words cannot be looked for in. It stands behind withWriting.
 //
@@ -57,7 +57,7 @@ const configures = `(EXISTS (SELECT FROM stealth) OR EXISTS (SELECT FROM stealth
     SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
      WHERE p.oid >= ` + firstUserOID + ` AND l.lanname NOT IN ('c', 'internal')
        AND (l.lanname NOT IN ('sql', 'plpgsql') OR p.prosrc = '' OR pg_catalog.length(p.prosrc) > ` + longBody + `
-         OR p.prosrc ~* 'pg_settings|\m(` + stealthyNames + `|dblink\w*|crosstab\w*|connectby|xpath_table)\M|\mu&["'']'
+         OR p.prosrc ~* 'pg_settings|\m(` + stealthyNames + `|dblink\w*|crosstab\w*|connectby|xpath_table|temp|temporary|listen|prepare|pg_(try_)?advisory_lock(_shared)?)\M|\mpg_temp|\mcreate\s+%I|\mu&["'']'
          OR p.prosrc ~* '(^|[;'']|\*/|--[^\n]*\n|\m(begin|then|else|loop)\M)\s*(re)?set(\s|/\*|--|")'
          OR p.prosrc ~* '\mexecute\M(?!` + plainConstant + `|` + plainFormat + `)')))`
 

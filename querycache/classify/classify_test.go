@@ -339,7 +339,7 @@ func TestJudge_SearchesLongTextsOnlyForWhatTheyLeaveBehind(t *testing.T) {
 		"insert into t values (1)":      {},
 		"create table u (a int)":        {Statement: ddl},
 		"select 1; listen x":            {Session: Listen, Statement: ddl},
-		"select set_config('a', b, c)":  {Session: SetsConfig},
+		"select set_config('a', b, c)":  {Sets: []string{"a"}},
 		"do $$ begin execute w; end $$": {Session: Configures, Statement: ddl},
 		`select U&"\0061"`:              {Session: SessionUnknown, Statement: ddl},
 		"select 'a":                     {Session: SessionUnknown, Statement: ddl},

@@ -40,6 +40,14 @@ func TestCatalog_KnowsWhetherFunctionsMaySetParameters(t *testing.T) {
 		"begin perform query_to_xml('select set_con'||'fig(1)', true, true, ''); end":              true,
 		"begin perform ts_stat('select set_con'||'fig(1)'); end":                                   true,
 		"begin execute format('insert into %I (a) values (%L)', 't', 1); end":                      false,
+		"begin create temp table x (a int); end":                                                   true,
+		"begin create/**/temporary view x as select 1; end":                                        true,
+		"begin create table pg_temp.x (a int); end":                                                true,
+		"begin execute 'create temp table x (a int)'; end":                                         true,
+		"begin execute format('create %I table x (a int)', 'temp'); end":                           true,
+		"begin perform pg_try_advisory_lock(1); end":                                               true,
+		"begin perform pg_advisory_xact_lock(1); end":                                              false,
+		"begin listen x; end":                                                                      true,
 		"declare x record; begin for x in execute 'select a from t' loop perform 1; end loop; end": false,
 	} {
 		execSQL(t, conn, fmt.Sprintf("create function f() returns void language plpgsql as $f$%s$f$", body))

@@ -24,7 +24,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 			return v
 		}
 	}
-	sessionEffects(v, all)
+	sessionEffects(v, all, false)
 	v.perText = slices.ContainsFunc(all, statement.dependsOnText)
 
 	if status, reason, ok := tooDear(shape, all); !ok {
@@ -82,7 +82,7 @@ func skim(text, shape []byte, flags sqlscan.Flags, c *Catalog) *Verdict {
 	v := &Verdict{Statement: verdict.Statement{
 		Status: oversized.Status, Reason: oversized.Reason, Effect: verdict.EffectEverything, DDL: mayBeDDL(all),
 	}}
-	sessionEffects(v, all)
+	sessionEffects(v, all, false)
 	v.share(all, false)
 	v.fearCode(c, all)
 	if slices.ContainsFunc(all, statement.dependsOnText) {

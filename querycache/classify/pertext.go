@@ -9,13 +9,18 @@ import (
 
 // This file looks at the constants of a text, which its shape does not have.
 
-// dependsOnText reports whether constants may change what s leaves behind in the session: s is a DO block, or sets a
-// search_path for the transaction alone, which may lead to temporary objects.
+// dependsOnText reports whether constants may change what s leaves behind in the session: s is a DO block, sets a search_path, which
+// may lead to temporary objects, or calls set_config, whose first argument names the parameter.
 func (s statement) dependsOnText() bool {
 	if s.at(0).is("do") || s.pathValue() != nil {
 		return true
 	}
-	return slices.ContainsFunc(s, func(t token) bool { return t.local })
+	for i := range s {
+		if s.configures(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // finish returns the verdict on a text whose shape has the verdict v, adding what depends on its constants.
@@ -26,9 +31,14 @@ func (v *Verdict) finish(text []byte) *Verdict {
 		finished.Own = ownStatement(all[0])
 		return &finished
 	}
+	if v.Session.Has(SetsConfig) {
+		finished.Session &^= SetsConfig
+		finished.Sets, finished.Resets, finished.Kept = nil, nil, nil
+		sessionEffects(&finished, all, true)
+	}
 	for _, s := range all {
 		if s.leadsToTemporary() {
-			finished.Session |= TempObject
+			finished.Session |= TempPath
 		}
 		if s.setsLocally(renames) {
 			finished.Session |= Renames
@@ -56,13 +66,17 @@ func (v *Verdict) finish(text []byte) *Verdict {
 }
 
 // leadsToTemporary reports whether s, taken from the text itself, may set a search_path with the schema of temporary
-// objects in it: what is created without a schema is then temporary.
+// objects in it, for the session or the transaction: what is created without a schema is then temporary.
 func (s statement) leadsToTemporary() bool {
 	if slices.ContainsFunc(s.pathValue(), token.mayNameTemporary) {
 		return true
 	}
 	for i := range s {
-		if s[i].local && !s.namesOtherParameter(i+2) {
+		name, ok := s.configName(i)
+		path := s.at(i + 4)
+		switch {
+		case !s.configures(i), ok && name != "search_path":
+		case !ok, !path.isString() || path.mayNameTemporary() || s.at(i+5).text != ",":
 			return true
 		}
 	}
@@ -73,18 +87,11 @@ func (s statement) leadsToTemporary() bool {
 // parameters.
 func (s statement) setsLocally(one func(parameter string) bool) bool {
 	for i := range s {
-		if s[i].local && !s.namesNone(one, i+2) {
+		if name, ok := s.configName(i); s[i].local && (!ok || one(name)) {
 			return true
 		}
 	}
 	return false
-}
-
-// namesNone reports whether the argument at i is a plain string that is not the name of one of some parameters.
-func (s statement) namesNone(one func(parameter string) bool, i int) bool {
-	t := s.at(i)
-	name := strings.Trim(sqlscan.Fold(t.text), "'")
-	return t.kind == sqlscan.String && !t.hides() && s.at(i+1).text == "," && !one(name)
 }
 
 // pathValue returns what stands behind the name in SET [LOCAL | SESSION] search_path or schema, or nil.
@@ -97,13 +104,6 @@ func (s statement) pathValue() statement {
 		return nil
 	}
 	return s[n+1:]
-}
-
-// namesOtherParameter reports whether the argument at i is a plain string other than search_path.
-func (s statement) namesOtherParameter(i int) bool {
-	t := s.at(i)
-	return t.kind == sqlscan.String && !t.hides() && s.at(i+1).text == "," &&
-		!strings.Contains(strings.ToLower(t.text), "search_path")
 }
 
 // mayNameTemporary reports whether t is a string that may hold the name of the schema of temporary objects.

@@ -8,18 +8,37 @@ import (
 )
 
 // sessionEffects adds to v what the statements leave behind in the session. It looks at tokens only, so that it also
-// serves texts the parser refuses, and errs on the side of finding too much.
-func sessionEffects(v *Verdict, all []statement) {
+// serves texts the parser refuses, and errs on the side of finding too much. constants says that the tokens are those of a text, and
+// not of a shape.
+func sessionEffects(v *Verdict, all []statement, constants bool) {
 	var order assignments
 	defer func() { order.settle(v) }()
 	for _, s := range all {
 		v.Session |= headBits(s)
 		updates := slices.ContainsFunc(s, func(t token) bool { return t.is("update") })
 		for i := range s {
+			if name, ok := s.configName(i); ok && constants && !s[i].local { // set_config is SET
+				order.add([]string{name}, s.at(i+4).is("null") && s.at(i+5).text == ",")
+				continue
+			}
 			v.Session |= s.anywhere(i, updates)
 		}
 		setParameters(v, &order, s)
 	}
+}
+
+// configures reports whether a call of set_config begins at i.
+func (s statement) configures(i int) bool { return s[i].name == "set_config" && s.at(i+1).text == "(" }
+
+// configName returns the parameter, in lower case, that a call of set_config at i names, if the first argument is a plain string. It
+// is for tokens of a text: in a shape all strings are the same.
+func (s statement) configName(i int) (name string, ok bool) {
+	t := s.at(i + 2)
+	if !s.configures(i) || t.kind != sqlscan.String || t.hides() || s.at(i+3).text != "," {
+		return "", false
+	}
+	name = sqlscan.Fold(strings.ReplaceAll(t.text[1:len(t.text)-1], "''", "'"))
+	return name, name != ""
 }
 
 // headBits tells what the first words of a statement say.
@@ -34,7 +53,9 @@ func headBits(s statement) Session {
 	case first.is("discard") && s.at(1).is("all"):
 		return DiscardAll
 	case first.is("deallocate") && (s.at(1).is("all") || s.at(1).is("prepare") && s.at(2).is("all")):
-		return DeallocateAll
+		return DeallocateAll | Ends
+	case first.is("unlisten", "close", "deallocate", "drop", "discard"):
+		return Ends
 	case first.is("declare"):
 		for i := range s {
 			if s[i].is("with") && s.at(i+1).is("hold") {
@@ -86,6 +107,8 @@ func callBit(function string) Session {
 		return SetsConfig
 	case "setseed":
 		return SetSeed
+	case "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all":
+		return Ends
 	}
 	if runsText(function) {
 		return SessionUnknown

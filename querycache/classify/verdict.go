@@ -9,19 +9,21 @@ type Session uint32
 
 const (
 	Listen         Session = 1 << iota
-	TempObject             // a temporary table, view, sequence, function, or a search_path that may lead there
+	TempObject             // a temporary table, view, sequence or function
 	HoldCursor             // DECLARE … WITH HOLD
 	AdvisoryLock           // pg_advisory_lock and its kin that outlive the transaction
 	SQLPrepare             // PREPARE name AS …
-	SetsConfig             // set_config that is not certainly local, UPDATE of pg_settings; the parameter's name is not known
+	SetsConfig             // set_config that is not certainly local and does not name its parameter, UPDATE of pg_settings
 	Load                   // LOAD 'library'
 	SetSeed                // setseed()
 	DiscardAll             // DISCARD ALL
 	DeallocateAll          // DEALLOCATE ALL
 	Renames                // until the transaction ends names or rights may be others: SET LOCAL search_path or role
-	Configures             // code of the user's runs that may set any parameter
+	Configures             // code of the user's runs that may set any parameter, or leave anything else behind
 	SessionUnknown         // not all of the text was understood: any of these may be so
 	Recodes                // until the transaction ends texts may be read otherwise: SET LOCAL client_encoding or standard_conforming_strings
+	Ends                   // may end one of Listen, TempObject, HoldCursor, AdvisoryLock and SQLPrepare
+	TempPath               // a search_path, perhaps for the transaction alone, by which what is created may be temporary
 	Calls                  // beside Configures, where there is no catalog: the text itself names what runs, such as a function
 )
 

@@ -83,8 +83,8 @@ func (p *pending) letGo() {
 	}
 }
 
-// renew notes what was loaded, for the lenses that were in use when the look began. If anything has changed that the proxy may not have seen, every answer is given up; and if a
-// login comes with other settings than before (ALTER ROLE or ALTER DATABASE), the connections in the pool are replaced.
+// renew notes what was loaded, for the lenses that were in use when the look began. If anything has changed that the proxy may not
+// have seen, every answer is given up; and if a login comes with other settings than before (ALTER ROLE or ALTER DATABASE), the connections in the pool are replaced.
 //
 // Invariant: no lens has the catalog of another fingerprint than is noted, and no answer is served that was kept under another.
 func (k *Keeper) renew(now *knowledge, all []pending) {
@@ -93,11 +93,12 @@ func (k *Keeper) renew(now *knowledge, all []pending) {
 	for i := range all {
 		all[i].letGo()
 	}
+	if before != nil && before.login.Text != now.login.Text { // before the purge: connections of now fill nothing any more
+		k.identity.BeginEra(k.conn.Params)
+		k.given.Pool.Reconnect()
+	}
 	if before != nil && k.identity.Cache != nil {
 		k.identity.Cache.Purge()
-	}
-	if before != nil && before.login.Text != now.login.Text {
-		k.given.Pool.Reconnect()
 	}
 	k.known = now
 	k.identity.LearnLogin(now.login)

@@ -301,7 +301,8 @@ func (c *ServerConn) enterCopyIn() {
 // not kept.
 func (c *ServerConn) chooseFill(e *owed, typ byte) {
 	switch typ {
-	case pgwire.RowDescription, pgwire.DataRow, pgwire.CommandComplete, pgwire.BindComplete, pgwire.ParameterDescription:
+	case pgwire.RowDescription, pgwire.DataRow, pgwire.CommandComplete, pgwire.PortalSuspended, pgwire.BindComplete,
+		pgwire.ParameterDescription:
 		if !e.spoiled {
 			c.answers.filling = e.fill
 		}
@@ -319,10 +320,11 @@ func (c *ServerConn) spoilFill(e *owed) {
 	}
 }
 
-// keepWhole ends the batch for the cache: the answers in it are kept if it left no transaction open.
+// keepWhole ends the batch for the cache: the answers in it are kept if it left no transaction open, and new logins have the same
+// defaults as this connection.
 func (c *ServerConn) keepWhole() {
 	for i, f := range c.answers.whole {
-		if c.status == pgwire.TxIdle {
+		if c.status == pgwire.TxIdle && c.Era == c.identity.Era() {
 			f.Commit()
 		} else {
 			f.Abort()

@@ -122,6 +122,9 @@ func (s *Session) askUnit(u *unit, v *classify.Verdict) (outcome, found) {
 	r := &s.space.request
 	*r = querycache.Request{Verdict: &v.Statement, Text: u.statement.text(), Hint: seen.hint}
 	s.startKey(r, u.form)
+	if u.limit != 0 {
+		r.Key = binary.BigEndian.AppendUint32(r.Key, u.limit)
+	}
 	r.Key = binary.BigEndian.AppendUint32(r.Key, uint32(len(seen.key)))
 	r.Key = append(r.Key, seen.key...)
 	r.Key = append(r.Key, u.statement.types()...)
@@ -189,6 +192,9 @@ func (s *Session) serve(u *unit, f found) int {
 		s.parsed(u)
 	}
 	s.giveAnswer(f)
+	if u.closes {
+		s.client.Write(closeComplete)
+	}
 	if u.synced && !s.batch.open {
 		s.client.Write(readyIdle)
 		return u.size + len(syncMessage)

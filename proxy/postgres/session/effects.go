@@ -61,9 +61,14 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 func (s *Session) noteState(v *classify.Verdict) {
 	s.view.renamed = s.view.renamed || v.Session.Has(classify.Renames|classify.Recodes) || settings.Rename(v.Sets) || settings.Rename(v.Resets)
 	s.view.recodes = s.view.recodes || recodes(v)
+	s.view.tempPath = s.view.tempPath || v.Session.Has(classify.TempPath)
 	s.view.veiled = s.view.veiled || v.Session.Has(classify.TempObject) && v.DDL
 	s.noteSets(v)
-	s.pin(s.pinsOf(v))
+	pins := s.pinsOf(v)
+	s.pin(pins)
+	if pins&shownPins != 0 || s.pins&shownPins != 0 && v.Session.Has(classify.Ends) {
+		s.inquire().state = true
+	}
 	if len(v.Resets) > 0 || len(v.Sets) > 0 ||
 		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown) {
 		s.batch.sweeping = true
@@ -107,9 +112,19 @@ func (s *Session) deallocated(text []byte, v *classify.Verdict) (name string, ok
 	return name, ok
 }
 
+// createsTemporary says whether the search_path may lead what is created to the schema of temporary objects.
+func (s *Session) createsTemporary() bool {
+	path, _ := s.params.want.Get("search_path")
+	return s.view.tempPath || strings.Contains(path, "pg_temp")
+}
+
 // noteCode is called for a statement that is certain to be sent next.
 func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
 	configures := s.configures(v)
+	if v.DDL && s.createsTemporary() {
+		s.pin(pinTemporary)
+		s.view.veiled, s.inquire().state = true, true
+	}
 	s.view.madeCode = s.view.madeCode || v.DDL
 	if v.Effect != verdict.EffectEverything && !configures {
 		return

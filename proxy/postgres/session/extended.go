@@ -59,7 +59,7 @@ func (s *Session) running(portal []byte) *statement {
 	if len(portal) == 0 {
 		return s.names.portal
 	}
-	return s.names.portals[string(portal)]
+	return s.names.portals.find(portal)
 }
 
 // verdictOf is verdict for what may not be known: a portal that the session did not see bound may be a cursor, which was judged

@@ -50,7 +50,7 @@ func (s *Session) completed(tag []byte) {
 	case "DISCARD ALL":
 		s.forgetNames()
 		s.forgetPortals()
-		s.params.resets.reset("all")
+		s.params.resets.reset("all", s.srv.owed.answered)
 		s.unpin(allPins)
 		s.view.veiled = false
 		s.params.inquiry = nil
@@ -109,7 +109,7 @@ func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 		s.forgetNames()
 		s.srv.doubtResidents()
 	}
-	if s.srv.owed.answered == s.params.resets.in {
+	if r := s.params.resets.undone; r != nil && s.srv.owed.answered == r.in {
 		s.params.resets.take() // what failed has reset nothing
 	}
 }
@@ -141,7 +141,7 @@ func (s *Session) ready(e *owed) {
 	}
 	if srv.status == pgwire.TxIdle {
 		s.forgetPortals()
-		s.cache.localOff, s.view.renamed = false, false
+		s.cache.localOff, s.view.renamed, s.view.tempPath = false, false, false
 		if srv.owed.toCome() == 0 {
 			s.batch.onlyReads, s.view.madeCode, s.view.recodes = true, false, false
 			s.resetsEnded()

@@ -44,6 +44,7 @@ type Identity struct {
 	Ghosts     Ghosts       // backends that may still write, though their connections are gone
 	startups   startups
 	profile    atomic.Pointer[profile]
+	era        atomic.Uint64 // see Era
 	lenses
 }
 
@@ -105,6 +106,13 @@ func (u *startups) remember(raw []settings.Setting, want *settings.Set) {
 	u.known[key] = want
 }
 
+// forget forgets all of them.
+func (u *startups) forget() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.known, u.bytes = nil, 0
+}
+
 // maxKnownBytes bounds what the startup packets that are remembered take.
 const maxKnownBytes = 4 << 20
 
@@ -129,8 +137,11 @@ type profile struct {
 	encoding string             // of the database
 }
 
-// Introduce notes what a server reported at login and returns its settings.
-func (o *Identity) Introduce(params map[string]string) *settings.Set {
+// Introduce notes what a server reported at login.
+func (o *Identity) Introduce(params map[string]string) { o.profile.Store(o.profileOf(params)) }
+
+// profileOf returns what a server says that reports params.
+func (o *Identity) profileOf(params map[string]string) *profile {
 	var base, fixed []settings.Setting
 	p := &profile{}
 	for name, value := range params {
@@ -146,8 +157,21 @@ func (o *Identity) Introduce(params map[string]string) *settings.Set {
 	}
 	slices.SortFunc(fixed, func(a, b settings.Setting) int { return strings.Compare(a.Key, b.Key) })
 	p.base, p.fixed = o.Interner.Intern(base), fixed
-	o.profile.Store(p)
-	return p.base
+	return p
+}
+
+// Era counts how often what a login comes with was found to have changed, by ALTER ROLE, ALTER DATABASE or the server's
+// configuration. A connection is of the era in which its login began.
+//
+// Invariant: no answer is kept that a connection of another era than the present one gave. Its defaults may be others than those of a
+// new login, though no parameter that anybody has set tells of it.
+func (o *Identity) Era() uint64 { return o.era.Load() }
+
+// BeginEra notes that what a login comes with has changed, and what the latest login was told.
+func (o *Identity) BeginEra(params map[string]string) {
+	o.era.Add(1)
+	o.startups.forget()
+	o.Introduce(params)
 }
 
 // Base is what a client without settings of its own has. Only valid once a server was seen.

@@ -40,6 +40,7 @@ const (
 type inquiry struct {
 	names map[string]bool // by key
 	reach reach
+	state bool // whether what pins the session is still there is to be asked, too
 
 	// Once it is being asked:
 	queue  []string          // all names, in the order of the questions
@@ -50,6 +51,8 @@ type inquiry struct {
 	before int               // of those that the questions before the one under way were answered with
 	set    map[string]bool   // what pg_settings tells was set in the session
 	usual  []string          // what usualNames go back to
+	shown  bool              // the answer about the state has come
+	left   pinSet            // that answer
 	failed bool              // the question under way
 	large  bool              // a value is too large to follow
 	tries  int
@@ -63,10 +66,26 @@ const (
 	maxUsualNames = 100       // that are asked for after each statement of unknown effect
 )
 
+// mayRename says whether what is to be asked may be what names, or the bytes of a text, mean. There may be no inquiry.
+func (q *inquiry) mayRename() bool {
+	if q == nil {
+		return false
+	}
+	for name := range q.names {
+		if settings.Has(name, settings.Names|settings.Recodes) {
+			return true
+		}
+	}
+	return q.reach != reachNamed
+}
+
 // noteSets remembers which parameters must be asked for.
 func (s *Session) noteSets(v *classify.Verdict) {
 	for _, name := range v.Sets {
 		s.params.resets.set(name)
+		if settings.Has(name, settings.Transient) { // of the transaction alone
+			continue
+		}
 		if _, reported := s.identity.Base().Find(name); !reported && s.follows(name) {
 			s.mustAsk(name)
 		}
@@ -96,11 +115,12 @@ func (s *Session) inquire() *inquiry {
 func (s *Session) relearns(r reach) {
 	q := s.inquire()
 	q.reach = max(q.reach, r)
+	q.state = q.state || r == reachSet
 	s.pin(pinUnlearned)
 }
 
 // forget drops from what must be asked for the parameters that were brought back.
-func (s *Session) forget(r *resets) {
+func (s *Session) forget(r *undone) {
 	q := s.params.inquiry
 	if q == nil {
 		return
@@ -110,7 +130,7 @@ func (s *Session) forget(r *resets) {
 			delete(q.names, name)
 		}
 	}
-	if len(q.names) == 0 && q.reach == reachNamed {
+	if len(q.names) == 0 && q.reach == reachNamed && !q.state {
 		s.closeInquiry()
 	}
 }
@@ -142,6 +162,7 @@ func (s *Session) learn() {
 		b = appendAsks(b, names)
 		switch {
 		case last < len(q.queue):
+			return b
 		case q.reach == reachSet:
 			b = append(append(b, everything...), askAllRun...)
 		case q.reach == reachUsual:
@@ -149,6 +170,9 @@ func (s *Session) learn() {
 			for _, name := range usualNames {
 				b = appendRun(b, argument{text: name})
 			}
+		}
+		if q.state {
+			b = appendAskState(b, q.reach != reachNamed || s.pins&pinAdvisoryLock != 0)
 		}
 		return b
 	})
@@ -158,9 +182,14 @@ func (s *Session) learn() {
 
 var (
 	askAllRun  = appendRun(nil)
-	usualNames = settings.With(settings.Follows | settings.Names)  // that names and rights hang on
-	unshown    = settings.With(settings.Follows | settings.Hidden) // that pg_settings says nothing of
+	usualNames = followers(settings.Names)  // that names and rights hang on
+	unshown    = followers(settings.Hidden) // that pg_settings says nothing of
 )
+
+// followers returns the parameters that have a trait and follow a client.
+func followers(t settings.Trait) []string {
+	return slices.DeleteFunc(settings.With(t), func(key string) bool { return !settings.MayFollow(key) })
+}
 
 // namesToAsk returns the keys of the parameters that pg_settings is not asked for, or does not show: those of the user's own.
 func (s *Session) namesToAsk() []string {
@@ -214,6 +243,8 @@ func (s *Session) learned(row [][]byte) {
 	case row == nil, q.bytes > maxFollowed:
 		q.large = true
 		q.next++
+	case len(row) == len(statePins):
+		q.shown, q.left = true, readState(row)
 	case len(row) == 2: // of pg_settings
 		key := sqlscan.Fold(string(row[0]))
 		if q.set == nil {
@@ -240,9 +271,9 @@ func (s *Session) asked() {
 	last := min(q.first+maxPerErrand, len(q.queue))
 	switch {
 	case q.failed && q.tries+1 < maxTries:
-		q.failed, q.large = false, false
+		q.failed, q.large, q.shown = false, false, false
 		q.tries++
-	case q.failed || q.next < last || q.reach == reachUsual && last == len(q.queue) && len(q.usual) < len(usualNames):
+	case q.failed || q.next < last || q.state && !q.shown && last == len(q.queue) || q.reach == reachUsual && last == len(q.queue) && len(q.usual) < len(usualNames):
 		s.errand.unanswerable = true
 	case last < len(q.queue) && !q.large:
 		q.first, q.tries, q.before = last, 0, q.bytes
@@ -256,6 +287,9 @@ func (s *Session) takeIn(q *inquiry) {
 	want, has := s.identity.Interner.Edit(s.params.want), s.identity.Interner.Edit(s.srv.params.has)
 	if q.reach == reachSet {
 		s.takeSet(q, want, has)
+	}
+	if q.state {
+		s.takeState(q.left)
 	}
 	for _, name := range q.queue {
 		value, ok := q.values[name]
@@ -328,10 +362,10 @@ func (s *Session) follows(name string) bool { return settings.MayFollow(name) &&
 // server need not be asked what came of a SET before the RESET.
 func (s *Session) bringBack() {
 	s.errand.applied = nil
-	if !s.params.resets.any() {
+	r := s.params.resets.take()
+	if r == nil {
 		return
 	}
-	r := s.params.resets.take()
 	if r.all {
 		s.resetAll(r.kept)
 	}
@@ -341,7 +375,7 @@ func (s *Session) bringBack() {
 	}
 	s.params.want = want.Done()
 	if s.srv.status == pgwire.TxIdle {
-		s.forget(&r)
+		s.forget(r)
 	}
 }
 

@@ -62,7 +62,7 @@ func (l *ledger) remove(name int, st *statement) {
 
 // affords says whether the client may have one more name, of those that l adds up.
 func (s *Session) affords(l *ledger, name int, st *statement) bool {
-	return s.names.keep.bytes+s.names.portalsKeep.bytes+l.price(name, st) <= s.identity.MaxPrepared
+	return s.names.keep.bytes+s.names.portals.bytes()+l.price(name, st) <= s.identity.MaxPrepared
 }
 
 // remember notes the client's name for a statement.
@@ -94,6 +94,28 @@ func (s *Session) forgetName(name string) {
 
 func (s *Session) forgetNames() { s.names.known, s.names.keep = nil, ledger{} }
 
+// portals are those with a name. A nil one has none.
+//
+// Invariant: keep is what bound keeps in memory.
+type portals struct {
+	bound map[string]*statement // by the client's names
+	keep  ledger
+}
+
+func (p *portals) find(name []byte) *statement {
+	if p == nil {
+		return nil
+	}
+	return p.bound[string(name)]
+}
+
+func (p *portals) bytes() int {
+	if p == nil {
+		return 0
+	}
+	return p.keep.bytes
+}
+
 // bindPortal notes which statement a portal runs; nil if it is not known. Of a portal beyond what the client may have
 // nothing is known either.
 func (s *Session) bindPortal(portal []byte, st *statement) {
@@ -103,26 +125,28 @@ func (s *Session) bindPortal(portal []byte, st *statement) {
 	}
 	name := string(portal)
 	s.forgetPortal(name)
-	if st == nil || len(name) > maxNameBytes || !s.affords(&s.names.portalsKeep, len(name), st) {
+	if st == nil || len(name) > maxNameBytes {
 		return
 	}
 	if s.names.portals == nil {
-		s.names.portals = make(map[string]*statement)
+		s.names.portals = &portals{bound: make(map[string]*statement)}
 	}
-	s.names.portals[name] = st
-	s.names.portalsKeep.add(len(name), st)
+	if p := s.names.portals; s.affords(&p.keep, len(name), st) {
+		p.bound[name] = st
+		p.keep.add(len(name), st)
+	}
 }
 
 func (s *Session) forgetPortal(name string) {
-	st, ok := s.names.portals[name]
-	if !ok {
-		return
+	if st := s.names.portals.find([]byte(name)); st != nil {
+		s.names.portals.keep.remove(len(name), st)
+		if delete(s.names.portals.bound, name); len(s.names.portals.bound) == 0 {
+			s.names.portals = nil
+		}
 	}
-	s.names.portalsKeep.remove(len(name), st)
-	delete(s.names.portals, name)
 }
 
 // forgetPortals is for the end of a transaction, which no portal outlives.
 func (s *Session) forgetPortals() {
-	s.names.portal, s.names.portals, s.names.portalsKeep = nil, nil, ledger{}
+	s.names.portal, s.names.portals = nil, nil
 }

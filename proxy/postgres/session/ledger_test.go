@@ -135,8 +135,8 @@ func TestLedger_IsTheSumOfWhatIsThere(t *testing.T) {
 		s.forgetName(fmt.Sprint("n", i))
 		s.forgetPortal(fmt.Sprint("n", i))
 	}
-	if s.names.keep.bytes != 0 || s.names.portalsKeep.bytes != 0 || len(s.names.portalsKeep.large) > 0 || s.names.known != nil {
-		t.Errorf("something is charged for nothing: %+v, %+v", s.names.keep, s.names.portalsKeep)
+	if s.names.keep.bytes != 0 || s.names.portals != nil || s.names.known != nil {
+		t.Errorf("something is charged for nothing: %+v, %+v", s.names.keep, s.names.portals)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestPortals_BeyondTheBoundAreNotKnown(t *testing.T) {
 	for i := range 1000 {
 		s.bindPortal(fmt.Append(nil, "p", i), one)
 	}
-	if len(s.names.portals) < 5 || len(s.names.portals) > 15 || s.names.portalsKeep.bytes > 4000 {
-		t.Errorf("%d portals are kept, charged %d", len(s.names.portals), s.names.portalsKeep.bytes)
+	if len(s.names.portals.bound) < 5 || len(s.names.portals.bound) > 15 || s.names.portals.bytes() > 4000 {
+		t.Errorf("%d portals are kept, charged %d", len(s.names.portals.bound), s.names.portals.bytes())
 	}
 }

@@ -37,6 +37,7 @@ type view struct {
 	utf8Of   *settings.Set
 	utf8     bool // client and server speak UTF8, under the settings utf8Of
 	renamed  bool // names or rights may be others until the transaction ends
+	tempPath bool // what is created may be temporary until the transaction ends, by a search_path that leads there
 	veiled   bool // a temporary view, say, may hide a table and run code when it is read
 	madeCode bool // the open transaction has changed the catalog: it may have made functions, or what calls them
 	recodes  bool // a statement under way may change how texts are read
@@ -115,7 +116,7 @@ func (s *Session) recall(l *Lens, text []byte) *classify.Verdict {
 
 // namesDoubtful says whether names may mean others to the session than the lens of its settings takes them for.
 func (s *Session) namesDoubtful() bool {
-	return s.view.renamed || s.view.veiled || s.pins&(pinSetting|pinUnlearned|pinUnseen) != 0
+	return s.view.renamed || s.view.veiled || s.pins&(pinSetting|pinUnseen) != 0 || s.params.inquiry.mayRename()
 }
 
 // believe returns v, or where the session's names may mean others than the lens takes them for, one that fears what

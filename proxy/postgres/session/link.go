@@ -13,7 +13,7 @@ import (
 // settings to be applied, and takes the message up again afterwards.
 func (s *Session) link() *ServerConn {
 	if s.srv == nil {
-		srv := s.driver.Acquire(s.delay.since)
+		srv := s.driver.Acquire(s.space.time(s.delay.since))
 		if srv == nil {
 			s.standBy(waiting)
 			return nil

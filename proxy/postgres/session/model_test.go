@@ -306,6 +306,13 @@ func (m *modelServer) errand(p *modelPortal) bool {
 	case strings.Contains(p.sql, "set_config($1, NULL, true)"):
 		rows = [][][]byte{{[]byte(m.home[p.args[0]])}}
 	case p.sql == patienceText, p.sql == askTimeoutText:
+	case p.sql == askStateText:
+		row := make([][]byte, len(statePins))
+		for i := range row {
+			row[i] = []byte{0}
+		}
+		row[0][0] = byte(len(m.settings[listens]))
+		rows = [][][]byte{row}
 	case strings.Contains(p.sql, "pg_catalog.pg_settings"):
 		for mark := range m.settings {
 			if name, ok := strings.CutPrefix(mark, wasSet); ok {
@@ -316,7 +323,7 @@ func (m *modelServer) errand(p *modelPortal) bool {
 		tag = "RESET"
 	case p.sql == "RESET ALL":
 		m.enter()
-		m.settings = maps.Clone(m.home)
+		m.resetAll()
 		tag = "RESET"
 	default:
 		return false
@@ -333,6 +340,15 @@ const wasSet = "set "
 
 func (m *modelServer) set(name, value string) {
 	m.settings[name], m.settings[wasSet+name] = spelled(name, value), "t"
+}
+
+// listens marks among the settings, which a rollback brings back, too, that the session listens.
+const listens = "session listens"
+
+func (m *modelServer) resetAll() {
+	listening := m.settings[listens]
+	m.settings = maps.Clone(m.home)
+	m.settings[listens] = listening
 }
 
 func (m *modelServer) reset(name string) {
@@ -601,10 +617,13 @@ func (m *modelServer) command(sql string, word []string, simple bool) *modelErro
 	case "set":
 		m.enter()
 		m.set(word[1], strings.Trim(word[3], "'"))
+	case "listen":
+		m.enter()
+		m.settings[listens] = "t"
 	case "reset":
 		m.enter()
 		if word[1] == "all" {
-			m.settings = maps.Clone(m.home)
+			m.resetAll()
 		} else {
 			m.reset(word[1])
 		}

@@ -302,7 +302,9 @@ func settingsErrand(words []string) (b []byte) {
 func asksErrand(words []string) (b []byte) {
 	const inServerBytes = "pg_catalog.convert_to(%s, pg_catalog.getdatabaseencoding())"
 	ask := proxytest.Parse("", "SELECT "+fmt.Sprintf(inServerBytes, "pg_catalog.current_setting($1, true)"), 25)
-	if len(words) == 0 || words[0] != "patiently" && words[0] != "timeout" {
+	switch words[0] {
+	case "patiently", "timeout", "state", "locks", "all":
+	default:
 		b = append(b, ask...)
 	}
 	others := ""
@@ -323,6 +325,12 @@ func asksErrand(words []string) (b []byte) {
 				b = append(b, proxytest.Bind("", "", [][]byte{[]byte(name)}, nil, []int{1})...)
 				b = append(b, proxytest.Execute("", 0)...)
 			}
+			continue
+		}
+		if which := map[string]string{"state": "f", "locks": "t"}[word]; which != "" { // without session locks, or with them
+			b = append(b, proxytest.Parse("", askStateText, 16)...)
+			b = append(b, proxytest.Bind("", "", [][]byte{[]byte(which)}, nil, []int{1})...)
+			b = append(b, proxytest.Execute("", 0)...)
 			continue
 		}
 		if word == "all" {

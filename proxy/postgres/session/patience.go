@@ -17,15 +17,15 @@ import (
 
 // A delay is how long the message at hand has waited, whatever for. end is its one reset.
 type delay struct {
-	since             time.Time // zero: it does not wait
-	joins             uint8     // how often it has waited for somebody else's answer
-	alone             bool      // it must not do so again
-	timeout, patience Timer     // the client's statement_timeout, and the pool's wait_timeout; see standBy
+	since             instant // none: it does not wait
+	joins             uint8   // how often it has waited for somebody else's answer
+	alone             bool    // it must not do so again
+	timeout, patience Timer   // the client's statement_timeout, and the pool's wait_timeout; see standBy
 }
 
 // end is called when the message has gone, or is given up: the next one's time is its own.
 func (d *delay) end() {
-	d.since, d.alone, d.joins = time.Time{}, false, 0
+	d.since, d.alone, d.joins = 0, false, 0
 	for _, t := range []*Timer{&d.timeout, &d.patience} {
 		if *t != nil {
 			(*t).Stop()
@@ -42,7 +42,7 @@ func (s *Session) standBy(state sessionState) {
 		return
 	}
 	if limit := s.driver.WaitTimeout(); limit > 0 {
-		s.delay.patience = s.driver.After(limit-s.space.now().Sub(s.delay.since), s.impatient)
+		s.delay.patience = s.driver.After(limit-time.Duration(s.space.instant()-s.delay.since), s.impatient)
 	}
 }
 
@@ -51,14 +51,14 @@ func (s *Session) startClock() {
 	if s.waits() {
 		return
 	}
-	s.delay.since = s.space.now()
+	s.delay.since = s.space.instant()
 	if limit := s.statementTimeout(); limit > 0 {
 		s.delay.timeout = s.driver.After(limit, s.timedOut)
 	}
 }
 
 // waits says whether the message at hand waits, or has waited.
-func (s *Session) waits() bool { return !s.delay.since.IsZero() }
+func (s *Session) waits() bool { return s.delay.since != 0 }
 
 // asksForWork says whether b begins with a message that a statement_timeout holds for, and that has arrived.
 func asksForWork(b []byte) bool {

@@ -262,7 +262,7 @@ func TestWaitTimeout_IsOneForAllTheWaitsOfAMessage(t *testing.T) {
 	leader.sends(question)
 	c.sends(question)
 	since := c.session.delay.since
-	if c.session.state != joined || since.IsZero() {
+	if c.session.state != joined || since == 0 {
 		t.Fatalf("the client is in state %d and waits since %v", c.session.state, since)
 	}
 	for range 2 { // the answer is of no use, and somebody else is quicker to ask

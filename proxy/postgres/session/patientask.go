@@ -23,8 +23,11 @@ var (
 	parseAskOthers  = parseOf(askOthersText)
 )
 
-// appendAsks adds the questions for parameters by name.
+// appendAsks adds the questions for parameters by name, if there are any.
 func appendAsks(b []byte, names []string) []byte {
+	if len(names) == 0 {
+		return b
+	}
 	b = append(b, parseAsk...)
 	for _, name := range names {
 		b = appendRun(b, argument{text: name})

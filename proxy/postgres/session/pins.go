@@ -48,6 +48,10 @@ var pinNames = [...]struct {
 	{pinName, "SET or RESET of a parameter whose name may be another for the server"},
 }
 
+// shownPins are the reasons that the server shows in its own views, see askStateText. They are asked for when something may have
+// begun or ended one of them, so a session is pinned for as long as it has what pins it.
+const shownPins = pinListen | pinTemporary | pinHoldCursor | pinAdvisoryLock | pinPrepare
+
 // String lists the reasons, separated by commas; it is empty for none.
 func (p pinSet) String() string {
 	var names []string
@@ -91,7 +95,7 @@ func (s *Session) pinsOf(v *classify.Verdict) pinSet {
 	}
 	for _, name := range v.Sets {
 		switch _, reported := s.identity.Base().Find(name); {
-		case reported:
+		case reported, settings.Has(name, settings.Transient):
 		case s.misnames(name):
 			pins |= pinName
 		case settings.MayFollow(name):

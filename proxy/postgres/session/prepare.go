@@ -12,16 +12,16 @@ import (
 
 // clientNames are what the names of one client mean: of prepared statements and of portals.
 //
-// Invariant: keep is what known keeps in memory, and portalsKeep what portals do.
+// Invariant: keep is what known keeps in memory.
 type clientNames struct {
-	known    map[string]prepared   // by the client's names
-	unnamed  *statement            // by what was sent
-	sure     *statement            // the same by what was answered
-	portal   *statement            // bound to the unnamed portal
-	portals  map[string]*statement // bound to named portals, until the transaction ends
-	withheld string                // the name in the last Parse, if that is not answered yet; see acknowledge
+	known    map[string]prepared // by the client's names
+	unnamed  *statement          // by what was sent
+	sure     *statement          // the same by what was answered
+	portal   *statement          // bound to the unnamed portal
+	portals  *portals            // until the transaction ends; nil: there are none with a name
+	withheld string              // the name in the last Parse, if that is not answered yet; see acknowledge
 
-	keep, portalsKeep ledger
+	keep ledger
 }
 
 // parse takes up a Parse. A named statement goes to the server under a name of ours, or not at all if it is there

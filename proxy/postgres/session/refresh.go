@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/binary"
 	"time"
 
 	"overdrive/proxy/postgres/pgwire"
@@ -29,7 +30,7 @@ func (u *unit) messages() []byte {
 	if u.form&formDescribePortal != 0 {
 		b = pgwire.AppendTarget(b, pgwire.Describe, pgwire.Portal, "")
 	}
-	b = append(b, runAll...)
+	b = pgwire.AppendMessage(b, pgwire.Execute, binary.BigEndian.AppendUint32([]byte{0}, u.limit))
 	return append(b, syncMessage...)
 }
 

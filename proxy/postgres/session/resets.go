@@ -10,26 +10,32 @@ import (
 //
 //	RESET x ──▶ names ── SET x ──▶ (out)          RESET ALL ──▶ all ── SET x ──▶ kept ── RESET x ──▶ names
 type resets struct {
-	names map[string]bool // by key
-	kept  map[string]bool // of all: what was SET since
-	in    uint64          // the batch of the last of them
-	all   bool
-
+	*undone         // what is to be brought back; nil: nothing
 	open       bool // one is under way or in the open transaction
 	rolledBack bool // something failed or was rolled back since no transaction was open
 }
 
-// take returns the parameters to bring back, and forgets them.
-func (r *resets) take() resets {
-	taken := *r
-	r.names, r.kept, r.all = nil, nil, false
+// undone are the parameters that statements under way reset.
+type undone struct {
+	names map[string]bool // by key
+	kept  map[string]bool // of all: what was SET since
+	in    uint64          // the batch of the last of them
+	all   bool
+}
+
+// take returns the parameters to bring back, and forgets them. It returns nil if there are none.
+func (r *resets) take() *undone {
+	taken := r.undone
+	r.undone = nil
 	return taken
 }
 
-func (r *resets) any() bool { return r.all || len(r.names) > 0 }
-
-// reset notes that a parameter, or "all", is brought back.
-func (r *resets) reset(name string) {
+// reset notes that a parameter, or "all", is brought back by a statement of a batch.
+func (r *resets) reset(name string, batch uint64) {
+	if r.undone == nil {
+		r.undone = new(undone)
+	}
+	r.in = batch
 	if name == "all" {
 		r.names, r.kept, r.all = nil, nil, true
 		return
@@ -43,6 +49,9 @@ func (r *resets) reset(name string) {
 
 // set notes that a parameter is SET behind what reset it.
 func (r *resets) set(name string) {
+	if r.undone == nil {
+		return
+	}
 	delete(r.names, name)
 	if !r.all {
 		return
@@ -57,17 +66,16 @@ func (r *resets) set(name string) {
 // ALL of the same text. What a server does not report is not known until then.
 func (s *Session) noteResets(srv *ServerConn, names, kept []string) {
 	s.params.resets.open = true
-	if len(s.params.resets.names)+len(names) > maxNamed {
+	if before := s.params.resets.undone; before != nil && len(before.names)+len(names) > maxNamed || len(names) > maxNamed {
 		s.pin(pinSetting) // of the others nobody knows what they come to
 	} else {
 		for _, name := range names {
-			s.params.resets.reset(name)
+			s.params.resets.reset(name, srv.owed.sent)
 		}
 		for _, name := range kept {
 			s.params.resets.set(name)
 		}
 	}
-	s.params.resets.in = srv.owed.sent
 	srv.params.has = s.identity.doubt(srv.params.has, names)
 }
 

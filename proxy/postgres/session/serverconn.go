@@ -102,12 +102,17 @@ type Backend struct {
 	PID     uint32    // BackendKeyData: what a cancel request must name; 0 if it is not known
 	Login   time.Time // when it had logged in
 	Standby bool      // the server said then that it was one
+	Era     uint64    // of the identity, when the login began
 }
 
 // Begin makes c, which is fresh, the connection to a backend that has just logged in and reported params. peer and space are set when
 // its socket lives on a loop.
 func (c *ServerConn) Begin(d ServerDriver, o *Identity, b Backend, params map[string]string) {
-	base := o.Introduce(params)
+	p := o.profileOf(params)
+	if b.Era == o.Era() || !o.Known() {
+		o.profile.Store(p)
+	}
+	base := p.base
 	c.driver, c.identity, c.Backend = d, o, b
 	c.status, c.params.has, c.params.born, c.prepared.residents = pgwire.TxIdle, base, base, newResidents()
 	c.marks.conn = c

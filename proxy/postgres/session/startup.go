@@ -1,8 +1,6 @@
 package session
 
 import (
-	"time"
-
 	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/postgres/settings"
 )
@@ -42,10 +40,10 @@ func (s *Session) Start(client Peer, space *Workspace) {
 // carried as the bytes that the startup packet has, for that is what a server would take.
 func (s *Session) tryStartup() {
 	if s.srv == nil {
-		srv := s.driver.Acquire(s.delay.since)
+		srv := s.driver.Acquire(s.space.time(s.delay.since))
 		if srv == nil {
-			if s.delay.since.IsZero() {
-				s.delay.since = s.space.now()
+			if s.delay.since == 0 {
+				s.delay.since = s.space.instant()
 			}
 			return
 		}
@@ -77,7 +75,7 @@ func (s *Session) startupDone() {
 
 // greet tells the client that it is logged in, what the server reports, and how to cancel.
 func (s *Session) greet() {
-	s.params.startup, s.params.told, s.delay.since = s.params.want, s.params.want, time.Time{}
+	s.params.startup, s.params.told, s.delay.since = s.params.want, s.params.want, instant(0)
 	if s.login.entry.raw = nil; s.login.entry.own == nil {
 		s.login.entry = nil
 	}

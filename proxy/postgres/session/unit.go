@@ -7,7 +7,7 @@ import (
 
 // A unit is what the extended protocol needs for one answer, on the unnamed portal:
 //
-//	[Parse [Describe statement]] Bind [Describe portal] Execute(all rows)
+//	[Parse [Describe statement]] Bind [Describe portal] Execute [Close portal]
 //
 // It is looked for before any of it is sent. A batch may hold several, among other messages.
 type unit struct {
@@ -15,7 +15,9 @@ type unit struct {
 	statement *statement
 	name      []byte // of the Parse
 	parses    bool
+	closes    bool   // a Close of the portal follows at once
 	synced    bool   // a Sync follows at once
+	limit     uint32 // of the Execute: rows; 0: all
 	form      byte   // which descriptions are asked for
 	params    []byte // the tail of the Bind: formats, values, result formats
 	needs     int    // of a partial match: as long as there are fewer bytes it is of no use to look again
@@ -27,6 +29,7 @@ const (
 	formExecute                            // extended protocol
 	formDescribeStatement                  // with ParameterDescription and RowDescription before BindComplete
 	formDescribePortal                     // with RowDescription behind it
+	formLimited                            // of so many rows at most, see unit.limit: PortalSuspended may be its end
 )
 
 // matching says how far a unit could be recognised.
@@ -109,8 +112,11 @@ func (s *Session) matchExecute(b []byte, u unit) (unit, matching) {
 			u.form |= formDescribePortal
 		case pgwire.Execute:
 			portal, maxRows, err := pgwire.SplitExecute(body)
-			if err != nil || len(portal) > 0 || maxRows != 0 {
+			if err != nil || len(portal) > 0 {
 				return u, matchNone
+			}
+			if maxRows != 0 {
+				u.form, u.limit = u.form|formLimited, maxRows
 			}
 			m := u.matchEnd(b)
 			return u, m
@@ -135,6 +141,12 @@ const maxBehind = 16
 // matchEnd looks at what follows a unit, as far as it shows that nobody will ask for its portal again: it is dropped by Sync,
 // and by the next Bind to the unnamed portal. An answer that the server has never given leaves no portal there.
 func (u *unit) matchEnd(b []byte) matching {
+	if msg, body, typ, ok := cutMessage(b[u.size:]); ok && typ == pgwire.Close {
+		if what, name, err := pgwire.SplitTarget(body); err == nil && what == pgwire.Portal && len(name) == 0 {
+			u.closes = true
+			u.size += len(msg)
+		}
+	}
 	place := u.size
 	for i := range maxBehind {
 		h, ok, err := pgwire.PeekHeader(b[place:], MaxHeld)

@@ -15,6 +15,27 @@ type Workspace struct {
 	key     []byte             // of request
 	spare   []byte             // for a text that is not in exact
 	now     func() time.Time
+	epoch   time.Time // of instants; zero before the first
+}
+
+// An instant is a moment as a Workspace counts it, in nanoseconds, so that a session keeps it in eight bytes. 0 is none.
+type instant int64
+
+// instant is the present.
+func (w *Workspace) instant() instant {
+	now := w.now()
+	if w.epoch.IsZero() {
+		w.epoch = now
+	}
+	return instant(now.Sub(w.epoch)) + 1
+}
+
+// time is when an instant was; the zero time if it is none.
+func (w *Workspace) time(i instant) time.Time {
+	if i == 0 {
+		return time.Time{}
+	}
+	return w.epoch.Add(time.Duration(i - 1))
 }
 
 // SetClock gives the workspace the clock of its loop.

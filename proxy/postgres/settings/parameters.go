@@ -1,7 +1,5 @@
 package settings
 
-import "strings"
-
 // A Trait is a set of facts about a parameter. What has no line in the table has none of them.
 type Trait uint16
 
@@ -12,9 +10,8 @@ const (
 	Fixed
 	// Silent: it decides whether, when and how fast an answer comes, and who asks for it, but not what the answer says.
 	Silent
-	// Follows: it may follow a client from server to server, and into the key of the cache, though servers do not report it: its
-	// effect is known to end with the statements of the session that set it.
-	Follows
+	// Stuck: it cannot follow a client from server to server. Its line says why.
+	Stuck
 	// Names: what the names in a text mean, or whose rights count, hangs on it.
 	Names
 	// Recodes: it hangs on it how the bytes of a text are read.
@@ -39,49 +36,40 @@ type Parameter struct {
 // it with the server's own.
 var parameters = []Parameter{
 	{"application_name", Reported | Silent, 0},
-	{"array_nulls", Follows, 0},
-	{"bytea_output", Follows, 0},
 	{"client_encoding", Reported | Recodes, 0},
-	{"client_min_messages", Follows, 0},
 	{"DateStyle", Reported, 0},
-	{"default_text_search_config", Follows, 0},
-	{"default_transaction_isolation", Follows, 0},
+	{"default_transaction_deferrable", Silent, 0},
 	{"default_transaction_read_only", Reported | Silent, 0}, // reported from 14 on
-	{"extra_float_digits", Follows, 0},
-	{"geqo", Follows | Silent, 0},
-	{"idle_in_transaction_session_timeout", Follows | Silent, 0},
-	{"idle_session_timeout", Follows | Silent, 14},
+	{"geqo", Silent, 0},
+	{"idle_in_transaction_session_timeout", Silent, 0},
+	{"idle_session_timeout", Silent, 14},
 	{"in_hot_standby", Reported | Fixed, 14},
 	{"integer_datetimes", Reported | Fixed, 0},
 	{"IntervalStyle", Reported, 0},
 	{"is_superuser", Reported | Fixed | Hidden | Stays, 0},
-	{"jit", Follows | Silent, 0},
-	{"lc_messages", Follows, 0},
-	{"lc_monetary", Follows, 0},
-	{"lc_numeric", Follows, 0},
-	{"lc_time", Follows, 0},
-	{"lock_timeout", Follows | Silent, 0},
-	{"plan_cache_mode", Follows | Silent, 0},
-	{"random_page_cost", Follows | Silent, 0},
-	{"role", Follows | Names | Hidden | Stays, 0},
-	{"row_security", Follows | Names, 0},
+	{"jit", Silent, 0},
+	{"lock_timeout", Silent, 0},
+	{"plan_cache_mode", Silent, 0},
+	{"random_page_cost", Silent, 0},
+	{"role", Names | Hidden | Stays, 0},
+	{"row_security", Names, 0},
 	{"scram_iterations", Reported | Silent, 16},
-	{"search_path", Follows | Names, 0}, // reported from 18 on
+	{"search_path", Names, 0},  // reported from 18 on
+	{"seed", Stuck | Stays, 0}, // it sets off a series of numbers, and cannot be read
 	{"server_encoding", Reported | Fixed, 0},
 	{"server_version", Reported | Fixed, 0},
 	{"session_authorization", Reported | Fixed | Names | Hidden | Stays, 0},
 	{"standard_conforming_strings", Reported | Recodes, 0},
-	{"statement_timeout", Follows | Silent, 0},
-	{"tcp_keepalives_idle", Follows | Silent, 0},
-	{"tcp_user_timeout", Follows | Silent, 0},
+	{"statement_timeout", Silent, 0},
+	{"synchronous_commit", Silent, 0},
+	{"tcp_keepalives_idle", Silent, 0},
+	{"tcp_user_timeout", Silent, 0},
+	{"temp_buffers", Stuck, 0}, // it cannot be changed where temporary tables were used
 	{"TimeZone", Reported, 0},
 	{"transaction_deferrable", Transient | Stays, 0},
 	{"transaction_isolation", Transient | Stays, 0},
 	{"transaction_read_only", Transient | Stays, 0},
-	{"transform_null_equals", Follows, 0},
-	{"work_mem", Follows | Silent, 0},
-	{"xmlbinary", Follows, 0},
-	{"xmloption", Follows, 0},
+	{"work_mem", Silent, 0},
 }
 
 // traits is the table by key.
@@ -113,9 +101,9 @@ func With(t Trait) []string {
 // Settable says whether a parameter that a server reports can be set by a client. The others describe the server.
 func Settable(name string) bool { return !Has(Fold(name), Fixed) }
 
-// MayFollow says whether a parameter that servers do not report may follow a client from server to server, and into the key of the
-// cache: one that has the trait, one of the user's own, which policies read, or one of an extension.
-func MayFollow(key string) bool { return Has(key, Follows) || strings.Contains(key, ".") }
+// MayFollow says whether a parameter that servers do not report can follow a client from server to server, and into the key of the
+// cache. All can but those that describe the server, that each transaction sets anew, or that have a reason in the table.
+func MayFollow(key string) bool { return !Has(key, Stuck|Fixed|Transient) }
 
 // Rename says whether what texts and names mean, or whose rights count, hangs on any of the keys, one of which may be "all".
 func Rename(keys []string) bool { return anyHas(keys, Names|Recodes) }

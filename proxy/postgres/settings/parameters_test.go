@@ -19,10 +19,8 @@ func TestParameters_TraitsFitEachOther(t *testing.T) {
 		switch {
 		case has(Fixed) && !has(Reported):
 			t.Errorf("%s describes the server, which does not tell it", p.Name)
-		case has(Fixed) && has(Follows):
-			t.Errorf("%s cannot be set and follows a client", p.Name)
-		case has(Reported) && has(Follows):
-			t.Errorf("%s follows twice: by what the server reports, and by what it is asked", p.Name)
+		case has(Stuck) && has(Reported|Fixed|Transient|Names|Recodes):
+			t.Errorf("%s has two reasons not to follow, or follows by what the server reports", p.Name)
 		case has(Names) && has(Silent):
 			t.Errorf("%s changes what names mean and is no part of the key", p.Name)
 		case has(Recodes) && !has(Reported):
@@ -37,16 +35,16 @@ func TestParameters_UnknownOnesHaveNoTrait(t *testing.T) {
 			t.Errorf("%q has a trait", key)
 		}
 	}
-	if !MayFollow("app.tenant") || MayFollow("nosuch") || !Settable("nosuch") || Settable("Server_Version") {
-		t.Error("of parameters without a line those with a dot follow, and all can be set; but the case of a name does not matter")
+	if !MayFollow("app.tenant") || !MayFollow("nosuch") || !Settable("nosuch") || Settable("Server_Version") {
+		t.Error("parameters without a line follow and can be set, and the case of a name does not matter")
 	}
 }
 
 func TestParameters_WithFindsThoseThatHaveAllTraits(t *testing.T) {
-	if got, want := With(Follows|Names), []string{"role", "row_security", "search_path"}; !slices.Equal(got, want) {
+	if got, want := With(Names), []string{"role", "row_security", "search_path", "session_authorization"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := With(Follows|Hidden), []string{"role"}; !slices.Equal(got, want) {
+	if got, want := With(Hidden|Names), []string{"role", "session_authorization"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -107,7 +107,7 @@ func TestParameters_AreThoseOfTheServerOnPostgres(t *testing.T) {
 		if !has(settings.Hidden) && fixed != has(settings.Fixed) {
 			t.Errorf("%s has context %s; it is fixed for the table: %v", p.Name, r.context, has(settings.Fixed))
 		}
-		if has(settings.Follows|settings.Silent|settings.Names|settings.Recodes|settings.Transient) && !has(settings.Fixed|settings.Hidden) &&
+		if has(settings.Stuck|settings.Silent|settings.Names|settings.Recodes|settings.Transient) && !has(settings.Fixed|settings.Hidden) &&
 			r.context != "user" && r.context != "superuser" {
 			t.Errorf("%s has context %s, so no session sets it", p.Name, r.context)
 		}
