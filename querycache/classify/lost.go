@@ -15,10 +15,15 @@ func lostName(stmts []ast.Stmt, all []statement) string {
 	kept := map[string]bool{}
 	for _, s := range stmts {
 		keepNames(reflect.ValueOf(s), kept, 0)
-		if set, ok := s.(*ast.VariableSetStmt); ok { // it has a.b in one piece
-			for part := range strings.SplitSeq(set.Name, ".") {
-				kept[part] = true
-			}
+		var parameter string // which has a.b in one piece
+		switch s := s.(type) {
+		case *ast.VariableSetStmt:
+			parameter = s.Name
+		case *ast.VariableShowStmt:
+			parameter = s.Name
+		}
+		for part := range strings.SplitSeq(parameter, ".") {
+			kept[part] = true
 		}
 	}
 	for _, s := range all {

@@ -48,7 +48,30 @@ func headBits(s statement) Session {
 		return Listen
 	case first.is("load"):
 		return Load
-	case first.is("prepare") && !s.at(1).is("transaction"):
+	case first.is("begin", "start"):
+		only := false
+		for i, t := range s {
+			switch {
+			case t.is("write"): // of several modes the last one counts
+				return ReadWrite
+			case t.is("read") && s.at(i+1).is("only"):
+				only = true
+			}
+		}
+		if only {
+			return ReadOnly
+		}
+	case first.is("commit", "end", "rollback", "abort"):
+		return ReadWrite
+	case first.is("set"):
+		for _, t := range s {
+			if t.name == "transaction" || t.name == "transaction_read_only" {
+				return ReadWrite
+			}
+		}
+	case first.is("prepare") && s.at(1).is("transaction"):
+		return ReadWrite
+	case first.is("prepare"):
 		return SQLPrepare
 	case first.is("discard") && s.at(1).is("all"):
 		return DiscardAll

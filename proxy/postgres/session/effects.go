@@ -40,13 +40,17 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 	if v.Status != verdict.Cacheable {
 		s.batch.onlyReads = false
 	}
-	if v.Session != 0 || len(v.Sets) > 0 || len(v.Resets) > 0 {
+	state := v.Session &^ classify.ReadWrite // which every COMMIT has
+	if state != v.Session {
+		s.view.begins, s.view.readOnly = false, false
+	}
+	if state != 0 || len(v.Sets) > 0 || len(v.Resets) > 0 {
 		s.noteState(v)
 	}
 	if v.Effect == verdict.EffectEverything {
 		s.identity.Watch.Follow() // where the cache is off nobody needed the catalog yet
 	}
-	if v.Effect == verdict.EffectEverything || v.DDL || v.Session != 0 {
+	if v.Effect == verdict.EffectEverything || v.DDL || state != 0 {
 		s.noteCode(srv, v)
 	}
 	if len(v.Resets) > 0 {
@@ -61,6 +65,7 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 func (s *Session) noteState(v *classify.Verdict) {
 	s.view.renamed = s.view.renamed || v.Session.Has(classify.Renames|classify.Recodes) || settings.Rename(v.Sets) || settings.Rename(v.Resets)
 	s.view.recodes = s.view.recodes || recodes(v)
+	s.view.begins = s.view.begins || v.Session.Has(classify.ReadOnly) && !v.Session.Has(classify.ReadWrite)
 	s.view.tempPath = s.view.tempPath || v.Session.Has(classify.TempPath)
 	s.view.veiled = s.view.veiled || v.Session.Has(classify.TempObject) && v.DDL
 	s.noteSets(v)
@@ -85,8 +90,13 @@ func (s *Session) notePortal(portal []byte, v *classify.Verdict) {
 	}
 }
 
-// noteWrite has the cache know what a statement may write.
-func (s *Session) noteWrite(v *classify.Verdict) { s.srv.marks.begin(v) }
+// noteWrite has the cache know what a statement may write. In a READ ONLY transaction that is nothing, whatever its names mean: only a
+// SET before its first query could make it READ WRITE, and code that runs is a query.
+func (s *Session) noteWrite(v *classify.Verdict) {
+	if !s.view.readOnly {
+		s.srv.marks.begin(v)
+	}
+}
 
 // deallocated recognises DEALLOCATE of a statement that the client prepared by protocol: the server knows it by another
 // name, or not at all.

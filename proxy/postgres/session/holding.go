@@ -141,12 +141,13 @@ func (s *Session) ready(e *owed) {
 	}
 	if srv.status == pgwire.TxIdle {
 		s.forgetPortals()
-		s.cache.localOff, s.view.renamed, s.view.tempPath = false, false, false
+		s.cache.localOff, s.view.renamed, s.view.tempPath, s.view.begins = false, false, false, false
 		if srv.owed.toCome() == 0 {
 			s.batch.onlyReads, s.view.madeCode, s.view.recodes = true, false, false
 			s.resetsEnded()
 		}
 	}
+	s.view.readOnly = s.view.begins && srv.status == pgwire.TxOpen
 	if e.action == forward && srv.owed.toCome() == 0 { // what resets is the last under way
 		s.bringBack()
 	}

@@ -38,6 +38,8 @@ type view struct {
 	utf8     bool // client and server speak UTF8, under the settings utf8Of
 	renamed  bool // names or rights may be others until the transaction ends
 	tempPath bool // what is created may be temporary until the transaction ends, by a search_path that leads there
+	begins   bool // a BEGIN … READ ONLY was sent, and nothing that may end what it begins
+	readOnly bool // the same, and it has been answered: until then the server lets nothing be written
 	veiled   bool // a temporary view, say, may hide a table and run code when it is read
 	madeCode bool // the open transaction has changed the catalog: it may have made functions, or what calls them
 	recodes  bool // a statement under way may change how texts are read
