@@ -150,7 +150,12 @@ func (p *Pool[C]) Acquire(w *Waiter[C]) *Lease[C] {
 	// Invariant: nobody waits while a connection is idle and the pool is not
 	// paused. So this overtakes no one.
 	if p.count[Idle] > 0 && !p.paused {
-		l := p.idle.pop(w.Home)
+		l := w.Prefer
+		if l != nil && l.state == Idle {
+			p.idle.remove(l)
+		} else {
+			l = p.idle.pop(w.Home)
+		}
 		p.setStateLocked(l, Leased)
 		return l
 	}

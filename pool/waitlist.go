@@ -13,6 +13,9 @@ type Waiter[C any] struct {
 	Home    int        // which idle connection is preferred, NoHome for any
 	Grantee Grantee[C] // who is told
 
+	// Prefer is the connection that Acquire takes if it is idle; nil: whichever comes first.
+	Prefer *Lease[C]
+
 	// Since is when that which needs the connection began to wait, be it here
 	// or for anything else; zero means at Acquire. WaitTimeout counts from it,
 	// and it decides the place in the queue. A caller that must queue again

@@ -141,6 +141,14 @@ func (c *client) granted(s *session.ServerConn) {
 	c.Granted(s)
 }
 
+// Prefer has the client keep a waiter that knows of the connection.
+func (c *client) Prefer(s session.ServerDriver) {
+	if c.waiter == nil {
+		c.waiter = c.origin.proxy.at(c.Here()).waiter()
+	}
+	c.waiter.Prefer = s.(*pooledConn).lease.Load()
+}
+
 // Abandon takes the client out of the pool's queue.
 func (c *client) Abandon() bool {
 	if c.waiter == nil || !c.origin.pool.Cancel(c.waiter) { // it was answered

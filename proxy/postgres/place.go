@@ -33,7 +33,7 @@ func (p *place) waiter() *pool.Waiter[*pooledConn] {
 // spare takes back one that waits no more.
 func (p *place) spare(w *pool.Waiter[*pooledConn]) {
 	if len(p.waiters) < maxSpareWaiters {
-		w.Grantee = nil
+		w.Grantee, w.Prefer = nil, nil
 		p.waiters = append(p.waiters, w)
 	}
 }

@@ -95,6 +95,10 @@ func (s statement) anywhere(i int, updates bool) Session {
 	switch {
 	case t.name == "":
 		return 0
+	case t.is("insert", "copy", "merge", "default"):
+		return Draws
+	case t.name == "nextval" || t.name == "setval":
+		return Draws
 	case strings.HasPrefix(t.name, "pg_temp"): // pg_temp itself is an alias of pg_temp_7 and the like
 		return TempObject
 	case t.name == "pg_settings" && updates:

@@ -24,6 +24,7 @@ const (
 	Recodes                // until the transaction ends texts may be read otherwise: SET LOCAL client_encoding or standard_conforming_strings
 	ReadOnly               // BEGIN … READ ONLY
 	ReadWrite              // ends a transaction, or a part of it, or may make one READ WRITE before its first query
+	Draws                  // may call nextval or setval, which currval and lastval then tell of: INSERT, COPY, MERGE, DEFAULT, the names themselves
 	Ends                   // may end one of Listen, TempObject, HoldCursor, AdvisoryLock and SQLPrepare
 	TempPath               // a search_path, perhaps for the transaction alone, by which what is created may be temporary
 	Calls                  // beside Configures, where there is no catalog: the text itself names what runs, such as a function

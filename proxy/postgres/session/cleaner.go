@@ -91,7 +91,7 @@ func (k *cleaner) send(sql string) {
 
 // failed is the server connection's call. An errand that the client's session had sent changes nothing when it fails.
 func (k *cleaner) failed(_ pgwire.ErrorReport, e *owed) {
-	k.broken = k.broken || e == nil || e.errand != applies && e.errand != asks
+	k.broken = k.broken || e == nil || e.errand == noErrand
 }
 
 // walked returns the connection to the pool once all is answered.

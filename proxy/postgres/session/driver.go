@@ -19,6 +19,8 @@ type Driver interface {
 	After(d time.Duration, f func()) Timer
 	// Key is what others must know to have the session's statements cancelled. It is there before Start, and does not change.
 	Key() CancelKey
+	// Prefer has the next Acquire bring this connection, which is about to be released, if nobody else has it then.
+	Prefer(c ServerDriver)
 	// Judge has the lens judge a text, which is copied, elsewhere than on the loop, and then calls Judged.
 	Judge(l *Lens, text []byte)
 	// Refresh has the same asked again that the client was just answered with: message. It owns fill.

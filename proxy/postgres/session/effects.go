@@ -40,9 +40,15 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 	if v.Status != verdict.Cacheable {
 		s.batch.onlyReads = false
 	}
-	state := v.Session &^ classify.ReadWrite // which every COMMIT has
-	if state != v.Session {
-		s.view.begins, s.view.readOnly = false, false
+	state := v.Session
+	if state.Has(classify.ReadWrite | classify.Draws) { // which every COMMIT and every INSERT has
+		state &^= classify.ReadWrite | classify.Draws
+		if v.Session.Has(classify.ReadWrite) {
+			s.view.begins, s.view.readOnly = false, false
+		}
+	}
+	if v.Effect == verdict.EffectEverything || v.Session.Has(classify.Draws) {
+		srv.params.drawn = s.login.id
 	}
 	if state != 0 || len(v.Sets) > 0 || len(v.Resets) > 0 {
 		s.noteState(v)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/postgres/settings"
@@ -21,6 +22,7 @@ const (
 	applies         // gives the server the client's settings
 	asks            // has the server say what parameters are
 	washes          // brings the server back to what its login came with
+	discards        // has it forget the sequences that another client has drawn from
 )
 
 // An undertaking is what a session has its server do for it by errands before the client's next message.
@@ -59,8 +61,9 @@ var (
 	parseDefault   = parseOf(askDefaultText, textType)
 	parseAskAll    = parseOf(askAllText)
 	// What brings the server back to what its login came with, whoever was to be somebody else in between.
-	washSession = append(append(parseOf("RESET SESSION AUTHORIZATION"), runOnce...), append(parseOf("RESET ALL"), runOnce...)...)
-	runOnce     = append(pgwire.AppendMessage(nil, pgwire.Bind, make([]byte, 2+len(noFormats))), runAll...)
+	discardSequences = append(parseOf("DISCARD SEQUENCES"), runOnce...)
+	washSession      = slices.Concat(parseOf("RESET SESSION AUTHORIZATION"), runOnce, parseOf("RESET ALL"), runOnce, discardSequences)
+	runOnce          = append(pgwire.AppendMessage(nil, pgwire.Bind, make([]byte, 2+len(noFormats))), runAll...)
 )
 
 // OIDs of types.
@@ -187,4 +190,11 @@ func passing(code string) bool {
 		return true
 	}
 	return false
+}
+
+// forgetSequences goes ahead of the first message of a client who is not the one that has drawn from sequences: what currval and lastval
+// tell is that one's. Nobody waits for the answer.
+func (c *ServerConn) forgetSequences() {
+	c.params.drawn = 0
+	c.send(discards, false, func(b []byte) []byte { return append(b, discardSequences...) })
 }

@@ -615,6 +615,8 @@ func (d *fakeDriver) Refresh(fill *querycache.Fill, message []byte) {
 
 func (d *fakeDriver) Misunderstood([]string) {}
 
+func (d *fakeDriver) Prefer(ServerDriver) {}
+
 func (d *fakeDriver) Key() CancelKey { return CancelKey{uint32(d.session.ID()), 4711} }
 
 func (d *fakeDriver) Acquire(time.Time) *ServerConn { return d.stage.broker.acquire(d.session) }

@@ -100,6 +100,9 @@ func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 	case e.errand == applies:
 		s.errand.failed = true
 		return
+	case e.errand == discards: // a request to cancel has come at that moment, say
+		s.srv.params.drawn = strangers
+		return
 	case r.Code == pgwire.CodeFeatureNotSupported && e.statement != nil:
 		e.statement.stale.Store(true) // "cached plan must not change result type"
 	}
@@ -139,10 +142,13 @@ func (s *Session) ready(e *owed) {
 	if e.errand == asks {
 		s.asked()
 	}
+	if e.errand == discards { // ahead of what the client has sent since
+		return
+	}
 	if srv.status == pgwire.TxIdle {
 		s.forgetPortals()
-		s.cache.localOff, s.view.renamed, s.view.tempPath, s.view.begins = false, false, false, false
-		if srv.owed.toCome() == 0 {
+		if srv.owed.toCome() == 0 { // else a transaction that was sent since may have begun
+			s.cache.localOff, s.view.renamed, s.view.tempPath, s.view.begins = false, false, false, false
 			s.batch.onlyReads, s.view.madeCode, s.view.recodes = true, false, false
 			s.resetsEnded()
 		}

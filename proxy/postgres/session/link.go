@@ -23,6 +23,9 @@ func (s *Session) link() *ServerConn {
 	if (s.params.want != s.srv.params.has || s.mustWash()) && !s.applySettings() {
 		return nil
 	}
+	if drawn := s.srv.params.drawn; drawn != 0 && drawn != s.login.id {
+		s.srv.forgetSequences()
+	}
 	return s.srv
 }
 
@@ -79,7 +82,7 @@ func (s *Session) settingsApplied() {
 	srv := s.srv
 	srv.params.has = s.identity.unreported(srv.params.has, s.params.want, srv.status == pgwire.TxIdle)
 	if s.errand.washes {
-		srv.params.stain, s.errand.washes = 0, false
+		srv.params.stain, srv.params.drawn, s.errand.washes = 0, 0, false
 	}
 	s.errand.tries = 0
 	if srv.status == pgwire.TxIdle {
@@ -111,6 +114,9 @@ func (s *Session) maybeRelease() {
 	}
 	s.srv, s.batch.copied = nil, false
 	srv.holder = nil
+	if srv.params.drawn == s.login.id { // whose next statement may be currval or lastval
+		s.driver.Prefer(srv.driver)
+	}
 	srv.release()
 }
 

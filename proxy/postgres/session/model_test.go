@@ -319,6 +319,8 @@ func (m *modelServer) errand(p *modelPortal) bool {
 				rows = append(rows, [][]byte{[]byte(name), []byte(m.settings[name])})
 			}
 		}
+	case p.sql == "DISCARD SEQUENCES":
+		tag = p.sql
 	case p.sql == "RESET SESSION AUTHORIZATION":
 		tag = "RESET"
 	case p.sql == "RESET ALL":
@@ -363,7 +365,7 @@ func (m *modelServer) check(sql string) *modelError {
 		return nil
 	}
 	if slices.Contains([]string{
-		"SELECT", "RESET", // the proxy's own
+		"SELECT", "RESET", "DISCARD", // the proxy's own
 		"", "begin", "commit", "rollback", "set", "reset", "show", "discard", "deallocate", "select", "update", "copy", "listen",
 	}, first) {
 		return nil

@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -165,6 +166,8 @@ func clientMessage(name string, a arguments) (b []byte, ok bool) {
 		return settingsErrand(a.texts(0)), true
 	case "Asks":
 		return asksErrand(a.texts(0)), true
+	case "DiscardSequences":
+		return slices.Concat(proxytest.Parse("", "DISCARD SEQUENCES"), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()), true
 	case "FunctionCall": // with an OID and no arguments
 		oid := a.number(0)
 		return pgwire.AppendMessage(nil, pgwire.FunctionCall, []byte{0, 0, byte(oid >> 8), byte(oid), 0, 0, 0, 0, 0, 0}), true
@@ -274,7 +277,7 @@ func settingsErrand(words []string) (b []byte) {
 	parsed := false
 	for _, word := range words {
 		if word == "wash" {
-			for _, sql := range []string{"RESET SESSION AUTHORIZATION", "RESET ALL"} {
+			for _, sql := range []string{"RESET SESSION AUTHORIZATION", "RESET ALL", "DISCARD SEQUENCES"} {
 				b = append(b, proxytest.Parse("", sql)...)
 				b = append(b, proxytest.Bind("", "", nil, nil, nil)...)
 				b = append(b, proxytest.Execute("", 0)...)
