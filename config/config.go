@@ -85,7 +85,8 @@ type Pool struct {
 // DatabaseCache says what is cached for one database, and for how long.
 type DatabaseCache struct {
 	Enabled              bool      `key:"enabled"`
-	DryRun               bool      `key:"dry_run"` // count what would be hits, keep no answers
+	InTransactions       bool      `key:"in_transactions"` // answer the first reads of a transaction, too
+	DryRun               bool      `key:"dry_run"`         // count what would be hits, keep no answers
 	MaxAge               Duration  `key:"max_age"`
 	StaleWhileRevalidate Duration  `key:"stale_while_revalidate"`
 	MaxResult            Size      `key:"max_result"`

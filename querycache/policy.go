@@ -15,6 +15,9 @@ type Policy struct {
 	Enabled bool
 	// DryRun: look and count, but keep no answers. Only keys are kept, to tell what would have been a hit.
 	DryRun bool
+	// InTransactions: the first reads of a transaction may be answered from the cache, as long as no server knows of the transaction.
+	// It is for the protocol to see to that.
+	InTransactions bool
 	// MaxAge is how long an answer is served, counted from before its query was sent.
 	MaxAge time.Duration
 	// StaleWhileRevalidate is how long after MaxAge an answer that no write has overtaken is still served while a

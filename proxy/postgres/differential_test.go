@@ -58,6 +58,7 @@ func TestDifferential_ProxyAnswersAsPostgresDoes(t *testing.T) {
 	for name, s := range map[string]rig.Setup{
 		"transaction pooling":            {Size: 3},
 		"transaction pooling with cache": {Size: 3, Caching: true},
+		"the same, in transactions, too": {Size: 3, Caching: true, Options: inTransactions},
 		"session pooling":                {Size: 12, Mode: postgres.SessionPooling},
 	} {
 		s.Upstream, s.Database = pg.Addr(), "differential"

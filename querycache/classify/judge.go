@@ -25,6 +25,9 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 		}
 	}
 	sessionEffects(v, all, false)
+	if len(all) == 1 {
+		v.Session |= all[0].plainTransaction()
+	}
 	v.perText = slices.ContainsFunc(all, statement.dependsOnText)
 
 	if status, reason, ok := tooDear(shape, all); !ok {

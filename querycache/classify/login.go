@@ -29,6 +29,8 @@ type Login struct {
 	Role       string // "none", or what ALTER ROLE … SET role says
 	Isolation  string // default_transaction_isolation
 	Timeout    int64  // statement_timeout in milliseconds; 0: none
+
+	IdleInTransaction int64 // idle_in_transaction_session_timeout in milliseconds; 0: none
 }
 
 // LoginQuery returns a query for what ReadLogin takes. It says what the session began with, and what a reload of the server's
@@ -48,20 +50,26 @@ SELECT pg_catalog.concat_ws(E'\n', (
             WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
               AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)))),
        ` + initial("search_path") + `, pg_catalog.current_setting('role'), ` + initial("default_transaction_isolation") + `,
-       ` + initial("statement_timeout")
+       ` + initial("statement_timeout") + `, ` + initial("idle_in_transaction_session_timeout")
 }
 
 // ReadLogin takes the rows of LoginQuery.
 func ReadLogin(rows [][]string) (*Login, error) {
-	if len(rows) != 1 || len(rows[0]) != 5 {
-		return nil, fmt.Errorf("login: got %d rows, want one of five values", len(rows))
+	if len(rows) != 1 || len(rows[0]) != 6 {
+		return nil, fmt.Errorf("login: got %d rows, want one of six values", len(rows))
 	}
 	row := rows[0]
 	timeout, err := strconv.ParseInt(row[4], 10, 64)
 	if err != nil {
 		return nil, fmt.Errorf("login: statement_timeout: %w", err)
 	}
-	return &Login{Text: row[0] + "\n" + row[2], SearchPath: row[1], Role: row[2], Isolation: row[3], Timeout: timeout}, nil
+	idle, err := strconv.ParseInt(row[5], 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("login: idle_in_transaction_session_timeout: %w", err)
+	}
+	return &Login{
+		Text: row[0] + "\n" + row[2], SearchPath: row[1], Role: row[2], Isolation: row[3], Timeout: timeout, IdleInTransaction: idle,
+	}, nil
 }
 
 // RightsQuery returns a query for what ReadRights takes: the rights of a role, or of the session's own where role is empty, or of

@@ -8,7 +8,7 @@ import (
 
 var bitNames = []string{"Listen", "TempObject", "HoldCursor", "AdvisoryLock", "SQLPrepare", "SetsConfig", "Load", "SetSeed",
 	"DiscardAll", "DeallocateAll", "", "", // Renames and Configures have tests of their own, and Ends and ReadOnly that of the session
-	"SessionUnknown", "", "", "", "", "TempPath"}
+	"SessionUnknown", "", "", "", "", "", "TempPath"}
 
 func sessionSummary(v *Verdict) string {
 	var out []string

@@ -27,8 +27,16 @@ const (
 	Draws                  // may call nextval or setval, which currval and lastval then tell of: INSERT, COPY, MERGE, DEFAULT, the names themselves
 	Ends                   // may end one of Listen, TempObject, HoldCursor, AdvisoryLock and SQLPrepare
 	TempPath               // a search_path, perhaps for the transaction alone, by which what is created may be temporary
+	PlainBegin             // the text is one BEGIN or START TRANSACTION that cannot fail: READ COMMITTED, or whatever the default is
+	Starts                 // beside PlainBegin: its tag is START TRANSACTION
+	Committed              // beside PlainBegin: it names READ COMMITTED
+	PlainCommit            // the text is one COMMIT or END, without AND CHAIN
+	PlainRollback          // the text is one ROLLBACK or ABORT, of all of the transaction
 	Calls                  // beside Configures, where there is no catalog: the text itself names what runs, such as a function
 )
+
+// Transactions are what a text says of transactions alone: nothing of it is left behind in the session.
+const Transactions = ReadWrite | Draws | PlainBegin | Starts | Committed | PlainCommit | PlainRollback
 
 // Has reports whether any bit of mask is set.
 func (s Session) Has(mask Session) bool { return s&mask != 0 }

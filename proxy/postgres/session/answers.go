@@ -324,14 +324,14 @@ func (c *ServerConn) spoilFill(e *owed) {
 // defaults as this connection.
 func (c *ServerConn) keepWhole() {
 	for i, f := range c.answers.whole {
-		if c.status == pgwire.TxIdle && c.Era == c.identity.Era() {
+		if (c.status == pgwire.TxIdle || c.status == pgwire.TxOpen && c.answers.early) && c.Era == c.identity.Era() {
 			f.Commit()
 		} else {
 			f.Abort()
 		}
 		c.answers.whole[i] = nil
 	}
-	c.answers.whole = c.answers.whole[:0]
+	c.answers.whole, c.answers.early = c.answers.whole[:0], false
 }
 
 // dropWhole gives up what an error in the same batch casts doubt on. e is what it came into.

@@ -19,7 +19,7 @@ func (s *Session) atRest() bool {
 }
 
 // restful says whether the client has nothing under way, and has sent nothing more.
-func (s *Session) restful() bool { return s.atRest() && s.in.Len() == 0 }
+func (s *Session) restful() bool { return s.atRest() && s.in.Len() == 0 && s.begun == 0 }
 
 // busy says whether the server still works for this client.
 func (s *Session) busy() bool { return s.srv != nil && s.srv.busy() }

@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/binary"
 
+	"overdrive/proxy/postgres/pgwire"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
 	"overdrive/querycache/verdict"
@@ -79,7 +80,10 @@ func (s *Session) cachedUnit(b []byte) (n int, done bool) {
 	if v.Own != nil {
 		return 0, false
 	}
-	if why := s.barred(v); why != "" {
+	if s.holdsBack(v) && m == matchWhole {
+		return s.serveTransaction(&u, v), true
+	}
+	if why := s.barred(v); why != "" && (m == matchWhole || !s.holdsBack(v)) {
 		s.giveUpFill()
 		s.passBy(v, why)
 		s.batch.inUnit = true
@@ -154,7 +158,7 @@ type found struct {
 // be asked, and if attempt.fill is set the answer is wanted. waits: somebody else asks the server the same.
 func (s *Session) ask(r *querycache.Request, v *classify.Verdict) (outcome, found) {
 	var w querycache.Waiter
-	if s.srv == nil && !s.batch.open && !s.delay.alone {
+	if s.srv == nil && !s.batch.open && !s.delay.alone && s.begun == 0 {
 		w = (*sleeper)(s)
 	}
 	s.space.key = r.Key // which may have grown
@@ -192,11 +196,16 @@ func (s *Session) serve(u *unit, f found) int {
 		s.parsed(u)
 	}
 	s.giveAnswer(f)
+	return s.endUnit(u)
+}
+
+// endUnit follows the answer to a unit that no server has seen, and returns the bytes that are dealt with.
+func (s *Session) endUnit(u *unit) int {
 	if u.closes {
 		s.client.Write(closeComplete)
 	}
 	if u.synced && !s.batch.open {
-		s.client.Write(readyIdle)
+		s.readyForNext()
 		return u.size + len(syncMessage)
 	}
 	s.batch.open = true
@@ -236,3 +245,21 @@ func (s *Session) giveAnswer(f found) {
 
 // sharedFrom is the size from which a reply is handed to the socket by reference, so that a slow client costs no copy of it.
 const sharedFrom = 16 << 10
+
+// serveTransaction answers a unit of the extended protocol that begins or ends a transaction that is held back.
+func (s *Session) serveTransaction(u *unit, v *classify.Verdict) int {
+	s.acknowledge()
+	if u.parses {
+		s.parsed(u)
+	}
+	if u.form&formDescribeStatement != 0 {
+		s.client.Write(noParameters)
+		s.client.Write(noData)
+	}
+	s.client.Write(bindComplete)
+	if u.form&formDescribePortal != 0 {
+		s.client.Write(noData)
+	}
+	s.client.Write(s.space.scratch.text(pgwire.CommandComplete, s.holdBack(v)))
+	return s.endUnit(u)
+}

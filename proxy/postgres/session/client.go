@@ -51,6 +51,9 @@ func (s *Session) message(h pgwire.Header, b []byte) int {
 
 // dispatch takes up one whole message. false: it must come again, or the session has ended.
 func (s *Session) dispatch(h pgwire.Header, msg, body []byte) bool {
+	if s.begun&begunFailed != 0 && s.refusesInFailed(h, body) {
+		return true
+	}
 	switch h.Type {
 	case pgwire.Query:
 		return s.query(msg, body)
@@ -171,6 +174,10 @@ func (s *Session) query(msg, body []byte) bool {
 		s.answerQuery(pgwire.AppendString(nil, pgwire.CommandComplete, "DEALLOCATE"))
 		return true
 	}
+	if s.holdsBack(v) {
+		s.answerQuery(pgwire.AppendString(nil, pgwire.CommandComplete, s.holdBack(v)))
+		return true
+	}
 	switch s.cachedQuery(text, v, known) {
 	case answered:
 		return true
@@ -204,4 +211,27 @@ func (s *Session) functionCall(msg []byte) bool {
 // terminate lets the server finish what the client asked before it said goodbye, as PostgreSQL does.
 func (s *Session) terminate() {
 	s.leave(0)
+}
+
+// refusesInFailed refuses what a message asks for in a transaction that has failed without a server.
+func (s *Session) refusesInFailed(h pgwire.Header, body []byte) bool {
+	const words = "current transaction is aborted, commands ignored until end of transaction block"
+	switch h.Type {
+	case pgwire.Query:
+		text, err := pgwire.SplitQuery(body)
+		if err != nil {
+			return false
+		}
+		if v, _ := s.judgeQuery(text); v == nil || s.holdsBack(v) || v.Own != nil {
+			return false
+		}
+		s.client.Write(pgwire.AppendError(nil, pgwire.ErrorReport{Severity: "ERROR", Code: "25P02", Message: words}))
+		s.endQuery()
+	case pgwire.Parse, pgwire.Bind, pgwire.Describe, pgwire.Execute, pgwire.Close, pgwire.FunctionCall:
+		s.client.Write(pgwire.AppendError(nil, pgwire.ErrorReport{Severity: "ERROR", Code: "25P02", Message: words}))
+		s.batch.open, s.batch.skips = true, true
+	default:
+		return false
+	}
+	return true
 }

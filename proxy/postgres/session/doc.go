@@ -27,9 +27,9 @@
 //	events    holding.go timeouts.go startup.go events.go show.go
 //	routing   client.go extended.go
 //	cache     cached.go unit.go refresh.go
-//	client    prepare.go own.go effects.go fitness.go lens.go exact.go withheld.go learn.go askstate.go resets.go pins.go
+//	client    prepare.go own.go effects.go heldbegin.go fitness.go lens.go exact.go withheld.go learn.go askstate.go resets.go pins.go
 //	link      ending.go link.go patientask.go cleaner.go errand.go patience.go session.go stains.go encodings.go
-//	          lenses.go sending.go coalesce.go state.go atrest.go
+//	          sending.go begun.go lenses.go coalesce.go state.go atrest.go
 //	server    cancelling.go serverconn.go answers.go half.go withheldreplies.go strays.go holder.go marks.go ghosts.go
 //	leaves    identity.go entry.go ownsettings.go ledger.go statement.go hint.go replies.go driver.go params.go
 //	          workspace.go scratch.go reason.go messages.go
@@ -39,6 +39,7 @@
 //	events.go → startup.go      a server that was granted to a session which has not begun lets it begin
 //	events.go → timeouts.go     a cancel request ends a wait as a timer does
 //	patience.go → timeouts.go   sets the timers
+//	sending.go → ending.go      sets the timer of a transaction that is idle
 //	ending.go → events.go       a session that leaves is looked at as after any event
 //	link.go → events.go         so is one whose release had to wait for a moment
 package session

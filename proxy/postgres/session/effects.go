@@ -41,8 +41,8 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 		s.batch.onlyReads = false
 	}
 	state := v.Session
-	if state.Has(classify.ReadWrite | classify.Draws) { // which every COMMIT and every INSERT has
-		state &^= classify.ReadWrite | classify.Draws
+	if state.Has(classify.Transactions) { // as every COMMIT and every INSERT
+		state &^= classify.Transactions
 		if v.Session.Has(classify.ReadWrite) {
 			s.view.begins, s.view.readOnly = false, false
 		}

@@ -13,6 +13,7 @@ func (s *Session) Fault(err error) { s.end(ReasonPanic, err) }
 // leave lets the server finish what it was asked, then ends the session. A grace of zero sets no limit.
 func (s *Session) leave(grace time.Duration) {
 	s.enter(leaving)
+	s.stopIdling()
 	if grace > 0 {
 		s.endTimer = s.driver.After(grace, func() { s.end(ReasonClientClosed, nil) })
 	}

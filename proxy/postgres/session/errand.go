@@ -23,6 +23,7 @@ const (
 	asks            // has the server say what parameters are
 	washes          // brings the server back to what its login came with
 	discards        // has it forget the sequences that another client has drawn from
+	begins          // begins the transaction that the client has begun before
 )
 
 // An undertaking is what a session has its server do for it by errands before the client's next message.
@@ -173,7 +174,10 @@ func (c *ServerConn) send(what errand, patient bool, build func(b []byte) []byte
 		if patient {
 			b = appendSet(append(b, parseSetConfig...), statementTimeout, "0", true)
 		}
-		return pgwire.AppendEmpty(build(b), pgwire.Sync)
+		if b = build(b); c.status != pgwire.TxIdle || what == begins {
+			b = append(b, closeUnnamed...)
+		}
+		return pgwire.AppendEmpty(b, pgwire.Sync)
 	})).errand = what
 }
 

@@ -172,6 +172,10 @@ func (s *Session) TryAgain() {
 // Refused is the driver's call on the session's loop: no server will come, for the reason that the client gets to read.
 func (s *Session) Refused(report pgwire.ErrorReport) {
 	s.space.scratch.reset()
+	if s.begun != 0 && s.state == waiting {
+		s.failBegun(report)
+		return
+	}
 	s.reject(ReasonNoServer, report.Code, report.Message)
 }
 
@@ -270,4 +274,11 @@ func (s *Session) resume() {
 	}
 	s.attempt.cancelled = notCancelled
 	s.giveUpMessage(cause)
+}
+
+// failBegun fails the transaction that is held back, because no server is to be had for it.
+func (s *Session) failBegun(report pgwire.ErrorReport) {
+	s.enter(ready)
+	s.giveUpWith(report.Code, report.Message)
+	s.settle()
 }

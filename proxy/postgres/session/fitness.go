@@ -29,7 +29,7 @@ func (s *Session) unfit(v *classify.Verdict) querycache.Status {
 	switch {
 	case s.identity.Cache == nil || s.cache.off || s.cache.localOff:
 		return querycache.Disabled
-	case s.status() != pgwire.TxIdle || (s.batch.open || s.busy()) && !s.batch.onlyReads:
+	case s.status() != pgwire.TxIdle && !s.first() || (s.batch.open || s.busy()) && !s.batch.onlyReads:
 		return statusTransaction
 	case v.Status != verdict.Cacheable:
 		return v.Status

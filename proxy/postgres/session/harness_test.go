@@ -52,6 +52,7 @@ type setup struct {
 	later   bool // a free server is granted in an event of its own, as if it came from another loop
 	unseen  bool // no server has ever been logged in to
 	cache   bool // answers are kept
+	begins  bool // and transactions are held back
 	blind   bool // no catalog is known; else the tables are those of testCatalog
 	cut     cutter
 }
@@ -120,9 +121,12 @@ func newStageWithout(o setup) *stage {
 		Interner: &settings.Interner{}, Watch: st,
 	}
 	if o.cache {
-		options.Cache = st.newCache()
+		options.Cache, options.InTransactions = st.newCache(), o.begins
 	}
 	st.identity.Begin(options)
+	if o.begins {
+		st.identity.LearnLogin(&classify.Login{Role: "none", Isolation: readCommitted})
+	}
 	if !o.unseen {
 		st.identity.Introduce(reportedByTest)
 	}

@@ -97,7 +97,7 @@ func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 			s.params.inquiry.failed = true
 		}
 		return
-	case e.errand == applies:
+	case e.errand == applies, e.errand == begins:
 		s.errand.failed = true
 		return
 	case e.errand == discards: // a request to cancel has come at that moment, say
@@ -142,7 +142,11 @@ func (s *Session) ready(e *owed) {
 	if e.errand == asks {
 		s.asked()
 	}
-	if e.errand == discards { // ahead of what the client has sent since
+	switch e.errand {
+	case discards: // ahead of what the client has sent since
+		return
+	case begins:
+		s.begunAtServer()
 		return
 	}
 	if srv.status == pgwire.TxIdle {
@@ -288,4 +292,15 @@ func (s *Session) pay(reply []byte) {
 	} else {
 		s.client.Write(reply)
 	}
+}
+
+// begunAtServer is called when the server has answered the BEGIN.
+func (s *Session) begunAtServer() {
+	if s.errand.failed {
+		return
+	}
+	s.srv.answers.early = s.attempt.fill != nil
+	s.view.begins = s.begun&begunReadOnly != 0
+	s.view.readOnly = s.view.begins
+	s.begun = 0
 }

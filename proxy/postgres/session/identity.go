@@ -58,8 +58,10 @@ type IdentityOptions struct {
 	MaxPrepared int // bytes that the statements of one client may keep
 	Interner    *settings.Interner
 	Cache       *querycache.Database // nil: caching is off
-	Tallies     *verdict.Tallies     // of the texts that the identity's clients send
-	Watch       Watch
+	// InTransactions: the BEGIN of a client is held back until a server is needed, see heldbegin.go.
+	InTransactions bool
+	Tallies        *verdict.Tallies // of the texts that the identity's clients send
+	Watch          Watch
 }
 
 // Begin initialises o, which must be zero.

@@ -121,6 +121,15 @@ func (o *Identity) freshTimeout() (d time.Duration, ok bool) {
 	return time.Duration(l.Timeout) * time.Millisecond, true
 }
 
+// freshIdleLimit is freshTimeout for idle_in_transaction_session_timeout.
+func (o *Identity) freshIdleLimit() (d time.Duration, ok bool) {
+	l := o.login.Load()
+	if l == nil {
+		return 0, false
+	}
+	return time.Duration(l.IdleInTransaction) * time.Millisecond, true
+}
+
 // lensFor returns the lens of sessions with these settings, or nil if there is none: a parameter is set that is not known to
 // leave names and rights alone.
 func (o *Identity) lensFor(s *settings.Set) *Lens {

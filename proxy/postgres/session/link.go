@@ -26,6 +26,10 @@ func (s *Session) link() *ServerConn {
 	if drawn := s.srv.params.drawn; drawn != 0 && drawn != s.login.id {
 		s.srv.forgetSequences()
 	}
+	if s.begun != 0 {
+		s.tellBegin()
+		return nil
+	}
 	return s.srv
 }
 
@@ -163,4 +167,22 @@ func (s *Session) handBack() {
 	default:
 		srv.release()
 	}
+}
+
+// tellBegin has the server begin the transaction before anything else. The message at hand waits for the answer.
+func (s *Session) tellBegin() {
+	s.stopIdling()
+	text := "BEGIN"
+	if s.begun&begunCommitted != 0 {
+		text += " ISOLATION LEVEL READ COMMITTED"
+	}
+	switch {
+	case s.begun&begunReadOnly != 0:
+		text += " READ ONLY"
+	case s.begun&begunReadWrite != 0:
+		text += " READ WRITE"
+	}
+	s.srv.send(begins, false, func(b []byte) []byte { return append(append(b, parseOf(text)...), runOnce...) })
+	s.enter(settling)
+	s.errand.asking = true
 }

@@ -365,7 +365,7 @@ func (m *modelServer) check(sql string) *modelError {
 		return nil
 	}
 	if slices.Contains([]string{
-		"SELECT", "RESET", "DISCARD", // the proxy's own
+		"SELECT", "RESET", "DISCARD", "BEGIN", // the proxy's own
 		"", "begin", "commit", "rollback", "set", "reset", "show", "discard", "deallocate", "select", "update", "copy", "listen",
 	}, first) {
 		return nil
@@ -579,7 +579,7 @@ func (m *modelServer) command(sql string, word []string, simple bool) *modelErro
 	tag := strings.ToUpper(word[0])
 	m.swept = !simple && word[0] == "reset"
 	switch word[0] {
-	case "begin":
+	case "begin", "BEGIN":
 		m.enter()
 		m.status = 'T'
 	case "commit", "rollback":

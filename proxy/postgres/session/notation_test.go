@@ -268,7 +268,8 @@ func like(got, want []byte) bool {
 }
 
 // settingsErrand is how the proxy gives a server settings: name=value sets one, a name alone brings one back, and the word
-// "wash" in front brings all back, "patiently" takes the statement_timeout out of the way.
+// "wash" in front brings all back, "patiently" takes the statement_timeout out of the way, and
+// "closing" at the end closes the portal, which would stay in a transaction.
 func settingsErrand(words []string) (b []byte) {
 	run := func(values ...[]byte) {
 		b = append(b, proxytest.Bind("", "", values, nil, []int{1})...)
@@ -282,6 +283,10 @@ func settingsErrand(words []string) (b []byte) {
 				b = append(b, proxytest.Bind("", "", nil, nil, nil)...)
 				b = append(b, proxytest.Execute("", 0)...)
 			}
+			continue
+		}
+		if word == "closing" {
+			b = append(b, proxytest.CloseName('P', "")...)
 			continue
 		}
 		if !parsed || word == "patiently" {

@@ -11,6 +11,7 @@ const (
 	ReasonNoServer                     // none came within the time, or ever will
 	ReasonServerLost                   // its server connection broke
 	ReasonShutdown                     // the proxy is stopping
+	ReasonIdle                         // it was idle in a transaction for too long
 	ReasonPanic                        // a fault of ours, contained
 )
 
@@ -30,6 +31,8 @@ func (r Reason) String() string {
 		return "server connection lost"
 	case ReasonShutdown:
 		return "shutdown"
+	case ReasonIdle:
+		return "idle in transaction"
 	case ReasonPanic:
 		return "internal error"
 	}

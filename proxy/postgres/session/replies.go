@@ -249,7 +249,7 @@ func belongs(k replyKind, typ byte) bool {
 	switch typ {
 	case pgwire.CommandComplete:
 		return k == owedQuery || k == owedErrand
-	case pgwire.ParseComplete, pgwire.BindComplete:
+	case pgwire.ParseComplete, pgwire.BindComplete, pgwire.CloseComplete:
 		return k == owedErrand
 	case pgwire.RowDescription, pgwire.PortalSuspended, pgwire.EmptyQueryResponse:
 		return k == owedQuery

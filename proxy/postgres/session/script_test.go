@@ -98,6 +98,8 @@ func (o *setup) parse(a arguments) error {
 			if _, err := fmt.Sscan(value, &o.servers); err != nil {
 				return err
 			}
+		case name == "begins":
+			o.begins = true
 		case name == "cache":
 			o.cache = true
 		case name == "blind":

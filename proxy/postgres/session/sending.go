@@ -1,6 +1,11 @@
 package session
 
-import "overdrive/proxy/postgres/pgwire"
+import (
+	"time"
+
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/postgres/settings"
+)
 
 // exchange is that of the server connection, for a message of the client's or one of ours that serves it: the cache may want the reply.
 func (s *Session) exchange(kind replyKind, act action, msg []byte) *owed {
@@ -46,7 +51,7 @@ func (s *Session) endQuery() {
 		s.sync(syncMessage)
 		return
 	}
-	s.client.Write(s.space.scratch.ready(s.status()))
+	s.readyForNext()
 }
 
 // drop skips a message without looking into it.
@@ -71,7 +76,12 @@ func (s *Session) amidCopy() bool { return s.srv != nil && s.srv.copying.in }
 
 // status is the transaction status as the client knows it once all it is owed has come.
 func (s *Session) status() pgwire.TxStatus {
-	if s.srv == nil {
+	switch {
+	case s.begun&begunFailed != 0:
+		return pgwire.TxFailed
+	case s.begun != 0:
+		return pgwire.TxOpen
+	case s.srv == nil:
 		return pgwire.TxIdle
 	}
 	return s.srv.status
@@ -86,15 +96,15 @@ func (s *Session) sync(msg []byte) bool {
 		return true
 	}
 	s.batch.open, s.batch.skips = false, false
-	if srv == nil {
-		s.client.Write(s.space.scratch.ready(pgwire.TxIdle))
-		return true
-	}
-	srv.trouble.discarding = false
 	if s.batch.inUnit { // an error made the rest of it be dropped
 		s.batch.inUnit, s.attempt.looked = false, false
 		s.giveUpFill()
 	}
+	if srv == nil {
+		s.readyForNext()
+		return true
+	}
+	srv.trouble.discarding = false
 	s.exchange(owedSync, forward, msg)
 	return true
 }
@@ -129,4 +139,38 @@ func (s *Session) provoke(code, message string) {
 	s.exchange(owedBind, skip, s.space.scratch.bindHead(nil, name, len(noFormats)))
 	srv.peer.Write(noFormats)
 	s.exchange(owedExecute, forward, runAll)
+}
+
+// readyForNext tells the client that it may send the next statement, where no server does. A transaction that is held back is not left
+// idle for longer than its server would leave it.
+func (s *Session) readyForNext() {
+	s.client.Write(s.space.scratch.ready(s.status()))
+	if s.begun == 0 {
+		return
+	}
+	s.stopIdling()
+	if limit := s.idleLimit(); limit > 0 {
+		s.endTimer = s.driver.After(limit, func() {
+			s.endTimer = nil
+			s.space.scratch.reset()
+			s.reject(ReasonIdle, "25P03", "terminating connection due to idle-in-transaction timeout")
+		})
+	}
+}
+
+func (s *Session) stopIdling() {
+	if s.endTimer != nil {
+		s.endTimer.Stop()
+		s.endTimer = nil
+	}
+}
+
+// idleLimit is how long the client's transaction may be idle, 0 for ever.
+func (s *Session) idleLimit() time.Duration {
+	if value, ok := s.params.want.Get("idle_in_transaction_session_timeout"); ok {
+		limit, _ := settings.ParseTimeout(value)
+		return limit
+	}
+	limit, _ := s.identity.freshIdleLimit()
+	return limit
 }

@@ -57,6 +57,7 @@ type arriving struct {
 type answers struct {
 	whole   []*querycache.Fill // have come to their end
 	filling *querycache.Fill   // keeps the message being passed, nil if the cache has no use for it
+	early   bool               // what is asked is the first of a READ COMMITTED transaction, so it sees what everybody sees
 }
 
 // serverParams are what is known of the parameters that the server has.

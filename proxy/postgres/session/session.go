@@ -47,6 +47,7 @@ type standing struct {
 	pins     pinSet       // changed by pin and unpin
 	draining bool         // the proxy is stopping: end at rest
 	retrying bool         // a timer will try to release the server again
+	begun    begun        // a transaction of which no server knows yet
 }
 
 // incoming is what has come of the client and is still to be dealt with.

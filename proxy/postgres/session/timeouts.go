@@ -46,6 +46,11 @@ func (s *Session) interrupt(cause cancellation) bool {
 
 // giveUpMessage answers the message that waited as PostgreSQL answers a statement that is cancelled.
 func (s *Session) giveUpMessage(cause cancellation) {
+	s.giveUpWith(pgwire.CodeQueryCanceled, cause.words())
+}
+
+// giveUpWith answers the message that waited with an error.
+func (s *Session) giveUpWith(code, words string) {
 	s.giveUpFill()
 	s.acknowledge()
 	s.attempt.giveUp()
@@ -54,16 +59,19 @@ func (s *Session) giveUpMessage(cause cancellation) {
 	b := s.in.Join(nil)
 	h, ok, err := pgwire.PeekHeader(b, s.identity.MaxMessage)
 	simple := ok && err == nil && (h.Type == pgwire.Query || h.Type == pgwire.FunctionCall)
+	if s.begun != 0 { // as an error fails a transaction
+		s.begun |= begunFailed
+	}
 	if s.srv != nil && (s.srv.status != pgwire.TxIdle || s.busy() || s.srv.owed.open) {
-		s.provoke(pgwire.CodeQueryCanceled, cause.words()) // at its place, and with its effect on the transaction
+		s.provoke(code, words) // at its place, and with its effect on the transaction
 		if simple {
 			s.exchange(owedSync, forward, syncMessage)
 		}
 	} else {
-		report := pgwire.ErrorReport{Severity: "ERROR", Code: pgwire.CodeQueryCanceled, Message: cause.words()}
+		report := pgwire.ErrorReport{Severity: "ERROR", Code: code, Message: words}
 		s.client.Write(pgwire.AppendError(nil, report))
 		if simple {
-			s.client.Write(s.space.scratch.ready(pgwire.TxIdle))
+			s.readyForNext()
 		}
 		s.batch.skips = !simple
 	}

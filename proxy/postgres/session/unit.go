@@ -92,7 +92,7 @@ func (s *Session) matchParse(u *unit, body []byte) bool {
 		return false
 	}
 	seen := u.statement.seen.Load()
-	return seen == nil || seen.verdict.Status == verdict.Cacheable || !s.current(seen)
+	return seen == nil || seen.verdict.Status == verdict.Cacheable || s.holdsBack(seen.verdict) || !s.current(seen)
 }
 
 // matchExecute recognises what follows the Bind of a unit.

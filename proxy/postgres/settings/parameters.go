@@ -54,7 +54,7 @@ var parameters = []Parameter{
 	{"role", Names | Hidden | Stays, 0},
 	{"row_security", Names, 0},
 	{"scram_iterations", Reported | Silent, 16},
-	{"search_path", Names, 0},  // reported from 18 on
+	{"search_path", Names, 0},           // reported from 18 on
 	{"seed", Stuck | Hidden | Stays, 0}, // it sets off a series of numbers, and cannot be read
 	{"server_encoding", Reported | Fixed, 0},
 	{"server_version", Reported | Fixed, 0},

@@ -1,0 +1,26 @@
+package session
+
+// This file holds back the BEGIN of a client where its database has cache.in_transactions. The client is told that its transaction has
+// begun, and reads that the cache has are answered, since the first statements of a READ COMMITTED transaction see what a statement
+// alone would see. The first message that needs a server has the transaction begun there, and from then on nothing is served.
+//
+//	none ── BEGIN ──▶ held ── a message needs a server ──▶ begun at the server (none)
+//	                   │ └──── no server is to be had ───▶ failed ── COMMIT, ROLLBACK ──▶ none
+//	                   └────── COMMIT, ROLLBACK ─────────▶ none
+type begun uint8
+
+const (
+	begunHeld      begun = 1 << iota // the client was told, and no server
+	begunCommitted                   // the BEGIN named READ COMMITTED
+	begunReadOnly                    // READ ONLY
+	begunReadWrite                   // READ WRITE
+	begunFailed                      // no server was to be had: all but the end of the transaction is refused
+)
+
+// first says whether the statement at hand is the first of its transaction that a server hears of, or would be.
+func (s *Session) first() bool {
+	if s.begun != 0 {
+		return s.begun&begunFailed == 0
+	}
+	return s.attempt.fill != nil && s.srv != nil && s.srv.answers.early
+}
