@@ -16,6 +16,10 @@ type registry struct {
 	last  uint32
 }
 
+// The numbers are those of no process, since a client may take its own for that of a backend (pg_terminate_backend): Linux has none
+// above 2^22. They are positive as PostgreSQL's are, which clients read as a signed number.
+const firstNumber, lastNumber = 1 << 30, 1<<31 - 1
+
 // admit gives a session its key.
 func (r *registry) admit(s *Seat) {
 	var secret [4]byte
@@ -26,8 +30,10 @@ func (r *registry) admit(s *Seat) {
 		r.seats = make(map[uint32]*Seat)
 	}
 	for {
-		r.last++
-		if _, taken := r.seats[r.last]; r.last != 0 && !taken {
+		if r.last++; r.last < firstNumber || r.last > lastNumber {
+			r.last = firstNumber
+		}
+		if _, taken := r.seats[r.last]; !taken {
 			break
 		}
 	}

@@ -157,8 +157,8 @@ func (a *admission) open() error {
 	for range maxOpeners {
 		code, rest, err := pgwire.ReadStartup(a.nc)
 		switch {
-		case errors.Is(err, pgwire.ErrLength):
-			return refuse(pgwire.CodeProtocolViolation, "invalid length of startup packet")
+		case errors.Is(err, pgwire.ErrLength): // a Terminate, say, or another protocol: in silence, as the server does
+			return fmt.Errorf("startup packet: %w", err)
 		case err != nil:
 			return err
 		}

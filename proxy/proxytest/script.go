@@ -198,8 +198,8 @@ func (a *arguments) int() int {
 
 func (a *arguments) kind() byte {
 	kind := a.word()
-	if kind != "S" && kind != "P" {
-		a.fail(fmt.Errorf("%q is neither S nor P", kind))
+	if len(kind) != 1 { // S or P, or one that is wrong
+		a.fail(fmt.Errorf("%q is no letter", kind))
 		return 0
 	}
 	return kind[0]

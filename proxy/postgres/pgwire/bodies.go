@@ -9,6 +9,9 @@ import (
 // ErrBody says that the body of a message does not have the layout its type demands.
 var ErrBody = errors.New("malformed message body")
 
+// ErrSubtype says that a Describe or Close means neither a statement nor a portal. The server refuses it and goes on.
+var ErrSubtype = errors.New("unknown message subtype")
+
 // CutString cuts the zero-terminated string off the front of b. ok is false where no zero byte is in sight.
 func CutString(b []byte) (s, rest []byte, ok bool) {
 	if len(b) > 0 && b[0] == 0 { // an unnamed statement or portal: not worth a search
@@ -47,14 +50,17 @@ func SplitBind(body []byte) (portal, statement, rest []byte, ok bool) {
 	return portal, statement, rest, ok
 }
 
-// SplitTarget reads the body of a Describe or Close message.
+// SplitTarget reads the body of a Describe or Close message. The error is ErrBody or ErrSubtype.
 func SplitTarget(body []byte) (what Target, name []byte, err error) {
 	if len(body) < 2 || body[len(body)-1] != 0 {
 		return 0, nil, ErrBody
 	}
 	what, name = Target(body[0]), body[1:len(body)-1]
-	if (what != Statement && what != Portal) || bytes.IndexByte(name, 0) >= 0 {
+	switch {
+	case bytes.IndexByte(name, 0) >= 0:
 		return 0, nil, ErrBody
+	case what != Statement && what != Portal:
+		return 0, nil, ErrSubtype
 	}
 	return what, name, nil
 }

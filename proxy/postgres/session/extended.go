@@ -1,6 +1,8 @@
 package session
 
 import (
+	"errors"
+
 	"overdrive/proxy/postgres/pgwire"
 	"overdrive/querycache/classify"
 )
@@ -74,7 +76,10 @@ func (s *Session) verdictOf(st *statement) *classify.Verdict {
 // describe takes up a Describe.
 func (s *Session) describe(msg, body []byte) bool {
 	what, name, err := pgwire.SplitTarget(body)
-	if err != nil {
+	switch {
+	case errors.Is(err, pgwire.ErrSubtype):
+		return s.passOn(owedDescribe, msg)
+	case err != nil:
 		s.violation("invalid Describe message")
 		return false
 	}
@@ -148,10 +153,25 @@ func (s *Session) execute(msg, body []byte) bool {
 	return true
 }
 
+// passOn has the server refuse a message in its own words.
+func (s *Session) passOn(kind replyKind, msg []byte) bool {
+	srv := s.link()
+	if srv == nil {
+		return false
+	}
+	s.acknowledge()
+	s.batch.open = true
+	s.exchange(kind, forward, msg)
+	return true
+}
+
 // closeObject takes up a Close. A statement stays on the server for others, so only the client's name for it goes.
 func (s *Session) closeObject(msg, body []byte) bool {
 	what, name, err := pgwire.SplitTarget(body)
-	if err != nil {
+	switch {
+	case errors.Is(err, pgwire.ErrSubtype):
+		return s.passOn(owedClose, msg)
+	case err != nil:
 		s.violation("invalid Close message")
 		return false
 	}
