@@ -105,7 +105,7 @@ type proxy struct {
 // serve starts the program and waits until it takes clients.
 func (s *stage) serve() (*proxy, error) {
 	file := filepath.Join(s.dir, "overdrive.yaml")
-	text := fmt.Sprintf(configuration, user, password, database, s.postgres.Addr(), servers, os.Getenv("IN_TRANSACTIONS") != "")
+	text := fmt.Sprintf(configuration, user, password, database, s.postgres.Addr(), servers, os.Getenv("IN_TRANSACTIONS") != "off")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
