@@ -71,7 +71,7 @@ func TestParseScript_RefusesWhatItDoesNotUnderstand(t *testing.T) {
 	for _, text := range []string{
 		"", "# prose only", "wait 1", "Query \"x\"\nwait 1", "a> Query \"x\"", "a> Question\nwait 1", "a> Query \"x\" y\nwait 1",
 		"a> Query \"x\nwait 0", "a> wait never", "a> Bind p s [\"1\"\nwait 1", "a> Bind p s [one]\nwait 1",
-		"a> Bind p s [xzz]\nwait 1", "a> Describe X p\nwait 1", "a> Execute p many\nwait 1", "a> raw 5\nwait 1", "a> Query\nwait 1",
+		"a> Bind p s [xzz]\nwait 1", "a> Describe XY p\nwait 1", "a> Execute p many\nwait 1", "a> raw 5\nwait 1", "a> Query\nwait 1",
 		"a> Bind p s [\nwait 1", "a> Bind p s [,\nwait 1", "a> Bind p s [,]\nwait 1",
 	} {
 		if _, err := ParseScript("bad", text); err == nil {
