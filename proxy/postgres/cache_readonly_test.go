@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,6 +38,13 @@ func TestCache_OnlyReadOnlyTransactionsWriteNothing(t *testing.T) {
 		{"begin read only", "select 1; end; begin", insert, "commit"},
 		{"start transaction read only", "abort", insert},
 		{"begin read only", "commit and chain", insert, "rollback"},
+		{"begin read only", "reset transaction_read_only", insert, "commit"},
+		{"begin read only", `set "TRANSACTION_READ_ONLY" = off`, insert, "commit"},
+		{"begin read only", `set U&"transaction\005fread_only" = off`, insert, "commit"},
+		{"begin read only", "set local standard_conforming_strings = off", "set transaction_read_only = off", insert, "commit"},
+		{"begin; savepoint a", "begin read only", "release a", insert, "commit"},
+		{"begin read only", "commit; " + insert + "; begin /*" + strings.Repeat("x", 270<<10) + "*/", "commit"},
+		{"begin read only", "commit; " + insert + `; begin; select 1 as U&"a"`, "commit"},
 	} {
 		for _, together := range []bool{true, false} {
 			rig.Prime(t, reader, "select count(*) from t")

@@ -99,6 +99,10 @@ const safeTypes = `SELECT oid FROM pg_catalog.pg_type
  WHERE typnamespace = 'pg_catalog'::regnamespace AND oid < ` + firstUserOID + ` AND typtype IN ('b', 'r', 'm')
    AND oid NOT IN (` + unstableTypes + `)`
 
+// compiled is a subselect of the functions in C. Extensions declare those of their operator classes without a word on volatility, so that
+// they count as VOLATILE (pgvector, PostGIS); whoever makes a function in C is a superuser, who needs no operator class to do harm.
+const compiled = `SELECT f.oid FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_language l ON l.oid = f.prolang WHERE l.lanname IN ('c', 'internal')`
+
 // The result sets, in the order of AskCatalog.
 const (
 	setDatabase = iota
@@ -129,9 +133,10 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
        ` + configures + `,
        EXISTS (SELECT FROM code JOIN pg_catalog.pg_index i ON i.indexrelid = code.objid WHERE code.classid = 'pg_catalog.pg_class'::regclass),
        (SELECT pg_catalog.min(o.opcname) FROM pg_catalog.pg_opclass o
-         WHERE EXISTS (SELECT FROM pg_catalog.pg_amproc a JOIN direct ON direct.oid = a.amproc::oid WHERE a.amprocfamily = o.opcfamily)
+         WHERE EXISTS (SELECT FROM pg_catalog.pg_amproc a JOIN direct ON direct.oid = a.amproc::oid
+                        WHERE a.amprocfamily = o.opcfamily AND direct.oid NOT IN (` + compiled + `))
             OR EXISTS (SELECT FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator p ON p.oid = a.amopopr JOIN direct ON direct.oid = p.oprcode::oid
-                        WHERE a.amopfamily = o.opcfamily))
+                        WHERE a.amopfamily = o.opcfamily AND direct.oid NOT IN (` + compiled + `)))
 `,
 
 	// Relations, and what else may stand before one of them on a search_path by its name: an index, the type of a row.

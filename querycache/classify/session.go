@@ -13,8 +13,10 @@ import (
 func sessionEffects(v *Verdict, all []statement, constants bool) {
 	var order assignments
 	defer func() { order.settle(v) }()
+	queries := len(all) > 0
 	for _, s := range all {
 		v.Session |= headBits(s)
+		queries = queries && s.at(0).is("select", "values", "table", "with", "show")
 		updates := slices.ContainsFunc(s, func(t token) bool { return t.is("update") })
 		for i := range s {
 			if name, ok := s.configName(i); ok && constants && !s[i].local { // set_config is SET
@@ -25,6 +27,21 @@ func sessionEffects(v *Verdict, all []statement, constants bool) {
 		}
 		setParameters(v, &order, s)
 	}
+	if queries && !v.Session.Has(SessionUnknown) {
+		v.Session |= Queries
+	}
+}
+
+// readOnly reports whether s, which begins a transaction, says READ ONLY and not READ WRITE.
+func (s statement) readOnly() bool {
+	only := false
+	for i, t := range s {
+		if t.is("write") {
+			return false
+		}
+		only = only || t.is("read") && s.at(i+1).is("only")
+	}
+	return only
 }
 
 // configures reports whether a call of set_config begins at i.
@@ -49,28 +66,11 @@ func headBits(s statement) Session {
 	case first.is("load"):
 		return Load
 	case first.is("begin", "start"):
-		only := false
-		for i, t := range s {
-			switch {
-			case t.is("write"): // of several modes the last one counts
-				return ReadWrite
-			case t.is("read") && s.at(i+1).is("only"):
-				only = true
-			}
-		}
-		if only {
+		if s.readOnly() {
 			return ReadOnly
 		}
-	case first.is("commit", "end", "rollback", "abort"):
-		return ReadWrite
-	case first.is("set"):
-		for _, t := range s {
-			if t.name == "transaction" || t.name == "transaction_read_only" {
-				return ReadWrite
-			}
-		}
 	case first.is("prepare") && s.at(1).is("transaction"):
-		return ReadWrite
+		return 0
 	case first.is("prepare"):
 		return SQLPrepare
 	case first.is("discard") && s.at(1).is("all"):

@@ -48,8 +48,11 @@ func (s statement) plainModes() Session {
 			return 0
 		}
 	}
-	if only && write {
+	switch {
+	case only && write:
 		return 0
+	case write:
+		bits |= Writes
 	}
 	return bits
 }

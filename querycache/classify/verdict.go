@@ -23,20 +23,21 @@ const (
 	SessionUnknown         // not all of the text was understood: any of these may be so
 	Recodes                // until the transaction ends texts may be read otherwise: SET LOCAL client_encoding or standard_conforming_strings
 	ReadOnly               // BEGIN … READ ONLY
-	ReadWrite              // ends a transaction, or a part of it, or may make one READ WRITE before its first query
+	Queries                // nothing but SELECT, VALUES, TABLE, WITH and SHOW: after it a READ ONLY transaction is READ ONLY still
 	Draws                  // may call nextval or setval, which currval and lastval then tell of: INSERT, COPY, MERGE, DEFAULT, the names themselves
 	Ends                   // may end one of Listen, TempObject, HoldCursor, AdvisoryLock and SQLPrepare
 	TempPath               // a search_path, perhaps for the transaction alone, by which what is created may be temporary
 	PlainBegin             // the text is one BEGIN or START TRANSACTION that cannot fail: READ COMMITTED, or whatever the default is
 	Starts                 // beside PlainBegin: its tag is START TRANSACTION
 	Committed              // beside PlainBegin: it names READ COMMITTED
+	Writes                 // beside PlainBegin: it names READ WRITE
 	PlainCommit            // the text is one COMMIT or END, without AND CHAIN
 	PlainRollback          // the text is one ROLLBACK or ABORT, of all of the transaction
 	Calls                  // beside Configures, where there is no catalog: the text itself names what runs, such as a function
 )
 
 // Transactions are what a text says of transactions alone: nothing of it is left behind in the session.
-const Transactions = ReadWrite | Draws | PlainBegin | Starts | Committed | PlainCommit | PlainRollback
+const Transactions = ReadOnly | Queries | Draws | PlainBegin | Starts | Committed | Writes | PlainCommit | PlainRollback
 
 // Has reports whether any bit of mask is set.
 func (s Session) Has(mask Session) bool { return s&mask != 0 }

@@ -43,9 +43,12 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 	state := v.Session
 	if state.Has(classify.Transactions) { // as every COMMIT and every INSERT
 		state &^= classify.Transactions
-		if v.Session.Has(classify.ReadWrite) {
-			s.view.begins, s.view.readOnly = false, false
-		}
+	}
+	if s.view.begins && !v.Session.Has(classify.Queries) { // it may end the transaction, or make it READ WRITE before its first query
+		s.view.begins, s.view.readOnly = false, false
+	}
+	if v.Session.Has(classify.ReadOnly) {
+		s.view.begins = true
 	}
 	if v.Effect == verdict.EffectEverything || v.Session.Has(classify.Draws) {
 		srv.params.drawn = s.login.id
@@ -71,7 +74,6 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 func (s *Session) noteState(v *classify.Verdict) {
 	s.view.renamed = s.view.renamed || v.Session.Has(classify.Renames|classify.Recodes) || settings.Rename(v.Sets) || settings.Rename(v.Resets)
 	s.view.recodes = s.view.recodes || recodes(v)
-	s.view.begins = s.view.begins || v.Session.Has(classify.ReadOnly) && !v.Session.Has(classify.ReadWrite)
 	s.view.tempPath = s.view.tempPath || v.Session.Has(classify.TempPath)
 	s.view.veiled = s.view.veiled || v.Session.Has(classify.TempObject) && v.DDL
 	s.noteSets(v)
@@ -96,13 +98,8 @@ func (s *Session) notePortal(portal []byte, v *classify.Verdict) {
 	}
 }
 
-// noteWrite has the cache know what a statement may write. In a READ ONLY transaction that is nothing, whatever its names mean: only a
-// SET before its first query could make it READ WRITE, and code that runs is a query.
-func (s *Session) noteWrite(v *classify.Verdict) {
-	if !s.view.readOnly {
-		s.srv.marks.begin(v)
-	}
-}
+// noteWrite has the cache know what a statement may write.
+func (s *Session) noteWrite(v *classify.Verdict) { s.srv.marks.begin(v) }
 
 // deallocated recognises DEALLOCATE of a statement that the client prepared by protocol: the server knows it by another
 // name, or not at all.
@@ -128,17 +125,20 @@ func (s *Session) deallocated(text []byte, v *classify.Verdict) (name string, ok
 	return name, ok
 }
 
-// createsTemporary says whether the search_path may lead what is created to the schema of temporary objects.
+// createsTemporary says whether the search_path, if it is known, may lead what is created to the schema of temporary objects.
 func (s *Session) createsTemporary() bool {
-	path, _ := s.params.want.Get("search_path")
-	return s.view.tempPath || strings.Contains(path, "pg_temp")
+	path, ok := s.params.want.Get("search_path")
+	if !ok {
+		path, ok = s.identity.loginPath()
+	}
+	return s.view.tempPath || !ok || strings.Contains(path, "pg_temp")
 }
 
 // noteCode is called for a statement that is certain to be sent next.
 func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
 	configures := s.configures(v)
 	if v.DDL && s.createsTemporary() {
-		s.pin(pinTemporary)
+		s.pin(pinTemporary | pinUnlearned)
 		s.view.veiled, s.inquire().state = true, true
 	}
 	s.view.madeCode = s.view.madeCode || v.DDL

@@ -61,11 +61,16 @@ var (
 	parseAsk       = parseOf(askText, textType)
 	parseDefault   = parseOf(askDefaultText, textType)
 	parseAskAll    = parseOf(askAllText)
-	// What brings the server back to what its login came with, whoever was to be somebody else in between.
-	discardSequences = append(parseOf("DISCARD SEQUENCES"), runOnce...)
-	washSession      = slices.Concat(parseOf("RESET SESSION AUTHORIZATION"), runOnce, parseOf("RESET ALL"), runOnce, discardSequences)
-	runOnce          = append(pgwire.AppendMessage(nil, pgwire.Bind, make([]byte, 2+len(noFormats))), runAll...)
+	// What brings the server back to what its login came with, whoever was to be somebody else in between. All that DISCARD ALL does
+	// but to drop prepared statements, which are everybody's.
+	discardSequences = once("DISCARD SEQUENCES")
+	washSession      = slices.Concat(once("RESET SESSION AUTHORIZATION"), once("RESET ALL"), discardSequences,
+		once("CLOSE ALL"), once("UNLISTEN *"), once("SELECT pg_catalog.pg_advisory_unlock_all()"), once("DISCARD TEMP"))
+	runOnce = append(pgwire.AppendMessage(nil, pgwire.Bind, make([]byte, 2+len(noFormats))), runAll...)
 )
+
+// once makes the messages that run a statement once.
+func once(text string) []byte { return append(parseOf(text), runOnce...) }
 
 // OIDs of types.
 const (

@@ -33,6 +33,8 @@ func (s *Session) unfit(v *classify.Verdict) querycache.Status {
 		return statusTransaction
 	case v.Status != verdict.Cacheable:
 		return v.Status
+	case s.srv != nil && s.srv.Era != s.identity.Era(): // its defaults are not those of the answers that are kept
+		return statusSession
 	case s.pins != 0 || s.lens() == nil || !s.knows(v.Needs) || s.srv != nil && !s.attempt.leased && s.srv.params.stain != 0:
 		return statusSession
 	}

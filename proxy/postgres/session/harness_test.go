@@ -124,9 +124,6 @@ func newStageWithout(o setup) *stage {
 		options.Cache, options.InTransactions = st.newCache(), o.begins
 	}
 	st.identity.Begin(options)
-	if o.begins {
-		st.identity.LearnLogin(&classify.Login{Role: "none", Isolation: readCommitted})
-	}
 	if !o.unseen {
 		st.identity.Introduce(reportedByTest)
 	}
@@ -157,6 +154,7 @@ func (st *stage) newCache() *querycache.Database {
 func (st *stage) learnCatalog() {
 	c := st.identity.Usual.Classifier
 	c.SetCatalog(testCatalog(), c.Generation())
+	st.identity.LearnLogin(&classify.Login{SearchPath: "public", Role: "none", Isolation: readCommitted})
 }
 
 // testCatalog knows the tables t and t0 to t9, and nothing that would make a read of them unsafe.

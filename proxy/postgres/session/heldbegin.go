@@ -42,7 +42,7 @@ func (s *Session) holdBack(v *classify.Verdict) string {
 	switch {
 	case v.Session.Has(classify.ReadOnly):
 		s.begun |= begunReadOnly
-	case v.Session.Has(classify.ReadWrite):
+	case v.Session.Has(classify.Writes):
 		s.begun |= begunReadWrite
 	}
 	if v.Session.Has(classify.Starts) {

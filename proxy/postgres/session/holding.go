@@ -50,6 +50,7 @@ func (s *Session) completed(tag []byte) {
 	case "DISCARD ALL":
 		s.forgetNames()
 		s.forgetPortals()
+		s.params.resets = resets{} // whatever came before, and how it ended
 		s.params.resets.reset("all", s.srv.owed.answered)
 		s.unpin(allPins)
 		s.view.veiled = false

@@ -20,11 +20,12 @@ import (
 // parameters are a client's, as far as they are known. startup and told are set when the client is greeted; want changes with what the
 // server reports, what it is asked, and RESET. All of the first three are nil before a server was seen.
 type parameters struct {
-	startup *settings.Set // what RESET returns to
-	want    *settings.Set // what the client has set
-	told    *settings.Set // what the client has been told
-	inquiry *inquiry      // what must be asked of the server; nil: nothing
-	resets  resets        // to bring back to startup once the statement is through
+	startup *settings.Set      // what RESET returns to
+	want    *settings.Set      // what the client has set
+	told    *settings.Set      // what the client has been told
+	inquiry *inquiry           // what must be asked of the server; nil: nothing
+	resets  resets             // to bring back to startup once the transaction is through
+	repairs []settings.Setting // the same, in an open transaction, before the next statement
 }
 
 // reach says how much must be asked besides the parameters that a text has named.
@@ -41,6 +42,8 @@ type inquiry struct {
 	names map[string]bool // by key
 	reach reach
 	state bool // whether what pins the session is still there is to be asked, too
+	// undone are RESETs of which some may have been rolled back.
+	undone *undone
 
 	// Once it is being asked:
 	queue  []string          // all names, in the order of the questions
@@ -115,7 +118,7 @@ func (s *Session) inquire() *inquiry {
 func (s *Session) relearns(r reach) {
 	q := s.inquire()
 	q.reach = max(q.reach, r)
-	q.state = q.state || r == reachSet
+	q.state = true
 	s.pin(pinUnlearned)
 }
 
@@ -172,7 +175,7 @@ func (s *Session) learn() {
 			}
 		}
 		if q.state {
-			b = appendAskState(b, q.reach != reachNamed || s.pins&pinAdvisoryLock != 0)
+			b = appendAskState(b, q.reach == reachSet || s.pins&pinAdvisoryLock != 0)
 		}
 		return b
 	})
@@ -270,6 +273,8 @@ func (s *Session) asked() {
 	}
 	last := min(q.first+maxPerErrand, len(q.queue))
 	switch {
+	case q.failed && q.state: // a right may be missing, or a lock be in the way: then what was guessed from words holds
+		q.failed, q.large, q.shown, q.state = false, false, false, false
 	case q.failed && q.tries+1 < maxTries:
 		q.failed, q.large, q.shown = false, false, false
 		q.tries++
@@ -340,8 +345,8 @@ func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
 			if q.set[it.Key] || named[it.Key] {
 				continue
 			}
-			_, reported := base.Find(it.Key)
-			if now, ok := has.Get(it.Key); reported && ok {
+			usual, reported := base.Get(it.Key)
+			if now, ok := has.Get(it.Key); reported && ok && !(now == usual && q.undone.covers(it.Key)) {
 				if wanted, _ := want.Get(it.Key); wanted == now { // it was never touched, or set to what it was
 					continue
 				}
@@ -362,6 +367,10 @@ func (s *Session) follows(name string) bool { return settings.MayFollow(name) &&
 // server need not be asked what came of a SET before the RESET.
 func (s *Session) bringBack() {
 	s.errand.applied = nil
+	if s.srv.status != pgwire.TxIdle {
+		s.repairResets()
+		return
+	}
 	r := s.params.resets.take()
 	if r == nil {
 		return
@@ -374,8 +383,28 @@ func (s *Session) bringBack() {
 		s.resetOne(want, name)
 	}
 	s.params.want = want.Done()
-	if s.srv.status == pgwire.TxIdle {
-		s.forget(r)
+	s.forget(r)
+}
+
+// repairResets notes what a RESET in a transaction has brought back too far: to the server's value, where the client's startup packet
+// has one of its own. Nothing else is sent while the transaction is open, for what it has set, and how, is known to the server alone.
+func (s *Session) repairResets() {
+	r := s.params.resets.undone
+	if r == nil || s.params.startup == nil {
+		return
+	}
+	base := s.identity.Base()
+	for _, it := range s.params.startup.Items() {
+		if value, usual := base.Get(it.Key); usual && value == it.Value || r.repaired[it.Key] {
+			continue
+		}
+		if r.names[it.Key] || r.all && !r.kept[it.Key] && !settings.Has(it.Key, settings.Stays) {
+			if r.repaired == nil {
+				r.repaired = make(map[string]bool)
+			}
+			r.repaired[it.Key] = true
+			s.params.repairs = append(s.params.repairs, it)
+		}
 	}
 }
 
@@ -383,6 +412,8 @@ func (s *Session) bringBack() {
 func (s *Session) resetsEnded() {
 	if s.params.resets.open && s.params.resets.rolledBack {
 		s.relearns(reachSet)
+		s.params.inquiry.undone = s.params.resets.take() // which of them holds is for the server to say
 	}
+	s.params.repairs = nil
 	s.params.resets.open, s.params.resets.rolledBack = false, false
 }

@@ -38,8 +38,8 @@ type view struct {
 	utf8     bool // client and server speak UTF8, under the settings utf8Of
 	renamed  bool // names or rights may be others until the transaction ends
 	tempPath bool // what is created may be temporary until the transaction ends, by a search_path that leads there
-	begins   bool // a BEGIN … READ ONLY was sent, and nothing that may end what it begins
-	readOnly bool // the same, and it has been answered: until then the server lets nothing be written
+	begins   bool // a BEGIN … READ ONLY was sent, and nothing but queries since
+	readOnly bool // the same, and it has been answered: the server lets nothing be written
 	veiled   bool // a temporary view, say, may hide a table and run code when it is read
 	madeCode bool // the open transaction has changed the catalog: it may have made functions, or what calls them
 	recodes  bool // a statement under way may change how texts are read
@@ -133,7 +133,9 @@ func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 		return v
 	}
 	doubted := *v
-	doubted.Effect, doubted.Writes = verdict.EffectEverything, nil
+	if !s.view.readOnly || v.Effect != verdict.EffectNone { // else it writes nothing, whatever its names mean
+		doubted.Effect, doubted.Writes = verdict.EffectEverything, nil
+	}
 	if v.Status == verdict.Cacheable {
 		doubted.Status, doubted.Reason = statusSession, "what its names or parameters mean in this session is not known"
 	}

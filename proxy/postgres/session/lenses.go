@@ -112,6 +112,15 @@ func (o *Identity) loginRole() string {
 	return "none"
 }
 
+// loginPath returns the search_path that a login comes with; ok is false before it is known.
+func (o *Identity) loginPath() (path string, ok bool) {
+	l := o.login.Load()
+	if l == nil {
+		return "", false
+	}
+	return l.SearchPath, true
+}
+
 // freshTimeout returns the statement_timeout of a session that has just logged in; ok is false before it is known.
 func (o *Identity) freshTimeout() (d time.Duration, ok bool) {
 	l := o.login.Load()

@@ -23,6 +23,9 @@ func (s *Session) link() *ServerConn {
 	if (s.params.want != s.srv.params.has || s.mustWash()) && !s.applySettings() {
 		return nil
 	}
+	if s.params.repairs != nil && !s.repair() {
+		return nil
+	}
 	if drawn := s.srv.params.drawn; drawn != 0 && drawn != s.login.id {
 		s.srv.forgetSequences()
 	}
@@ -44,7 +47,7 @@ func (s *Session) hold(srv *ServerConn) {
 func (s *Session) applySettings() bool {
 	srv, wash := s.srv, s.mustWash()
 	switch {
-	case srv.owed.len() > 0 || srv.owed.open || srv.status == pgwire.TxFailed:
+	case srv.owed.len() > 0 || srv.owed.open || srv.status != pgwire.TxIdle:
 		if wash {
 			s.giveUpFill()
 		}
@@ -57,6 +60,19 @@ func (s *Session) applySettings() bool {
 	}
 	s.params.want = srv.params.has // equal, and from now on the same pointer
 	return true
+}
+
+// repair gives the server, in an open transaction, what a RESET has taken too far. It returns false: the message at hand waits.
+func (s *Session) repair() bool {
+	srv, repairs := s.srv, s.params.repairs
+	if srv.owed.len() > 0 || srv.owed.open || srv.status != pgwire.TxOpen {
+		return true // replies are owed, or the transaction has failed
+	}
+	s.params.repairs = nil
+	srv.send(applies, false, func(b []byte) []byte { return appendChange(b, nil, repairs, s.params.want.Encoding()) })
+	s.enter(settling)
+	s.errand.asking = true
+	return false
 }
 
 // change sends what brings the server to the client's settings, and reports whether there is anything to do.

@@ -319,8 +319,11 @@ func (m *modelServer) errand(p *modelPortal) bool {
 				rows = append(rows, [][]byte{[]byte(name), []byte(m.settings[name])})
 			}
 		}
-	case p.sql == "DISCARD SEQUENCES":
+	case p.sql == "DISCARD SEQUENCES", p.sql == "DISCARD TEMP", p.sql == "CLOSE ALL":
 		tag = p.sql
+	case p.sql == "UNLISTEN *":
+		delete(m.settings, listens)
+	case p.sql == "SELECT pg_catalog.pg_advisory_unlock_all()":
 	case p.sql == "RESET SESSION AUTHORIZATION":
 		tag = "RESET"
 	case p.sql == "RESET ALL":
@@ -365,7 +368,7 @@ func (m *modelServer) check(sql string) *modelError {
 		return nil
 	}
 	if slices.Contains([]string{
-		"SELECT", "RESET", "DISCARD", "BEGIN", // the proxy's own
+		"SELECT", "RESET", "DISCARD", "BEGIN", "CLOSE", "UNLISTEN", // the proxy's own
 		"", "begin", "commit", "rollback", "set", "reset", "show", "discard", "deallocate", "select", "update", "copy", "listen",
 	}, first) {
 		return nil

@@ -278,7 +278,9 @@ func settingsErrand(words []string) (b []byte) {
 	parsed := false
 	for _, word := range words {
 		if word == "wash" {
-			for _, sql := range []string{"RESET SESSION AUTHORIZATION", "RESET ALL", "DISCARD SEQUENCES"} {
+			for _, sql := range []string{
+				"RESET SESSION AUTHORIZATION", "RESET ALL", "DISCARD SEQUENCES", "CLOSE ALL", "UNLISTEN *", "SELECT pg_catalog.pg_advisory_unlock_all()", "DISCARD TEMP",
+			} {
 				b = append(b, proxytest.Parse("", sql)...)
 				b = append(b, proxytest.Bind("", "", nil, nil, nil)...)
 				b = append(b, proxytest.Execute("", 0)...)

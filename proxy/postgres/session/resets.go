@@ -21,6 +21,13 @@ type undone struct {
 	kept  map[string]bool // of all: what was SET since
 	in    uint64          // the batch of the last of them
 	all   bool
+
+	repaired map[string]bool // was given the startup value within the transaction; it is of names, or of all
+}
+
+// covers says whether a parameter was reset last. There may be none.
+func (u *undone) covers(key string) bool {
+	return u != nil && (u.names[key] || u.all && !u.kept[key])
 }
 
 // take returns the parameters to bring back, and forgets them. It returns nil if there are none.
@@ -37,7 +44,7 @@ func (r *resets) reset(name string, batch uint64) {
 	}
 	r.in = batch
 	if name == "all" {
-		r.names, r.kept, r.all = nil, nil, true
+		r.names, r.kept, r.repaired, r.all = nil, nil, nil, true
 		return
 	}
 	if r.names == nil {
@@ -45,6 +52,7 @@ func (r *resets) reset(name string, batch uint64) {
 	}
 	r.names[name] = true
 	delete(r.kept, name)
+	delete(r.repaired, name)
 }
 
 // set notes that a parameter is SET behind what reset it.
@@ -52,6 +60,7 @@ func (r *resets) set(name string) {
 	if r.undone == nil {
 		return
 	}
+	delete(r.repaired, name)
 	delete(r.names, name)
 	if !r.all {
 		return

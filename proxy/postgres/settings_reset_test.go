@@ -1,0 +1,61 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/proxy/proxytest/rig"
+)
+
+// RESET within a transaction, beside SET and SET LOCAL: what is read at each point, and afterwards, is what PostgreSQL says.
+func TestSettings_ResetInATransactionTouchesNothingElse(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "reset_in_tx", "create schema s1; create schema s2; create table s1.w(a int); create table s2.w(a int); create table t(a int)")
+	for _, caching := range []bool{true, false} {
+		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "reset_in_tx", Size: 2, Caching: caching})
+		for _, startup := range []map[string]string{nil, {"work_mem": "9MB"}, {"DateStyle": "SQL, DMY", "app.tenant": "s0"}} {
+			for _, steps := range [][]string{
+				{"set work_mem = '1MB'", "begin", "reset work_mem", "set work_mem = '2MB'", "select 1", "commit"},
+				{"set work_mem = '1MB'", "begin", "reset all", "set work_mem = '2MB'", "select 1", "commit"},
+				{"set work_mem = '1MB'", "begin", "reset work_mem", "select set_config('work_mem', '2MB', false)", "commit"},
+				{"begin", "reset all", "set app.tenant = 's2'", "select 1", "commit"},
+				{"set statement_timeout = '7s'", "begin", "reset all", "set local statement_timeout = 1000", "select 1", "commit"},
+				{"set app.tenant = '1'", "set enable_seqscan = off", "begin", "set local app.tenant = '2'", "reset enable_seqscan", "select 1", "commit"},
+				{"set search_path = s1", "set work_mem = '1MB'", "begin", "set local search_path = s2", "reset work_mem", "select 1", "insert into w values (1)", "commit"},
+				{"set search_path = s1", "set work_mem = '1MB'", "begin", "set search_path = s2", "set work_mem to default", "select 1", "commit"},
+				{"set app.tenant = '1'", "begin", "savepoint a", "reset app.tenant", "rollback to a", "select 1", "commit"},
+				{"set work_mem = '1MB'", "begin", "savepoint a", "reset all", "rollback to a", "select 1", "commit"},
+				{"set work_mem = '1MB'", "begin", "reset work_mem", "rollback and chain", "select 1", "commit"},
+				{"set datestyle = 'ISO, YMD'", "begin", "reset datestyle", "select 1", "rollback"},
+				{"set datestyle = 'ISO, YMD'", "begin", "reset datestyle", "select 1", "commit"},
+			} {
+				through := in.Connect(t, "reset_in_tx", func(c *pgconn.Config) { c.RuntimeParams = startup })
+				config, err := pgconn.ParseConfig("postgres://postgres@" + pg.Addr() + "/reset_in_tx?sslmode=disable")
+				if err != nil {
+					t.Fatal(err)
+				}
+				config.RuntimeParams = startup
+				direct, err := pgconn.ConnectConfig(t.Context(), config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, sql := range append(steps, "select 2") {
+					rig.Ask(t, through, sql)
+					rig.Ask(t, direct, sql)
+					for _, name := range []string{"work_mem", "app.tenant", "statement_timeout", "enable_seqscan", "search_path", "datestyle"} {
+						question := "select coalesce(current_setting('" + name + "', true), '')"
+						if got, want := rig.Ask(t, through, question), rig.Ask(t, direct, question); got != want {
+							t.Fatalf("startup %v, %q: after step %d %s is %q, want %q", startup, steps, i+1, name, got, want)
+						}
+					}
+				}
+				rig.CloseConn(through)
+				rig.CloseConn(direct)
+			}
+		}
+	}
+	if got := rig.Ask(t, rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "reset_in_tx", Size: 1}).Connect(t, "reset_in_tx"), "select count(*) from s1.w"); got != "0" {
+		t.Errorf("%s rows are in the table of the other search_path", got)
+	}
+}
