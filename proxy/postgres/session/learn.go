@@ -20,12 +20,11 @@ import (
 // parameters are a client's, as far as they are known. startup and told are set when the client is greeted; want changes with what the
 // server reports, what it is asked, and RESET. All of the first three are nil before a server was seen.
 type parameters struct {
-	startup *settings.Set      // what RESET returns to
-	want    *settings.Set      // what the client has set
-	told    *settings.Set      // what the client has been told
-	inquiry *inquiry           // what must be asked of the server; nil: nothing
-	resets  resets             // to bring back to startup once the transaction is through
-	repairs []settings.Setting // the same, in an open transaction, before the next statement
+	startup *settings.Set // what RESET returns to
+	want    *settings.Set // what the client has set
+	told    *settings.Set // what the client has been told
+	inquiry *inquiry      // what must be asked of the server; nil: nothing
+	resets  resets        // to bring back to startup once the transaction is through
 }
 
 // reach says how much must be asked besides the parameters that a text has named.
@@ -403,7 +402,7 @@ func (s *Session) repairResets() {
 				r.repaired = make(map[string]bool)
 			}
 			r.repaired[it.Key] = true
-			s.params.repairs = append(s.params.repairs, it)
+			r.repairs = append(r.repairs, it)
 		}
 	}
 }
@@ -414,6 +413,5 @@ func (s *Session) resetsEnded() {
 		s.relearns(reachSet)
 		s.params.inquiry.undone = s.params.resets.take() // which of them holds is for the server to say
 	}
-	s.params.repairs = nil
 	s.params.resets.open, s.params.resets.rolledBack = false, false
 }

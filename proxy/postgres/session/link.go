@@ -23,7 +23,7 @@ func (s *Session) link() *ServerConn {
 	if (s.params.want != s.srv.params.has || s.mustWash()) && !s.applySettings() {
 		return nil
 	}
-	if s.params.repairs != nil && !s.repair() {
+	if r := s.params.resets.undone; r != nil && r.repairs != nil && !s.repair() {
 		return nil
 	}
 	if drawn := s.srv.params.drawn; drawn != 0 && drawn != s.login.id {
@@ -64,11 +64,11 @@ func (s *Session) applySettings() bool {
 
 // repair gives the server, in an open transaction, what a RESET has taken too far. It returns false: the message at hand waits.
 func (s *Session) repair() bool {
-	srv, repairs := s.srv, s.params.repairs
+	srv, repairs := s.srv, s.params.resets.repairs
 	if srv.owed.len() > 0 || srv.owed.open || srv.status != pgwire.TxOpen {
 		return true // replies are owed, or the transaction has failed
 	}
-	s.params.repairs = nil
+	s.params.resets.repairs = nil
 	srv.send(applies, false, func(b []byte) []byte { return appendChange(b, nil, repairs, s.params.want.Encoding()) })
 	s.enter(settling)
 	s.errand.asking = true

@@ -22,7 +22,8 @@ type undone struct {
 	in    uint64          // the batch of the last of them
 	all   bool
 
-	repaired map[string]bool // was given the startup value within the transaction; it is of names, or of all
+	repairs  []settings.Setting // to be given the startup value within the transaction, before the next statement
+	repaired map[string]bool    // was given the startup value within the transaction; it is of names, or of all
 }
 
 // covers says whether a parameter was reset last. There may be none.
