@@ -135,6 +135,28 @@ func TestPins_EndWithTheirCause(t *testing.T) {
 	}
 }
 
+// Where a server withholds what it shows of a session, the words of statements count, and nobody's session ends.
+func TestPins_AServerThatWithholdsItsViewsEndsNoSession(t *testing.T) {
+	t.Parallel()
+	proxytest.ChangesCluster(t)
+	pg := rig.NewDatabase(t, "pins_withheld", "create table t(a int); grant all on t to public; grant create on schema public to public")
+	rig.MakeRoles(t, pg, "pins_withheld_role")
+	pg.ExecIn("pins_withheld", "revoke execute on function pg_listening_channels() from public; revoke select on pg_locks, pg_prepared_statements from public")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "pins_withheld", User: "pins_withheld_role", Size: 2})
+	for begins, ends := range map[string]string{
+		"listen a": "unlisten a", "select pg_advisory_lock(1)": "select pg_advisory_unlock(1)", "create temp table x(a int)": "drop table x", "prepare p as select 1": "deallocate p",
+	} {
+		c := in.Connect(t, "pins_withheld", rig.As("pins_withheld_role", ""))
+		for _, sql := range []string{begins, "select 1", ends, "insert into t values (1)", "discard all", "select 1"} {
+			rig.Ask(t, c, sql)
+		}
+		if got := rig.Ask(t, c, "show overdrive.pinned"); got != "" {
+			t.Errorf("%s: after DISCARD ALL pinned by %s", begins, got)
+		}
+		rig.CloseConn(c)
+	}
+}
+
 // A pinned client keeps what it has through whatever others do.
 func TestPins_KeepWhatTheyHold(t *testing.T) {
 	t.Parallel()
