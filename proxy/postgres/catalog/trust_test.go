@@ -96,7 +96,7 @@ func lookWhileWanted(t *testing.T, k *kept, locked, asked string) {
 	lock(t, k, locked)
 	looked := make(chan error, 1)
 	go func() { looked <- k.attend(t.Context()) }()
-	asking(t, k, asked)
+	asking(t, k, asked, looked)
 	needs(t, k)
 	var f *failure
 	if err := <-looked; !errors.As(err, &f) || f.kind != brokenOff {
@@ -119,7 +119,7 @@ func TestKeeper_ALookThatIsBrokenOffWhenItHasSeenAChangeLeavesNoCatalog(t *testi
 	k := keep(t, pg, "keeper_saw")
 	k.trust.limit = time.Minute
 	pg.ExecIn("keeper_saw", "create table fresh (a int)")
-	lookWhileWanted(t, k, "pg_depend", "stealthy")
+	lookWhileWanted(t, k, "pg_depend", "WITH RECURSIVE unstable")
 	if k.identity.Usual.Classifier.Catalog() != nil {
 		t.Error("a catalog is trusted that is known to have changed")
 	}

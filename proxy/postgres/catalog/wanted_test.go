@@ -44,8 +44,9 @@ func needs(t *testing.T, k *kept) {
 	t.Logf("served after %v", time.Since(start))
 }
 
-// asking returns once the server is busy with a question that has the words in it.
-func asking(t *testing.T, k *kept, words string) {
+// asking returns once the server is busy with a question that has the words in it. It fails if the work that asks the
+// question ends before, and says with what.
+func asking(t *testing.T, k *kept, words string, work <-chan error) {
 	t.Helper()
 	watch, err := k.given.Connect(t.Context(), "SELECT 1")
 	if err != nil {
@@ -62,6 +63,11 @@ func asking(t *testing.T, k *kept, words string) {
 			return
 		case time.Now().After(end):
 			t.Fatal("the server is not asked")
+		}
+		select {
+		case err := <-work:
+			t.Fatalf("the work ended before the server was seen at it: %v", err)
+		default:
 		}
 	}
 }
@@ -95,7 +101,7 @@ func TestKeeper_AVisitGivesWayThoughTheKeeperLingers(t *testing.T) {
 		defer k.finish()
 		looked <- k.look(ctx)
 	}()
-	asking(t, k, "relforcerowsecurity")
+	asking(t, k, "relforcerowsecurity", looked)
 	needs(t, k)
 	if err := <-looked; err == nil {
 		t.Error("the look was not broken off")
@@ -131,7 +137,7 @@ func TestKeeper_LendsItsSlotOnlyUntilAClientNeedsIt(t *testing.T) {
 			return err
 		})
 	}()
-	asking(t, k, "pg_sleep")
+	asking(t, k, "pg_sleep", lent)
 	needs(t, k)
 	if err := <-lent; !errors.Is(err, errNeeded) {
 		t.Errorf("got %v, want %v", err, errNeeded)
