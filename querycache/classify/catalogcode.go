@@ -1,7 +1,7 @@
 package classify
 
-// This file is about code that leaves something behind in the session, or may: parameters, temporary objects, locks. Words tell of it only as far as nobody hides them: a
-// statement that may write everything makes a server suspect whatever is found here.
+// This file is about code that leaves something behind in the session, or may: parameters, temporary objects, locks. Words tell of it only
+// as far as nobody hides them: a statement that may write everything makes a server suspect whatever is found here.
 
 // stealthyNames is a pattern of the names of PostgreSQL's own functions that set parameters or run a text.
 const stealthyNames = `set_config|ts_stat|ts_rewrite|\w+_to_xml|\w+_to_xmlschema|\w+_to_xml_and_xmlschema`

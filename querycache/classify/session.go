@@ -27,6 +27,7 @@ func sessionEffects(v *Verdict, all []statement, constants bool) {
 		}
 		setParameters(v, &order, s)
 	}
+	v.Prepared, v.Dropped = preparedNames(all)
 	if queries && !v.Session.Has(SessionUnknown) {
 		v.Session |= Queries
 	}

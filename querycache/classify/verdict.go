@@ -39,6 +39,12 @@ const (
 // Transactions are what a text says of transactions alone: nothing of it is left behind in the session.
 const Transactions = ReadOnly | Queries | Draws | PlainBegin | Starts | Committed | Writes | PlainCommit | PlainRollback
 
+// A PreparedName is that of a prepared statement in a text.
+type PreparedName struct {
+	Name     string
+	Executed bool // by EXECUTE, also one within EXPLAIN or CREATE TABLE AS
+}
+
 // Has reports whether any bit of mask is set.
 func (s Session) Has(mask Session) bool { return s&mask != 0 }
 
@@ -53,6 +59,9 @@ type Verdict struct {
 	Sets    []string // names, in lower case, of the parameters that SET changes for the session
 	Resets  []string // the same for RESET and SET … TO DEFAULT, unless a SET follows in the text; "all" for RESET ALL
 	Kept    []string // those of Sets whose SET stands behind the last RESET ALL
+
+	Prepared []PreparedName // the prepared statements that PREPARE, EXECUTE and DEALLOCATE name, each once
+	Dropped  []string       // of each DEALLOCATE of one, in their order
 
 	// Needs names the parameters, in lower case, that the answer depends on because a policy reads them with
 	// current_setting. The answer may be kept only for a session whose value of each is known and in the key.

@@ -14,7 +14,7 @@ type batch struct {
 	onlyReads bool // nothing but plain reads is owed
 	copied    bool // the client has sent parts of a copy
 	discards  bool // a DISCARD ALL is under way: what follows it waits, in the same batch, too, to know what it leaves
-	dropsAll  bool // the same of a DEALLOCATE ALL
+	naming    bool // the same of a DEALLOCATE, or of a Parse whose name PREPARE may have taken
 	sweeping  bool // a statement under way changes more than its own: what follows its batch waits for the outcome
 }
 
@@ -174,6 +174,9 @@ func (s *Session) query(msg, body []byte) bool {
 		s.answerQuery(pgwire.AppendString(nil, pgwire.CommandComplete, "DEALLOCATE"))
 		return true
 	}
+	if s.saysNames(v) && s.unanswered() {
+		return s.stall()
+	}
 	if s.holdsBack(v) {
 		s.answerQuery(pgwire.AppendString(nil, pgwire.CommandComplete, s.holdBack(v)))
 		return true
@@ -189,6 +192,7 @@ func (s *Session) query(msg, body []byte) bool {
 		return false
 	}
 	s.noteText(srv, v)
+	s.lendToQuery(v)
 	s.setUnnamed(nil) // a simple Query destroys it
 	s.exchange(owedQuery, forward, msg)
 	s.batch.open = false // and ends the batch that it stands in

@@ -36,7 +36,7 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 		s.passBy(v, cmp.Or(s.unfit(v), verdict.Uncacheable))
 	}
 	s.attempt.sent()
-	s.batch.discards, s.batch.dropsAll = false, false
+	s.batch.discards, s.batch.naming, srv.prepared.dropping = false, false, v.Dropped
 	if v.Status != verdict.Cacheable {
 		s.batch.onlyReads = false
 	}
@@ -86,7 +86,7 @@ func (s *Session) noteState(v *classify.Verdict) {
 		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown) {
 		s.batch.sweeping = true
 	}
-	s.batch.discards, s.batch.dropsAll = v.Session.Has(classify.DiscardAll), v.Session.Has(classify.DeallocateAll)
+	s.batch.discards, s.batch.naming = v.Session.Has(classify.DiscardAll), v.Session.Has(classify.DeallocateAll) || len(v.Dropped) > 0
 }
 
 // notePortal is called before a Bind is sent. A portal with a name can also be run by FETCH or MOVE, and to plan a statement
@@ -122,7 +122,7 @@ func (s *Session) deallocated(text []byte, v *classify.Verdict) (name string, ok
 		name = sqlscan.Fold(name)
 	}
 	_, ok = s.names.known[name]
-	return name, ok
+	return name, ok && (s.srv == nil || !s.srv.hasStray(name))
 }
 
 // createsTemporary says whether the search_path, if it is known, may lead what is created to the schema of temporary objects.

@@ -24,6 +24,7 @@ const (
 	washes          // brings the server back to what its login came with
 	discards        // has it forget the sequences that another client has drawn from
 	begins          // begins the transaction that the client has begun before
+	lends           // prepares statements under the client's own names
 )
 
 // An undertaking is what a session has its server do for it by errands before the client's next message.

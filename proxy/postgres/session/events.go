@@ -48,12 +48,12 @@ func (s *Session) takeUp(b []byte) int {
 		}
 		return n
 	}
-	if s.batch.discards || s.batch.dropsAll || s.batch.sweeping && !s.batch.open {
+	if s.batch.discards || s.batch.naming || s.batch.sweeping && !s.batch.open {
 		if s.unanswered() {
 			s.stall()
 			return 0
 		}
-		s.batch.discards, s.batch.dropsAll = false, false
+		s.batch.discards, s.batch.naming = false, false
 		s.batch.sweeping = s.batch.sweeping && s.batch.open
 	}
 	h, ok, err := pgwire.PeekHeader(b, s.identity.MaxMessage)

@@ -36,6 +36,9 @@ func (s *Session) bind(h pgwire.Header, msg, body []byte) bool {
 	if s.mustWait(name, st) {
 		return s.stall()
 	}
+	if !s.lend(v) {
+		return s.stall()
+	}
 	s.batch.open = true
 	s.notePortal(portal, v)
 	s.bindPortal(portal, st)
@@ -107,6 +110,9 @@ func (s *Session) describe(msg, body []byte) bool {
 		return false
 	}
 	if what == pgwire.Statement && s.mustWait(name, st) {
+		return s.stall()
+	}
+	if what == pgwire.Statement && !s.lend(v) {
 		return s.stall()
 	}
 	s.batch.open = true
@@ -191,6 +197,7 @@ func (s *Session) closeObject(msg, body []byte) bool {
 		s.names.unnamed = nil
 	} else {
 		s.forgetName(string(name))
+		s.takeBack(string(name))
 	}
 	switch e := s.answer(closeComplete, owedClose); {
 	case e != nil:

@@ -58,6 +58,11 @@ func (s *Session) completed(tag []byte) {
 		s.params.want = s.identity.Interner.Without(s.params.want, "role")
 	case "DEALLOCATE ALL":
 		s.forgetNames()
+	case "DEALLOCATE":
+		if drops := s.srv.prepared.dropping; len(drops) > 0 {
+			s.forgetName(drops[0])
+			s.srv.prepared.dropping = drops[1:]
+		}
 	}
 }
 
@@ -97,6 +102,8 @@ func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 		if s.params.inquiry != nil {
 			s.params.inquiry.failed = true
 		}
+		return
+	case e.errand == lends: // as the statement that needs it will
 		return
 	case e.errand == applies, e.errand == begins:
 		s.errand.failed = true
@@ -144,7 +151,7 @@ func (s *Session) ready(e *owed) {
 		s.asked()
 	}
 	switch e.errand {
-	case discards: // ahead of what the client has sent since
+	case discards, lends: // ahead of what the client has sent since
 		return
 	case begins:
 		s.begunAtServer()

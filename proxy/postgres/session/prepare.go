@@ -2,7 +2,6 @@ package session
 
 import (
 	"fmt"
-	"strings"
 
 	"overdrive/proxy/postgres/pgwire"
 )
@@ -46,6 +45,9 @@ func (s *Session) parse(msg, body []byte) bool {
 	if v == nil {
 		return s.await(st.text())
 	}
+	if len(v.Prepared) > 0 && len(name) > 0 && st.meaning.own == 0 { // the names are the client's own
+		st = s.identity.statements.intern(rest, st.scope, meaning{own: s.identity.statements.serial.Add(1)})
+	}
 	if !known && v.Own != nil {
 		return s.parseOwn(string(name), st)
 	}
@@ -56,7 +58,7 @@ func (s *Session) parse(msg, body []byte) bool {
 	if srv == nil {
 		return false
 	}
-	if len(name) > 0 && s.mustWait(name, st) {
+	if len(name) > 0 && s.mustWait(name, st) || !s.lend(v) { // what EXECUTE gives is settled by its Parse
 		return s.stall()
 	}
 	s.batch.open = true
@@ -112,6 +114,10 @@ func (s *Session) parsesElsewhere(st *statement) bool {
 func (s *Session) prepare(name string, st *statement) {
 	srv := s.srv
 	s.remember(name, st)
+	if s.pins&pinPrepare != 0 && !ours(name) {
+		s.parseBesideSQL(st, name)
+		return
+	}
 	if srv.prepared.residents.has(st) {
 		if srv.status == pgwire.TxFailed {
 			s.parseOnce(st, name)
@@ -268,7 +274,7 @@ func (s *Session) makeUnnamed(name []byte) {
 // disarm keeps a client from naming a statement that the proxy prepared for others: such a name, which stands at the given
 // place of msg, is changed into one that does not exist.
 func (s *Session) disarm(msg, name []byte, at int) []byte {
-	if !strings.HasPrefix(string(name), serverPrefix) {
+	if !ours(string(name)) {
 		return msg
 	}
 	altered := append([]byte(nil), msg...)

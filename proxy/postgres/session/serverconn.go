@@ -77,6 +77,8 @@ type preparedHere struct {
 	// that may be there or not.
 	strays  []string
 	doubted map[*statement]bool
+	// dropping is what each DEALLOCATE of a name that is under way drops, in their order.
+	dropping []string
 }
 
 // copying is about COPY FROM STDIN.

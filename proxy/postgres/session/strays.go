@@ -1,5 +1,7 @@
 package session
 
+import "slices"
+
 // maxStrays bounds the statements that are prepared on one connection to provoke errors until it can be rid of them.
 const maxStrays = 10000
 
@@ -40,6 +42,9 @@ func (c *ServerConn) strayNames() []string {
 	}
 	return names
 }
+
+// hasStray says whether a statement of this name may be on the server for this client alone.
+func (c *ServerConn) hasStray(name string) bool { return slices.Contains(c.prepared.strays, name) }
 
 func (c *ServerConn) hasStrays() bool { return len(c.prepared.strays)+len(c.prepared.doubted) > 0 }
 

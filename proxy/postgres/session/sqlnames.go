@@ -1,0 +1,101 @@
+package session
+
+import (
+	"slices"
+	"strings"
+
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/querycache/classify"
+)
+
+// This file is about statements that the client has prepared by protocol and names in SQL. On a server such a statement has a name of
+// ours, which clients share. PostgreSQL has one namespace for both, so before a text that names one is run, the server is lent the
+// statement under the client's own name as well: it is a stray, which is closed before anybody else has the server.
+//
+//	EXECUTE name      runs what was lent
+//	DEALLOCATE name   drops it, and the session forgets the name when its tag arrives; what follows waits for the tag
+//	PREPARE name      fails, since the name is taken
+
+// ours says whether a name is one that the proxy gives to statements on servers.
+func ours(name string) bool { return strings.HasPrefix(name, serverPrefix) }
+
+// saysNames says whether a text names a statement that the client has prepared by protocol.
+func (s *Session) saysNames(v *classify.Verdict) bool {
+	if len(s.names.known) == 0 {
+		return false
+	}
+	for _, n := range v.Prepared {
+		if s.names.known[n.Name].statement != nil && !ours(n.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// lend lends the server, in the batch at hand, what a statement names that the client is about to bind or to have described. false:
+// what its names mean is still to be decided.
+func (s *Session) lend(v *classify.Verdict) bool {
+	if !s.saysNames(v) || s.amidCopy() {
+		return true
+	}
+	if s.unanswered() {
+		return false
+	}
+	s.eachLoan(v, func(msg []byte, kind replyKind) {
+		if e := s.exchange(kind, skip, msg); kind == owedParse {
+			e.statement = noStatement
+		}
+	})
+	return true
+}
+
+// lendToQuery is lend for a simple Query, ahead of which nothing may fail and have the server skip it: so it is a batch of its own. In a
+// failed transaction nothing is lent. In an open batch, which that would end, only what cannot fail is.
+func (s *Session) lendToQuery(v *classify.Verdict) {
+	switch {
+	case !s.saysNames(v) || s.amidCopy() || s.srv.status == pgwire.TxFailed:
+	case !s.batch.open:
+		s.srv.send(lends, false, func(b []byte) []byte {
+			s.eachLoan(v, func(msg []byte, _ replyKind) { b = append(b, msg...) })
+			return b
+		})
+	case !slices.ContainsFunc(v.Prepared, func(n classify.PreparedName) bool { return n.Executed }):
+		s.lend(v)
+	}
+}
+
+// eachLoan makes the messages that lend what a text names. A statement that is not run is lent as an empty one, which no server refuses.
+func (s *Session) eachLoan(v *classify.Verdict, message func(msg []byte, kind replyKind)) {
+	for _, n := range v.Prepared {
+		st := s.names.known[n.Name].statement
+		if st == nil || st.body == nil || ours(n.Name) { // without a body it is on the server under the client's name
+			continue
+		}
+		body := noStatement.body
+		if n.Executed {
+			body = st.body
+		}
+		if !s.srv.hasStray(n.Name) {
+			s.srv.addStray(n.Name)
+		} else { // it may be there still
+			message(pgwire.AppendTarget(nil, pgwire.Close, pgwire.Statement, n.Name), owedClose)
+		}
+		message(pgwire.AppendParse(nil, n.Name, body), owedParse)
+	}
+}
+
+// takeBack has the server drop what was lent to it under a name that is free now.
+func (s *Session) takeBack(name string) {
+	if s.srv != nil && s.srv.hasStray(name) {
+		s.exchange(owedClose, skip, s.space.scratch.target(pgwire.Close, pgwire.Statement, name))
+	}
+}
+
+// parseBesideSQL prepares a statement in a session that has others from PREPARE: under the client's own name, since one of these may
+// have it. What follows waits, to know. What is then bound is prepared under a name of ours besides.
+func (s *Session) parseBesideSQL(st *statement, name string) {
+	s.srv.addStray(name)
+	e := s.exchange(owedParse, forward, s.space.scratch.parse(name, st.body))
+	e.statement, e.name = noStatement, name
+	s.batch.naming = true
+}
