@@ -122,7 +122,7 @@ func (s *Session) deallocated(text []byte, v *classify.Verdict) (name string, ok
 		name = sqlscan.Fold(name)
 	}
 	_, ok = s.names.known[name]
-	return name, ok && (s.srv == nil || !s.srv.hasStray(name))
+	return name, ok && (s.srv == nil || !s.srv.prepared.lent[name])
 }
 
 // createsTemporary says whether the search_path, if it is known, may lead what is created to the schema of temporary objects.

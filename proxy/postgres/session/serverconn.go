@@ -76,6 +76,7 @@ type preparedHere struct {
 	// strays and doubted are to be closed before the connection is released: what was prepared to provoke an error, and statements
 	// that may be there or not.
 	strays  []string
+	lent    map[string]bool // those of strays that have a name of the client's: see sqlnames.go
 	doubted map[*statement]bool
 	// dropping is what each DEALLOCATE of a name that is under way drops, in their order.
 	dropping []string

@@ -64,8 +64,12 @@ func (s *Session) lendToQuery(v *classify.Verdict) {
 	}
 }
 
+// maxLoan bounds the bytes of statements that are lent for one text, which may name the same long one many times.
+const maxLoan = 1 << 20
+
 // eachLoan makes the messages that lend what a text names. A statement that is not run is lent as an empty one, which no server refuses.
 func (s *Session) eachLoan(v *classify.Verdict, message func(msg []byte, kind replyKind)) {
+	left := maxLoan
 	for _, n := range v.Prepared {
 		st := s.names.known[n.Name].statement
 		if st == nil || st.body == nil || ours(n.Name) { // without a body it is on the server under the client's name
@@ -75,9 +79,10 @@ func (s *Session) eachLoan(v *classify.Verdict, message func(msg []byte, kind re
 		if n.Executed {
 			body = st.body
 		}
-		if !s.srv.hasStray(n.Name) {
-			s.srv.addStray(n.Name)
-		} else { // it may be there still
+		if left -= len(body); left < 0 {
+			return
+		}
+		if s.srv.lendUnder(n.Name) {
 			message(pgwire.AppendTarget(nil, pgwire.Close, pgwire.Statement, n.Name), owedClose)
 		}
 		message(pgwire.AppendParse(nil, n.Name, body), owedParse)
@@ -86,7 +91,7 @@ func (s *Session) eachLoan(v *classify.Verdict, message func(msg []byte, kind re
 
 // takeBack has the server drop what was lent to it under a name that is free now.
 func (s *Session) takeBack(name string) {
-	if s.srv != nil && s.srv.hasStray(name) {
+	if s.srv != nil && s.srv.prepared.lent[name] {
 		s.exchange(owedClose, skip, s.space.scratch.target(pgwire.Close, pgwire.Statement, name))
 	}
 }
@@ -94,7 +99,7 @@ func (s *Session) takeBack(name string) {
 // parseBesideSQL prepares a statement in a session that has others from PREPARE: under the client's own name, since one of these may
 // have it. What follows waits, to know. What is then bound is prepared under a name of ours besides.
 func (s *Session) parseBesideSQL(st *statement, name string) {
-	s.srv.addStray(name)
+	s.srv.lendUnder(name)
 	e := s.exchange(owedParse, forward, s.space.scratch.parse(name, st.body))
 	e.statement, e.name = noStatement, name
 	s.batch.naming = true

@@ -1,7 +1,5 @@
 package session
 
-import "slices"
-
 // maxStrays bounds the statements that are prepared on one connection to provoke errors until it can be rid of them.
 const maxStrays = 10000
 
@@ -43,9 +41,21 @@ func (c *ServerConn) strayNames() []string {
 	return names
 }
 
-// hasStray says whether a statement of this name may be on the server for this client alone.
-func (c *ServerConn) hasStray(name string) bool { return slices.Contains(c.prepared.strays, name) }
+// lendUnder notes a statement that is on the server, for this client alone, under a name of the client's. again: it may be there already.
+func (c *ServerConn) lendUnder(name string) (again bool) {
+	if c.prepared.lent[name] {
+		return true
+	}
+	if c.prepared.lent == nil {
+		c.prepared.lent = make(map[string]bool)
+	}
+	c.prepared.lent[name] = true
+	c.addStray(name)
+	return false
+}
 
 func (c *ServerConn) hasStrays() bool { return len(c.prepared.strays)+len(c.prepared.doubted) > 0 }
 
-func (c *ServerConn) dropStrays() { c.prepared.strays, c.prepared.doubted = nil, nil }
+func (c *ServerConn) dropStrays() {
+	c.prepared.strays, c.prepared.lent, c.prepared.doubted = nil, nil, nil
+}
