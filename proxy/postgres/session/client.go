@@ -193,6 +193,7 @@ func (s *Session) query(msg, body []byte) bool {
 	}
 	s.lendToQuery(v) // in a batch ahead of that which the text counts in
 	s.noteText(srv, v)
+	s.noteExecuted(v)
 	s.setUnnamed(nil) // a simple Query destroys it
 	s.exchange(owedQuery, forward, msg)
 	s.batch.open = false // and ends the batch that it stands in

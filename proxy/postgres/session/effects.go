@@ -40,6 +40,11 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 	if v.Status != verdict.Cacheable {
 		s.batch.onlyReads = false
 	}
+	s.noteEffects(srv, v)
+}
+
+// noteEffects is the part of noteText that counts for each of the statements that a text runs.
+func (s *Session) noteEffects(srv *ServerConn, v *classify.Verdict) {
 	state := v.Session
 	if state.Has(classify.Transactions) { // as every COMMIT and every INSERT
 		state &^= classify.Transactions
@@ -86,7 +91,8 @@ func (s *Session) noteState(v *classify.Verdict) {
 		v.Session.Has(classify.DiscardAll|classify.DeallocateAll|classify.SetsConfig|classify.SessionUnknown) {
 		s.batch.sweeping = true
 	}
-	s.batch.discards, s.batch.naming = v.Session.Has(classify.DiscardAll), v.Session.Has(classify.DeallocateAll) || len(v.Dropped) > 0
+	s.batch.discards = s.batch.discards || v.Session.Has(classify.DiscardAll)
+	s.batch.naming = s.batch.naming || v.Session.Has(classify.DeallocateAll) || len(v.Dropped) > 0
 }
 
 // notePortal is called before a Bind is sent. A portal with a name can also be run by FETCH or MOVE, and to plan a statement
@@ -122,7 +128,7 @@ func (s *Session) deallocated(text []byte, v *classify.Verdict) (name string, ok
 		name = sqlscan.Fold(name)
 	}
 	_, ok = s.names.known[name]
-	return name, ok && (s.srv == nil || !s.srv.prepared.lent[name])
+	return name, ok && len(v.Dropped) == 1 && v.Dropped[0] == name && (s.srv == nil || !s.srv.prepared.lent[name])
 }
 
 // createsTemporary says whether the search_path, if it is known, may lead what is created to the schema of temporary objects.

@@ -154,6 +154,7 @@ func (s *Session) execute(msg, body []byte) bool {
 	}
 	s.batch.open = true
 	s.noteText(srv, v)
+	s.noteExecuted(v)
 	s.exchange(owedExecute, forward, msg).statement = st
 	s.attempt.fill, s.batch.inUnit = nil, false
 	return true

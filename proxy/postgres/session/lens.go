@@ -187,3 +187,8 @@ func (s *Session) scope(body []byte) string {
 	strings, _ := s.params.want.Get("standard_conforming_strings")
 	return strings + " " + s.params.want.Encoding()
 }
+
+// parsesElsewhere says whether the server would now parse a statement otherwise than when the client prepared it.
+func (s *Session) parsesElsewhere(st *statement) bool {
+	return st.body != nil && st.scope != s.scope(st.body)
+}

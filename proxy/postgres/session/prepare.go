@@ -45,7 +45,7 @@ func (s *Session) parse(msg, body []byte) bool {
 	if v == nil {
 		return s.await(st.text())
 	}
-	if len(v.Prepared) > 0 && len(name) > 0 && st.meaning.own == 0 { // the names are the client's own
+	if len(name) > 0 && st.meaning.own == 0 && executes(v) { // what it executes is the client's own
 		st = s.identity.statements.intern(rest, st.scope, meaning{own: s.identity.statements.serial.Add(1)})
 	}
 	if !known && v.Own != nil {
@@ -103,11 +103,6 @@ func (s *Session) meaning(name []byte) meaning {
 		return meaning{own: s.identity.statements.serial.Add(1)}
 	}
 	return meaning{lens: l, version: l.Classifier.Version()}
-}
-
-// parsesElsewhere says whether the server would now parse a statement otherwise than when the client prepared it.
-func (s *Session) parsesElsewhere(st *statement) bool {
-	return st.body != nil && st.scope != s.scope(st.body)
 }
 
 // prepare gives the client a named statement.

@@ -32,6 +32,11 @@ func (s *Session) saysNames(v *classify.Verdict) bool {
 	return false
 }
 
+// executes says whether a text runs a prepared statement.
+func executes(v *classify.Verdict) bool {
+	return slices.ContainsFunc(v.Prepared, func(n classify.PreparedName) bool { return n.Executed })
+}
+
 // lend lends the server, in the batch at hand, what a statement names that the client is about to bind or to have described. false:
 // what its names mean is still to be decided.
 func (s *Session) lend(v *classify.Verdict) bool {
@@ -59,7 +64,7 @@ func (s *Session) lendToQuery(v *classify.Verdict) {
 			s.eachLoan(v, func(msg []byte, _ replyKind) { b = append(b, msg...) })
 			return b
 		})
-	case !slices.ContainsFunc(v.Prepared, func(n classify.PreparedName) bool { return n.Executed }):
+	case !executes(v):
 		s.lend(v)
 	}
 }
@@ -73,6 +78,9 @@ func (s *Session) eachLoan(v *classify.Verdict, message func(msg []byte, kind re
 	for _, n := range v.Prepared {
 		st := s.names.known[n.Name].statement
 		if st == nil || st.body == nil || ours(n.Name) { // without a body it is on the server under the client's name
+			continue
+		}
+		if n.Executed && (st.stale.Load() || s.parsesElsewhere(st)) { // it would be another now
 			continue
 		}
 		body := noStatement.body
@@ -102,5 +110,24 @@ func (s *Session) parseBesideSQL(st *statement, name string) {
 	s.srv.lendUnder(name)
 	e := s.exchange(owedParse, forward, s.space.scratch.parse(name, st.body))
 	e.statement, e.name = noStatement, name
+	s.batch.naming = true
+}
+
+// noteExecuted is called behind noteText: what is lent and run by EXECUTE leaves behind what its own text does.
+func (s *Session) noteExecuted(v *classify.Verdict) {
+	if !s.saysNames(v) {
+		return
+	}
+	for _, n := range v.Prepared {
+		st := s.names.known[n.Name].statement
+		if st == nil || !n.Executed {
+			continue
+		}
+		run := s.verdict(st)
+		if run == nil { // the catalog has changed since it was parsed
+			run = Unseen
+		}
+		s.noteEffects(s.srv, run)
+	}
 	s.batch.naming = true
 }
