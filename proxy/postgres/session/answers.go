@@ -212,7 +212,7 @@ func (c *ServerConn) errorResponse(body []byte, e *owed) (action, error) {
 	c.trouble.last = pgwire.ReadError(body)
 	c.dropWhole(e)
 	if c.trouble.last.Fatal() {
-		c.trouble.dying = true
+		c.trouble.dying, c.trouble.unheard = true, e != nil && e.errand != noErrand
 	}
 	if c.copying.in || c.copying.earlySyncs > 0 {
 		c.trouble.doubtful = c.trouble.doubtful || c.copying.earlySyncs > 0

@@ -239,7 +239,7 @@ func (s *Session) lost(err error) {
 	switch {
 	case ours && s.replaceable():
 		s.restart()
-	case ours && srv.trouble.dying: // it said so in answer to us
+	case srv.trouble.unheard:
 		s.reject(ReasonServerLost, srv.trouble.last.Code, s.words(srv.trouble.last.Message, srv))
 	case srv.trouble.dying || srv.amidReply():
 		s.end(ReasonServerLost, err)

@@ -93,6 +93,7 @@ type trouble struct {
 	discarding bool // after an error: the server skips everything up to a Sync that the client has not sent yet
 	doubtful   bool // the replies owed cannot be known for certain; the connection must not be reused
 	dying      bool // the server said FATAL
+	unheard    bool // in answer to us, so the client has not heard it
 	last       pgwire.ErrorReport
 }
 
