@@ -33,10 +33,7 @@ func (s *Session) bind(h pgwire.Header, msg, body []byte) bool {
 	if srv == nil {
 		return false
 	}
-	if s.mustWait(name, st) {
-		return s.stall()
-	}
-	if !s.lend(v) {
+	if s.mustWait(name, st) || !s.lend(v) {
 		return s.stall()
 	}
 	s.batch.open = true
@@ -109,10 +106,7 @@ func (s *Session) describe(msg, body []byte) bool {
 	if srv == nil {
 		return false
 	}
-	if what == pgwire.Statement && s.mustWait(name, st) {
-		return s.stall()
-	}
-	if what == pgwire.Statement && !s.lend(v) {
+	if what == pgwire.Statement && (s.mustWait(name, st) || !s.lend(v)) {
 		return s.stall()
 	}
 	s.batch.open = true
