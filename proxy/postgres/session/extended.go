@@ -197,6 +197,7 @@ func (s *Session) closeObject(msg, body []byte) bool {
 	switch e := s.answer(closeComplete, owedClose); {
 	case e != nil:
 		e.statement, e.name, e.unnamed = st, string(name), len(name) == 0
+		s.srv.prepared.freedIn = s.srv.owed.sent
 	case len(name) == 0:
 		s.names.sure = nil
 	}

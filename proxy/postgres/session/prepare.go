@@ -51,8 +51,8 @@ func (s *Session) parse(msg, body []byte) bool {
 	if !known && v.Own != nil {
 		return s.parseOwn(string(name), st)
 	}
-	if known && s.unanswered() {
-		return s.stall() // the name may yet turn out to be free
+	if s.unanswered() && (known || len(name) > 0 && s.srv.owed.undecided(s.srv.prepared.freedIn)) {
+		return s.stall() // the name may yet turn out to be free, or taken
 	}
 	srv := s.link()
 	if srv == nil {

@@ -73,6 +73,7 @@ type preparedHere struct {
 	residents *residents
 	unnamed   *statement // what the unnamed statement is here, if it is known
 	unnamedIn uint64     // the batch that made it so
+	freedIn   uint64     // the batch in which the holder last gave up a name by Close
 	// strays and doubted are to be closed before the connection is released: what was prepared to provoke an error, and statements
 	// that may be there or not.
 	strays  []string
