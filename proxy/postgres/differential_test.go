@@ -78,7 +78,7 @@ func TestDifferential_ProxyAnswersAsPostgresDoes(t *testing.T) {
 				for run := range 2 {
 					got, err := script.Run(to(in.Address))
 					if err != nil || got.String() != want.String() {
-						t.Fatalf("%s, run %d: %v\ngot\n%.4000s\nwant\n%.4000s", kind, run, err, got, want)
+						t.Fatalf("%s, run %d: %v\ngot\n%.9000s\nwant\n%.9000s", kind, run, err, got, want)
 					}
 				}
 			}

@@ -29,7 +29,7 @@ func TestPins_HoldTheServerAndLeakNothing(t *testing.T) {
 		"select pg_advisory_lock(1)":        "session advisory lock",
 		"select pg_try_advisory_lock(1)":    "session advisory lock",
 		"select pg_advisory_lock_shared(1)": "session advisory lock",
-		"prepare x as select 1":             "SQL PREPARE",
+		"prepare x as select 1; select 2":   "SQL PREPARE", // which is not taken apart
 		"set seed = 0.5":                    "SET",
 		"update pg_settings set setting = 'all' where name = 'log_statement'": "SET",
 		"begin; declare x cursor with hold for select 1; commit":              "cursor WITH HOLD",
@@ -108,8 +108,8 @@ func TestPins_EndWithTheirCause(t *testing.T) {
 		{"select pg_advisory_lock_shared(1)", "select pg_advisory_unlock_all()"},
 		{"begin; declare x cursor with hold for select 1; commit", "close x"},
 		{"begin; declare x cursor with hold for select 1; commit", "close all"},
-		{"prepare x as select 1", "deallocate x"},
-		{"prepare x as select 1", "deallocate prepare all"},
+		{"prepare x as select 1; select 2", "deallocate x"},
+		{"prepare x as select 1; select 2", "deallocate prepare all"},
 		{"begin; set local search_path = pg_temp; create table x(a int); commit", "drop table pg_temp.x"},
 	} {
 		rig.Ask(t, c, test.begins)

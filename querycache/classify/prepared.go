@@ -1,6 +1,10 @@
 package classify
 
-import "slices"
+import (
+	"slices"
+
+	"overdrive/querycache/sqlscan"
+)
 
 // preparedNames finds the prepared statements that a text names, and those that it drops. Wherever a word may stand before a name, it
 // counts: EXECUTE is a part of other statements, too, and a name that is none costs nothing.
@@ -39,4 +43,41 @@ func addName(names []PreparedName, seen map[string]int, t token, executed bool) 
 	}
 	names[i].Executed = names[i].Executed || executed
 	return names
+}
+
+// PreparedBody returns the statement that a text prepares by SQL, a part of the text: of "PREPARE p (int) AS SELECT $1" it is
+// " SELECT $1". ok says that the text, which a server has accepted, is one PREPARE and nothing else.
+func PreparedBody(text []byte) (body []byte, ok bool) {
+	scan := sqlscan.Scan(text)
+	next := func() string {
+		scan.Next()
+		return sqlscan.Fold(string(text[scan.Start:scan.End]))
+	}
+	if next() != "prepare" {
+		return nil, false
+	}
+	next() // the name
+	word := next()
+	for depth := 0; depth > 0 || word == "("; word = next() { // the types of the parameters
+		switch word {
+		case "(":
+			depth++
+		case ")":
+			depth--
+		case "": // the end
+			return nil, false
+		}
+	}
+	if word != "as" {
+		return nil, false
+	}
+	start, ended := scan.End, false
+	for scan.Next() != sqlscan.End {
+		semicolon := text[scan.Start] == ';'
+		if ended && !semicolon {
+			return nil, false
+		}
+		ended = ended || semicolon
+	}
+	return text[start:], !scan.Broken
 }

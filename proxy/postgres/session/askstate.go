@@ -1,5 +1,13 @@
 package session
 
+import (
+	"encoding/binary"
+	"strconv"
+	"strings"
+
+	"overdrive/querycache/classify"
+)
+
 // This file is about what a session has on its server besides parameters, as far as the server shows it.
 
 // askStateText tells of its own session whether it listens, has temporary objects, cursors that outlive their transaction, session
@@ -43,4 +51,44 @@ func (s *Session) takeState(left pinSet) {
 	s.unpin(shownPins &^ left)
 	s.pin(left)
 	s.view.veiled = left&pinTemporary != 0
+}
+
+// maxFound and maxFoundBytes bound the statements that are adopted at once, and the text of each.
+const (
+	maxFound      = 64
+	maxFoundBytes = 8 << 10
+)
+
+// askPreparedText tells the names, texts and types of parameters of what was prepared by SQL: of one more than can be adopted.
+var askPreparedText = "SELECT p.name, CASE WHEN pg_catalog.octet_length(p.statement) OPERATOR(pg_catalog.<=) " +
+	strconv.Itoa(maxFoundBytes) + " THEN p.statement END," +
+	" pg_catalog.array_to_string(p.parameter_types::pg_catalog.oid[], ' ')" +
+	" FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql LIMIT " + strconv.Itoa(maxFound+1)
+
+var askPreparedRun = append(parseOf(askPreparedText), appendRun(nil)...)
+
+// A foundStatement is one of SQL PREPARE that the server has.
+type foundStatement struct {
+	name string
+	body []byte // as the tail of a Parse; nil: it cannot be one
+}
+
+// readFound reads a row of the answer.
+func readFound(row [][]byte) foundStatement {
+	f := foundStatement{name: string(row[0])}
+	text, ok := classify.PreparedBody(row[1])
+	if !ok || len(f.name) > classify.MaxName {
+		return f
+	}
+	types := strings.Fields(string(row[2]))
+	body := binary.BigEndian.AppendUint16(append(append([]byte(nil), text...), 0), uint16(len(types)))
+	for _, oid := range types {
+		n, err := strconv.ParseUint(oid, 10, 32)
+		if err != nil {
+			return f
+		}
+		body = binary.BigEndian.AppendUint32(body, uint32(n))
+	}
+	f.body = body
+	return f
 }

@@ -177,6 +177,9 @@ func (s *Session) query(msg, body []byte) bool {
 	if s.saysNames(v) && s.unanswered() {
 		return s.stall()
 	}
+	if executed := s.unjudged(v); executed != nil {
+		return s.await(executed)
+	}
 	if s.holdsBack(v) {
 		s.answerQuery(pgwire.AppendString(nil, pgwire.CommandComplete, s.holdBack(v)))
 		return true

@@ -142,6 +142,9 @@ func (s *Session) execute(msg, body []byte) bool {
 		s.executeOwn(v.Own)
 		return true
 	}
+	if executed := s.unjudged(v); executed != nil {
+		return s.await(executed)
+	}
 	srv := s.link()
 	if srv == nil {
 		return false

@@ -148,6 +148,7 @@ func (s *Session) ready(e *owed) {
 	srv := s.srv
 	s.settled(e)
 	if e.errand == asks {
+		s.adopt()
 		s.asked()
 	}
 	switch e.errand {

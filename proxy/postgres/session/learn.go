@@ -55,6 +55,7 @@ type inquiry struct {
 	usual  []string          // what usualNames go back to
 	shown  bool              // the answer about the state has come
 	left   pinSet            // that answer
+	found  []foundStatement  // of SQL PREPARE
 	failed bool              // the question under way
 	large  bool              // a value is too large to follow
 	tries  int
@@ -175,6 +176,9 @@ func (s *Session) learn() {
 		}
 		if q.state {
 			b = appendAskState(b, q.reach == reachSet || s.pins&pinAdvisoryLock != 0)
+			if q.reach == reachSet || s.pins&pinPrepare != 0 {
+				b = append(b, askPreparedRun...)
+			}
 		}
 		return b
 	})
@@ -247,6 +251,8 @@ func (s *Session) learned(row [][]byte) {
 		q.next++
 	case len(row) == len(statePins):
 		q.shown, q.left = true, readState(row)
+	case len(row) == 3:
+		q.found = append(q.found, readFound(row))
 	case len(row) == 2: // of pg_settings
 		key := sqlscan.Fold(string(row[0]))
 		if q.set == nil {
@@ -273,9 +279,9 @@ func (s *Session) asked() {
 	last := min(q.first+maxPerErrand, len(q.queue))
 	switch {
 	case q.failed && q.state: // a right may be missing, or a lock be in the way: then what was guessed from words holds
-		q.failed, q.large, q.shown, q.state = false, false, false, false
+		q.failed, q.large, q.shown, q.state, q.found = false, false, false, false, nil
 	case q.failed && q.tries+1 < maxTries:
-		q.failed, q.large, q.shown = false, false, false
+		q.failed, q.large, q.shown, q.found = false, false, false, nil
 		q.tries++
 	case q.failed || q.next < last || q.state && !q.shown && last == len(q.queue) || q.reach == reachUsual && last == len(q.queue) && len(q.usual) < len(usualNames):
 		s.errand.unanswerable = true

@@ -305,7 +305,7 @@ func (m *modelServer) errand(p *modelPortal) bool {
 		}
 	case strings.Contains(p.sql, "set_config($1, NULL, true)"):
 		rows = [][][]byte{{[]byte(m.home[p.args[0]])}}
-	case p.sql == patienceText, p.sql == askTimeoutText:
+	case p.sql == patienceText, p.sql == askTimeoutText, p.sql == askPreparedText:
 	case p.sql == askStateText:
 		row := make([][]byte, len(statePins))
 		for i := range row {

@@ -313,14 +313,14 @@ func asksErrand(words []string) (b []byte) {
 	const inServerBytes = "pg_catalog.convert_to(%s, pg_catalog.getdatabaseencoding())"
 	ask := proxytest.Parse("", "SELECT "+fmt.Sprintf(inServerBytes, "pg_catalog.current_setting($1, true)"), 25)
 	switch words[0] {
-	case "patiently", "timeout", "state", "locks", "all":
+	case "patiently", "timeout", "prepared", "state", "locks", "all":
 	default:
 		b = append(b, ask...)
 	}
 	others := ""
 	for _, word := range words {
 		var values [][]byte
-		if sql := map[string]string{"timeout": askTimeoutText, "patiently": patienceText}[word]; sql != "" {
+		if sql := map[string]string{"timeout": askTimeoutText, "patiently": patienceText, "prepared": askPreparedText}[word]; sql != "" {
 			b = append(b, proxytest.Parse("", sql)...)
 			b = append(b, proxytest.Bind("", "", nil, nil, []int{1})...)
 			b = append(b, proxytest.Execute("", 0)...)

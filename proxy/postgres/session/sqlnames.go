@@ -113,6 +113,19 @@ func (s *Session) parseBesideSQL(st *statement, name string) {
 	s.batch.naming = true
 }
 
+// unjudged returns the text of a statement that a text runs by EXECUTE and of which it is not known yet what it does, nil if there is none.
+func (s *Session) unjudged(v *classify.Verdict) []byte {
+	if !s.saysNames(v) {
+		return nil
+	}
+	for _, n := range v.Prepared {
+		if st := s.names.known[n.Name].statement; st != nil && n.Executed && s.verdict(st) == nil {
+			return st.text()
+		}
+	}
+	return nil
+}
+
 // noteExecuted is called behind noteText: what is lent and run by EXECUTE leaves behind what its own text does.
 func (s *Session) noteExecuted(v *classify.Verdict) {
 	if !s.saysNames(v) {
