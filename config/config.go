@@ -74,12 +74,13 @@ type Database struct {
 
 // Pool bounds the server connections of one database and user. Zero turns a time off.
 type Pool struct {
-	Mode        PoolMode `key:"mode"`
-	Size        int      `key:"size"`
-	MinIdle     int      `key:"min_idle"`
-	WaitTimeout Duration `key:"wait_timeout"`
-	IdleTimeout Duration `key:"idle_timeout"`
-	MaxLifetime Duration `key:"max_lifetime"`
+	Mode        PoolMode    `key:"mode"`
+	Size        int         `key:"size"`
+	MinIdle     int         `key:"min_idle"`
+	WaitTimeout Duration    `key:"wait_timeout"`
+	IdleTimeout Duration    `key:"idle_timeout"`
+	MaxLifetime Duration    `key:"max_lifetime"`
+	HoldCursors HoldCursors `key:"hold_cursors"`
 }
 
 // DatabaseCache says what is cached for one database, and for how long.
@@ -115,6 +116,9 @@ type AuthMethod string
 // PoolMode is how long a client keeps a server connection.
 type PoolMode string
 
+// HoldCursors is what becomes of DECLARE … WITH HOLD in a pool whose clients share servers.
+type HoldCursors string
+
 // TLSMode is what is asked of a connection, in libpq's words.
 type TLSMode string
 
@@ -131,6 +135,9 @@ const (
 	PoolTransaction PoolMode = "transaction"
 	PoolSession     PoolMode = "session"
 	PoolStatement   PoolMode = "statement"
+
+	HoldCursorsPin   HoldCursors = "pin"
+	HoldCursorsError HoldCursors = "error"
 
 	TLSDisable    TLSMode = "disable"
 	TLSAllow      TLSMode = "allow"
@@ -166,6 +173,7 @@ func DefaultDatabase() Database {
 	return Database{
 		Pool: Pool{
 			Mode:        PoolTransaction,
+			HoldCursors: HoldCursorsPin,
 			Size:        20,
 			WaitTimeout: Duration(15 * time.Second),
 			IdleTimeout: Duration(10 * time.Minute),

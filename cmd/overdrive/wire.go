@@ -160,6 +160,8 @@ func database(name string, db *config.Database, policy *querycache.Policy) postg
 		Target: target(&db.Upstream),
 		Users:  db.Users,
 		Mode:   poolMode(db.Pool.Mode),
+
+		RefuseHoldCursors: db.Pool.HoldCursors == config.HoldCursorsError,
 		Pool: pool.Limits{
 			Size:        db.Pool.Size,
 			MinIdle:     db.Pool.MinIdle,

@@ -194,6 +194,9 @@ func (s *Session) query(msg, body []byte) bool {
 	if srv == nil {
 		return false
 	}
+	if s.forbids(v) {
+		v, msg = refusedRun, pgwire.AppendString(nil, pgwire.Query, raising(pgwire.CodeFeatureNotSupported, noHoldCursors))
+	}
 	s.lendToQuery(v) // in a batch ahead of that which the text counts in
 	s.noteText(srv, v)
 	s.noteExecuted(v)

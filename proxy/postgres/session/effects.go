@@ -28,6 +28,11 @@ var unseenRun = &classify.Verdict{Statement: verdict.Statement{
 	Status: verdict.Uncacheable, Reason: "what is run was not seen being prepared", Effect: verdict.EffectEverything,
 }}
 
+// refusedRun is the verdict on an error of ours.
+var refusedRun = &classify.Verdict{Statement: verdict.Statement{
+	Status: verdict.Uncacheable, Reason: "the statement is refused", Effect: verdict.EffectNone,
+}}
+
 // noteText is called when a statement is certain to be sent next: from here on its effects count. Most have none of those that the
 // calls below look for, and what is not called costs nothing.
 func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {

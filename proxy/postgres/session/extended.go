@@ -150,6 +150,10 @@ func (s *Session) execute(msg, body []byte) bool {
 		return false
 	}
 	s.batch.open = true
+	if s.forbids(v) {
+		s.provoke(pgwire.CodeFeatureNotSupported, noHoldCursors)
+		return true
+	}
 	s.noteText(srv, v)
 	s.noteExecuted(v)
 	s.exchange(owedExecute, forward, msg).statement = st

@@ -53,8 +53,10 @@ type setup struct {
 	unseen  bool // no server has ever been logged in to
 	cache   bool // answers are kept
 	begins  bool // and transactions are held back
-	blind   bool // no catalog is known; else the tables are those of testCatalog
-	cut     cutter
+
+	refusesHoldCursors bool
+	blind              bool // no catalog is known; else the tables are those of testCatalog
+	cut                cutter
 }
 
 // A cutter cuts the chunk of the given number into the pieces in which it arrives.
@@ -118,7 +120,8 @@ func newStageWithout(o setup) *stage {
 	st.identity = &Identity{}
 	options := IdentityOptions{
 		ID: 1, Database: "test", User: "tester", Mode: o.mode, MaxMessage: 16 << 20, MaxPrepared: DefaultMaxPrepared,
-		Interner: &settings.Interner{}, Watch: st,
+		RefuseHoldCursors: o.refusesHoldCursors,
+		Interner:          &settings.Interner{}, Watch: st,
 	}
 	if o.cache {
 		options.Cache, options.InTransactions = st.newCache(), o.begins

@@ -126,6 +126,15 @@ func (s *Session) unpin(pins pinSet) {
 	s.pins &^= pins
 }
 
+// noHoldCursors says what a client can do whose cursor WITH HOLD is refused.
+const noHoldCursors = "cursors WITH HOLD are turned off here (pool.hold_cursors: error), since each keeps a server connection:" +
+	" declare the cursor without HOLD in a transaction, or set pool.hold_cursors to pin, or pool.mode to session"
+
+// forbids says whether the client must not run a statement.
+func (s *Session) forbids(v *classify.Verdict) bool {
+	return v.Session.Has(classify.HoldCursor) && s.identity.RefuseHoldCursors
+}
+
 // misnames says whether a name in a text may be another for the server: it folds further letters in some encodings, and
 // shortens what is long.
 func (s *Session) misnames(name string) bool {

@@ -108,6 +108,8 @@ func (o *setup) parse(a arguments) error {
 			o.mode = SessionPooling
 		case word == "mode=statement":
 			o.mode = StatementPooling
+		case word == "hold_cursors=error":
+			o.refusesHoldCursors = true
 		case name == "unseen":
 			o.unseen = true
 		default:
