@@ -122,7 +122,7 @@ func (p *Pool[C]) dialedLocked(l *Lease[C], out *outcome[C]) {
 	} else if why, ok := p.unfitLocked(l, now); ok {
 		p.closeLocked(l, why, out)
 	} else {
-		p.settleLocked(l, now, out)
+		p.settleLocked(l, now, true, out)
 	}
 }
 

@@ -21,7 +21,7 @@ func (p *Pool[C]) Check() error {
 		return err
 	}
 	switch idle := p.count[Idle]; {
-	case p.waiters.n > 0 && idle > 0 && !p.paused:
+	case p.waiters.n > p.waiters.fresh && idle > 0 && !p.paused:
 		return fmt.Errorf("%d wait while %d connections are idle", p.waiters.n, idle)
 	case p.waiters.slots > 0 && p.openLocked() < p.limits.Size && !p.paused && p.waiters.front.slot != nil:
 		return fmt.Errorf("the oldest waits for a slot while there is one")
@@ -64,7 +64,7 @@ func (p *Pool[C]) checkIdleLocked() error {
 }
 
 func (p *Pool[C]) checkWaitersLocked() error {
-	n := 0
+	n, fresh := 0, 0
 	var prev *Waiter[C]
 	for w := p.waiters.front; w != nil; prev, w = w, w.next {
 		switch {
@@ -76,6 +76,12 @@ func (p *Pool[C]) checkWaitersLocked() error {
 			return fmt.Errorf("the queue is not in order of arrival")
 		}
 		n++
+		if w.Fresh {
+			fresh++
+		}
+	}
+	if fresh != p.waiters.fresh {
+		return fmt.Errorf("%d in the queue want a fresh connection, counted %d", fresh, p.waiters.fresh)
 	}
 	if p.waiters.back != prev || n != p.waiters.n {
 		return fmt.Errorf("%d in the queue, counted %d", n, p.waiters.n)

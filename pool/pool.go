@@ -147,9 +147,9 @@ func (p *Pool[C]) Acquire(w *Waiter[C]) *Lease[C] {
 	defer p.leave(&out)
 
 	p.counters.Acquires++
-	// Invariant: nobody waits while a connection is idle and the pool is not
-	// paused. So this overtakes no one.
-	if p.count[Idle] > 0 && !p.paused {
+	// Invariant: nobody who takes one waits while a connection is idle and the
+	// pool is not paused. So this overtakes no one.
+	if p.count[Idle] > 0 && !p.paused && !w.Fresh {
 		l := w.Prefer
 		if l != nil && l.state == Idle {
 			p.idle.remove(l)
@@ -225,13 +225,13 @@ func (p *Pool[C]) Release(l *Lease[C], home int) {
 		p.pumpLocked(&out)
 		return
 	}
-	p.settleLocked(l, now, &out)
+	p.settleLocked(l, now, false, &out)
 }
 
-// settleLocked gives a clean connection to the oldest waiter, or makes it
-// idle.
-func (p *Pool[C]) settleLocked(l *Lease[C], now instant, out *outcome[C]) {
-	if w := p.waiters.front; w != nil && !p.paused {
+// settleLocked gives a clean connection to the oldest waiter who takes it, or
+// makes it idle.
+func (p *Pool[C]) settleLocked(l *Lease[C], now instant, dialled bool, out *outcome[C]) {
+	if w := p.waiters.takes(dialled); w != nil && !p.paused {
 		if w.slot == nil {
 			p.grantLocked(w, l, now, out)
 			return
@@ -245,6 +245,9 @@ func (p *Pool[C]) settleLocked(l *Lease[C], now instant, out *outcome[C]) {
 	l.idleFrom, l.idleSeq = now, p.idleSeq
 	p.idle.push(l)
 	p.armLocked(p.idleUntilLocked(l))
+	if p.waiters.fresh > 0 {
+		p.pumpLocked(out)
+	}
 }
 
 // BeginReset says that the holder is cleaning its connection. Release or
@@ -358,7 +361,7 @@ func (p *Pool[C]) dequeueLocked(w *Waiter[C], now instant) {
 // missing ones are dialled, and the timer knows what is due next.
 func (p *Pool[C]) pumpLocked(out *outcome[C]) {
 	now := p.now()
-	for w := p.waiters.front; w != nil && !p.paused; w = p.waiters.front {
+	for w := p.waiters.takes(false); w != nil && !p.paused; w = p.waiters.takes(false) {
 		if w.slot != nil {
 			if !p.reserveLocked(w, now, out) {
 				break
@@ -370,7 +373,16 @@ func (p *Pool[C]) pumpLocked(out *outcome[C]) {
 		}
 		p.grantLocked(w, p.idle.pop(w.Home), now, out)
 	}
+	p.makeRoomLocked(out)
 	p.startDialsLocked(now)
 	p.callHoldersLocked(out)
 	p.armLocked(p.nextDueLocked())
+}
+
+// makeRoomLocked closes idle connections, the oldest first, in whose place
+// fresh ones are wanted.
+func (p *Pool[C]) makeRoomLocked(out *outcome[C]) {
+	for p.waiters.fresh > p.count[Dialing]+max(p.limits.Size-p.openLocked(), 0) && p.count[Idle] > 0 && !p.paused && p.failures == 0 {
+		p.closeLocked(p.idle.oldest(), CloseYielded, out)
+	}
 }

@@ -107,6 +107,7 @@ func TestStress_EveryAcquireIsAnsweredOnceAndEveryLeaseHeldOnce(t *testing.T) {
 }
 
 func (s *stresser) step() {
+	s.w.Fresh = s.rng.IntN(20) == 0
 	l := s.p.Acquire(&s.w)
 	if l == nil {
 		if s.rng.IntN(4) == 0 {

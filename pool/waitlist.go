@@ -16,6 +16,9 @@ type Waiter[C any] struct {
 	// Prefer is the connection that Acquire takes if it is idle; nil: whichever comes first.
 	Prefer *Lease[C]
 
+	// Fresh refuses connections that were open before: only one that is dialled while w waits will do.
+	Fresh bool
+
 	// Since is when that which needs the connection began to wait, be it here
 	// or for anything else; zero means at Acquire. WaitTimeout counts from it,
 	// and it decides the place in the queue. A caller that must queue again
@@ -67,6 +70,7 @@ type waitlist[C any] struct {
 	// come in herds: who comes next belongs near it.
 	late  *Waiter[C]
 	slots int // those of them who want a slot
+	fresh int // those of them who want a fresh connection
 }
 
 // callers counts those who want a connection.
@@ -94,6 +98,9 @@ func (q *waitlist[C]) insert(w *Waiter[C]) {
 	q.n++
 	if w.slot != nil {
 		q.slots++
+	}
+	if w.Fresh {
+		q.fresh++
 	}
 }
 
@@ -132,6 +139,18 @@ func (q *waitlist[C]) remove(w *Waiter[C]) {
 	if w.slot != nil {
 		q.slots--
 	}
+	if w.Fresh {
+		q.fresh--
+	}
+}
+
+// takes returns the oldest waiter who takes a connection that was dialled just now, or one that others have had; nil: nobody does.
+func (q *waitlist[C]) takes(dialled bool) *Waiter[C] {
+	w := q.front
+	for w != nil && w.Fresh && !dialled {
+		w = w.next
+	}
+	return w
 }
 
 // caller returns the waiter for a connection with i others before it, or nil.
