@@ -44,7 +44,7 @@ func TestPooledConn_IsLeasedAndReleasedWithoutAllocating(t *testing.T) {
 	s := newClient(o)
 	s.Arrive(w)
 	if got := testing.AllocsPerRun(200, func() {
-		if s.Acquire(time.Time{}) != &c.ServerConn {
+		if s.Acquire(time.Time{}, false) != &c.ServerConn {
 			t.Fatal("the connection is not leased at once")
 		}
 		c.Release()

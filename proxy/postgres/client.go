@@ -105,12 +105,12 @@ func (c *client) Key() session.CancelKey {
 // Acquire has a connection that is leased to a client of another loop moved there: its old loop lets go of the socket, the new one
 // takes it up, and only then does the session hear of it. An idle connection of the client's own loop, which the pool prefers, needs
 // none of that.
-func (c *client) Acquire(since time.Time) *session.ServerConn {
+func (c *client) Acquire(since time.Time, fresh bool) *session.ServerConn {
 	here := c.origin.proxy.at(c.Here())
 	if c.waiter == nil {
 		c.waiter = here.waiter()
 	}
-	c.waiter.Home, c.waiter.Grantee, c.waiter.Since = c.Here().Index, (*grantee)(c), since
+	c.waiter.Home, c.waiter.Grantee, c.waiter.Since, c.waiter.Fresh = c.Here().Index, (*grantee)(c), since, fresh
 	for {
 		lease := c.origin.pool.Acquire(c.waiter)
 		switch {

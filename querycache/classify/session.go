@@ -18,7 +18,13 @@ func sessionEffects(v *Verdict, all []statement, constants bool) {
 		v.Session |= headBits(s)
 		queries = queries && s.at(0).is("select", "values", "table", "with", "show")
 		updates := slices.ContainsFunc(s, func(t token) bool { return t.is("update") })
+		if s.readsOwn() {
+			v.Session |= ReadsOwn
+		}
 		for i := range s {
+			if s.configures(i) {
+				v.Session |= SetsOwn
+			}
 			if name, ok := s.configName(i); ok && constants && !s[i].local { // set_config is SET
 				order.add([]string{name}, s.at(i+4).is("null") && s.at(i+5).text == ",")
 				continue
@@ -239,6 +245,7 @@ func setParameters(v *Verdict, order *assignments, s statement) {
 			if slices.ContainsFunc(names, recodes) {
 				v.Session |= Recodes
 			}
+			v.Session |= ownBit(names)
 			return
 		case rest.at(0).is("transaction", "constraints"):
 			return
@@ -246,6 +253,7 @@ func setParameters(v *Verdict, order *assignments, s statement) {
 			rest = rest[1:] // SET SESSION x: the word means nothing
 		}
 		names, value := parameterNames(rest)
+		v.Session |= ownBit(names)
 		if value.at(0).is("to") || value.at(0).text == "=" {
 			value = value[1:]
 		}

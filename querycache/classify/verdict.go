@@ -33,11 +33,13 @@ const (
 	Writes                 // beside PlainBegin: it names READ WRITE
 	PlainCommit            // the text is one COMMIT or END, without AND CHAIN
 	PlainRollback          // the text is one ROLLBACK or ABORT, of all of the transaction
+	SetsOwn                // sets a parameter of the user's own, such as app.tenant, or may: for the session or the transaction
+	ReadsOwn               // reads one by SHOW, or any by current_setting: see OwnRead
 	Calls                  // beside Configures, where there is no catalog: the text itself names what runs, such as a function
 )
 
-// Transactions are what a text says of transactions alone: nothing of it is left behind in the session.
-const Transactions = ReadOnly | Queries | Draws | PlainBegin | Starts | Committed | Writes | PlainCommit | PlainRollback
+// Passing is what leaves nothing behind in the session but what the transaction, or a question about parameters, is about.
+const Passing = ReadsOwn | ReadOnly | Queries | Draws | PlainBegin | Starts | Committed | Writes | PlainCommit | PlainRollback
 
 // A PreparedName is that of a prepared statement in a text.
 type PreparedName struct {

@@ -25,7 +25,7 @@ func (c *ServerConn) peek(b []byte) (h pgwire.Header, needed int, err error) {
 	switch h.Type {
 	case pgwire.DataRow: // that a query of ours asked for
 		e := c.owed.front()
-		whole = e != nil && e.errand == asks && h.Body <= maxHeldReply
+		whole = e != nil && (e.errand == asks || e.errand == probes) && h.Body <= maxHeldReply
 	case pgwire.CommandComplete, pgwire.ParameterStatus:
 		if whole = true; h.Body > maxHeldReply {
 			err = fmt.Errorf("message type %q announces %d bytes, limit %d: %w", h.Type, h.Body, maxHeldReply, pgwire.ErrLength)
@@ -70,7 +70,7 @@ func (c *ServerConn) message(h pgwire.Header, body []byte) (action, error) {
 	act := e.action
 	switch h.Type {
 	case pgwire.DataRow:
-		if e.errand == asks {
+		if e.errand == asks || e.errand == probes {
 			if err := c.learn(h, body); err != nil {
 				return 0, err
 			}

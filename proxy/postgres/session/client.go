@@ -194,6 +194,10 @@ func (s *Session) query(msg, body []byte) bool {
 	if srv == nil {
 		return false
 	}
+	if !s.neverSet(v, text) {
+		return false
+	}
+	srv = s.srv
 	if s.forbids(v) {
 		v, msg = refusedRun, pgwire.AppendString(nil, pgwire.Query, raising(pgwire.CodeFeatureNotSupported, noHoldCursors))
 	}

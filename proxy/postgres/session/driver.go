@@ -28,8 +28,8 @@ type Driver interface {
 	// Misunderstood tells of words in a statement's hint to the cache that mean nothing, and are ignored.
 	Misunderstood(words []string)
 	// Acquire returns a server at once, or nil and a later call of Granted or Refused. since is when the session began to wait, or
-	// zero if it has not waited yet.
-	Acquire(since time.Time) *ServerConn
+	// zero if it has not waited yet. fresh: only one that nobody has had will do.
+	Acquire(since time.Time, fresh bool) *ServerConn
 	// Abandon takes a session that waits out of the queue. false: it is too late, and granted or refused will come.
 	Abandon() bool
 	// WaitTimeout is how long a session may wait for a server; 0 means for ever.

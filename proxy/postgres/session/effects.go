@@ -36,7 +36,7 @@ var refusedRun = &classify.Verdict{Statement: verdict.Statement{
 // noteText is called when a statement is certain to be sent next: from here on its effects count. Most have none of those that the
 // calls below look for, and what is not called costs nothing.
 func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
-	s.errand.restarts = 0
+	s.errand.restarts, s.errand.novelty = 0, notAsked
 	if !s.attempt.looked {
 		s.passBy(v, cmp.Or(s.unfit(v), verdict.Uncacheable))
 	}
@@ -51,8 +51,8 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 // noteEffects is the part of noteText that counts for each of the statements that a text runs.
 func (s *Session) noteEffects(srv *ServerConn, v *classify.Verdict) {
 	state := v.Session
-	if state.Has(classify.Transactions) { // as every COMMIT and every INSERT
-		state &^= classify.Transactions
+	if state.Has(classify.Passing) { // as every COMMIT and every INSERT
+		state &^= classify.Passing
 	}
 	if s.view.begins && !v.Session.Has(classify.Queries) { // it may end the transaction, or make it READ WRITE before its first query
 		s.view.begins, s.view.readOnly = false, false
@@ -87,6 +87,9 @@ func (s *Session) noteState(v *classify.Verdict) {
 	s.view.tempPath = s.view.tempPath || v.Session.Has(classify.TempPath)
 	s.view.veiled = s.view.veiled || v.Session.Has(classify.TempObject) && v.DDL
 	s.noteSets(v)
+	if v.Session.Has(classify.SetsOwn | classify.SetsConfig | classify.SessionUnknown) {
+		s.srv.setOwn(s.login.id)
+	}
 	pins := s.pinsOf(v)
 	s.pin(pins)
 	if pins&shownPins != 0 || s.pins&shownPins != 0 && v.Session.Has(classify.Ends) {
@@ -157,6 +160,7 @@ func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
 		return
 	}
 	srv.params.stain = s.login.id
+	srv.setOwn(s.login.id)
 	s.view.renamed = true
 	switch r := s.affordable(); {
 	case !configures: // as far as words tell, which may lie: it is not worth a question

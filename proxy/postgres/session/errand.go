@@ -24,6 +24,7 @@ const (
 	washes          // brings the server back to what its login came with
 	discards        // has it forget the sequences that another client has drawn from
 	begins          // begins the transaction that the client has begun before
+	probes          // has the server say whether parameters exist
 	lends           // prepares statements under the client's own names
 )
 
@@ -34,14 +35,32 @@ type undertaking struct {
 	failed  bool          // the server did not do what applies or asks
 	// unanswerable: the server does not say what the client has set.
 	unanswerable bool
-	washes       bool  // applying washes the server, too
-	tries        uint8 // how often applying has failed in a row for reasons that may pass
-	restarts     uint8 // how often in a row a server was lost before it did anything for the client
+	fresh        bool    // the server must be one that nobody has had before
+	novelty      novelty // see neverset.go
+	washes       bool    // applying washes the server, too
+	tries        uint8   // how often applying has failed in a row for reasons that may pass
+	restarts     uint8   // how often in a row a server was lost before it did anything for the client
 }
 
 // lost forgets what was under way on a server that is gone.
 func (u *undertaking) lost() {
 	*u = undertaking{tries: u.tries, restarts: u.restarts + 1}
+}
+
+// A novelty is what is known of the parameters that the text at hand reads.
+type novelty uint8
+
+const (
+	notAsked novelty = iota
+	unknownHere
+	knownHere
+)
+
+// probed takes in what the server knows of a parameter that was asked for.
+func (u *undertaking) probed(row [][]byte) {
+	if row == nil || len(row) == 1 && row[0] != nil {
+		u.novelty = knownHere
+	}
 }
 
 // The texts of errands. A value is asked for in the server's own encoding and as bytes, so that it survives every
@@ -207,4 +226,14 @@ func passing(code string) bool {
 func (c *ServerConn) forgetSequences() {
 	c.params.drawn = 0
 	c.send(discards, false, func(b []byte) []byte { return append(b, discardSequences...) })
+}
+
+// setOwn notes that a session may have set parameters of the user's own.
+func (c *ServerConn) setOwn(who ID) {
+	switch c.params.owner {
+	case 0, who:
+		c.params.owner = who
+	default:
+		c.params.owner = strangers
+	}
 }

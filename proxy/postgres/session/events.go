@@ -164,7 +164,7 @@ func (s *Session) TryAgain() {
 	if s.state == gone {
 		return
 	}
-	if srv := s.driver.Acquire(s.space.time(s.delay.since)); srv != nil {
+	if srv := s.driver.Acquire(s.space.time(s.delay.since), s.errand.fresh); srv != nil {
 		s.Granted(srv)
 	}
 }

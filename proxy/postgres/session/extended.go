@@ -33,6 +33,10 @@ func (s *Session) bind(h pgwire.Header, msg, body []byte) bool {
 	if srv == nil {
 		return false
 	}
+	if st != nil && !s.neverSet(v, st.text()) {
+		return false
+	}
+	srv = s.srv
 	if s.mustWait(name, st) || !s.lend(v) {
 		return s.stall()
 	}

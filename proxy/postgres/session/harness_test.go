@@ -624,7 +624,7 @@ func (d *fakeDriver) Prefer(ServerDriver) {}
 
 func (d *fakeDriver) Key() CancelKey { return CancelKey{uint32(d.session.ID()), 4711} }
 
-func (d *fakeDriver) Acquire(time.Time) *ServerConn { return d.stage.broker.acquire(d.session) }
+func (d *fakeDriver) Acquire(time.Time, bool) *ServerConn { return d.stage.broker.acquire(d.session) }
 
 func (d *fakeDriver) Abandon() bool { return d.stage.broker.abandon(d.session) }
 

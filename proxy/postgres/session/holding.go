@@ -103,6 +103,8 @@ func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 			s.params.inquiry.failed = true
 		}
 		return
+	case e.errand == probes: // what it says is not known: the text goes out
+		return
 	case e.errand == lends: // as the statement that needs it will
 		return
 	case e.errand == applies, e.errand == begins:
@@ -147,6 +149,9 @@ func (s *Session) reopened() { s.batch.open = true }
 func (s *Session) ready(e *owed) {
 	srv := s.srv
 	s.settled(e)
+	if e.errand == probes && s.errand.novelty == notAsked {
+		s.errand.novelty = unknownHere
+	}
 	if e.errand == asks {
 		s.adopt()
 		s.asked()

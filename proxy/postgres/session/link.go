@@ -1,9 +1,12 @@
 package session
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/postgres/settings"
 )
 
 // This file is about the bond between a session and its server connection: how it comes about, what must be true
@@ -13,7 +16,7 @@ import (
 // settings to be applied, and takes the message up again afterwards.
 func (s *Session) link() *ServerConn {
 	if s.srv == nil {
-		srv := s.driver.Acquire(s.space.time(s.delay.since))
+		srv := s.driver.Acquire(s.space.time(s.delay.since), s.errand.fresh)
 		if srv == nil {
 			s.standBy(waiting)
 			return nil
@@ -39,6 +42,7 @@ func (s *Session) link() *ServerConn {
 // hold makes the session the holder of srv.
 func (s *Session) hold(srv *ServerConn) {
 	s.srv, s.errand.applied, s.attempt.leased = srv, nil, true
+	s.errand.fresh, s.errand.novelty = false, notAsked
 	srv.holder = s
 }
 
@@ -87,6 +91,9 @@ func (s *Session) change() bool {
 		return false
 	}
 	s.errand.washes = wash
+	if slices.ContainsFunc(sets, func(it settings.Setting) bool { return strings.Contains(it.Key, ".") }) {
+		srv.setOwn(s.login.id)
+	}
 	srv.send(applies, s.errand.tries > 0, func(b []byte) []byte {
 		if wash {
 			b = append(b, washSession...)

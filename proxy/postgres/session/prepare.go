@@ -58,6 +58,9 @@ func (s *Session) parse(msg, body []byte) bool {
 	if srv == nil {
 		return false
 	}
+	if !s.neverSet(v, st.text()) {
+		return false
+	}
 	if len(name) > 0 && s.mustWait(name, st) || !s.lend(v) { // what EXECUTE gives is settled by its Parse
 		return s.stall()
 	}

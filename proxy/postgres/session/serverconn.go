@@ -65,6 +65,7 @@ type serverParams struct {
 	has   *settings.Set
 	born  *settings.Set // what it reported at login, to which it is washed
 	stain ID            // who may have left settings that nobody knows of; 0: nobody
+	owner ID            // who may have set parameters of the user's own; 0: nobody
 	drawn ID            // who has drawn from sequences last, as currval and lastval tell; 0: nobody
 }
 

@@ -25,7 +25,7 @@ type lone struct {
 	conn *ServerConn
 }
 
-func (d *lone) Acquire(time.Time) *ServerConn { return d.conn }
+func (d *lone) Acquire(time.Time, bool) *ServerConn { return d.conn }
 
 // keeps is the driver of a server that stays with its session.
 type keeps struct{ *testServer }

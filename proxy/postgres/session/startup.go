@@ -40,7 +40,7 @@ func (s *Session) Start(client Peer, space *Workspace) {
 // carried as the bytes that the startup packet has, for that is what a server would take.
 func (s *Session) tryStartup() {
 	if s.srv == nil {
-		srv := s.driver.Acquire(s.space.time(s.delay.since))
+		srv := s.driver.Acquire(s.space.time(s.delay.since), false)
 		if srv == nil {
 			if s.delay.since == 0 {
 				s.delay.since = s.space.instant()

@@ -1,0 +1,57 @@
+package session
+
+import (
+	"slices"
+	"strings"
+
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/querycache/classify"
+)
+
+// This file is about parameters of the user's own, such as app.tenant, that a client has never set. PostgreSQL knows such a parameter
+// from when somebody first sets it, if only for a transaction, and cannot forget it again: what was NULL, or an error of SHOW, is the
+// empty string from then on. So before a text that reads one which its client has not set, a server connection on which others have set
+// any is asked whether it knows that one. If it does it is closed, and the client is given one that nobody has had before.
+//
+//	reads app.tenant ──▶ others have set such here ──▶ asked: is it NULL? ──▶ yes: the text is sent
+//	                                                                     └──▶ no: a fresh connection
+//
+// In a transaction it is too late for another connection.
+
+// neverSet sees to it that what the client has never set does not exist at its server, if a text that is about to be sent reads it. false:
+// the message at hand waits.
+func (s *Session) neverSet(v *classify.Verdict, text []byte) bool {
+	srv := s.srv
+	switch owner := srv.params.owner; {
+	case owner == 0, owner == s.login.id, !v.Session.Has(classify.ReadsOwn) && len(v.Needs) == 0, s.errand.novelty == unknownHere:
+		return true
+	case srv.status != pgwire.TxIdle, s.batch.open, s.pins != 0, s.identity.Mode == SessionPooling:
+		return true
+	case s.unanswered():
+		return s.stall()
+	}
+	names, others := classify.OwnRead(text)
+	names = slices.DeleteFunc(append(names, v.Needs...), func(name string) bool {
+		_, set := s.params.want.Get(name)
+		return set || !strings.Contains(name, ".")
+	})
+	switch {
+	case others, s.errand.novelty == knownHere:
+		s.freshen()
+		return s.link() != nil
+	case len(names) == 0:
+		return true
+	}
+	srv.send(probes, false, func(b []byte) []byte { return appendAsks(b, names[:min(len(names), maxPerErrand)]) })
+	s.enter(settling)
+	s.errand.asking = true
+	return false
+}
+
+// freshen parts with the server connection, which is at rest, for one that nobody has had before.
+func (s *Session) freshen() {
+	srv := s.srv
+	s.srv, s.errand.fresh, s.errand.novelty = nil, true, notAsked
+	srv.abortFills()
+	srv.discard(Dirty)
+}

@@ -1,0 +1,73 @@
+package postgres_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/proxy/proxytest"
+	"overdrive/proxy/proxytest/rig"
+)
+
+// A parameter of one's own that others have set, in whatever way, is NULL to whoever has not, as it is straight to PostgreSQL; and who has set
+// it reads what it would there.
+func TestSettings_WhatAClientHasNeverSetIsNull(t *testing.T) {
+	t.Parallel()
+	proxytest.ChangesCluster(t)
+	pg := rig.NewDatabase(t, "never_set", `
+		create table t(id int primary key, tenant text); insert into t values (1, 'public'), (2, 'x');
+		create role never_set_reader; grant select on t to never_set_reader; grant never_set_reader to postgres;
+		alter table t enable row level security;
+		create policy p on t using (tenant = coalesce(current_setting('app.policy', true), 'public'));
+		create function sets(name text) returns text language plpgsql as $$ begin execute 'set ' || name || ' = 1'; return 'x'; end $$`)
+	for _, s := range []rig.Setup{{Size: 2}, {Size: 3}, {Size: 2, Caching: true}, {Size: 3, Caching: true}} {
+		t.Run(fmt.Sprintf("size %d, cache %v", s.Size, s.Caching), func(t *testing.T) {
+			s.Upstream, s.Database = pg.Addr(), "never_set"
+			in := rig.Start(t, s)
+			setter, reader := in.Connect(t, "never_set"), in.Connect(t, "never_set")
+			if s.Caching {
+				rig.Prime(t, reader, "select 1 from t")
+			}
+			for i, sets := range []string{
+				"set %s = 1", "select set_config('%s', '1', false)", "begin; set local %s = 1; commit", "select set_config('%s', '1', true)",
+				"begin; set %s = 1; rollback", "do $$ begin perform set_config('%s', '1', false); end $$", "select sets('%s')",
+			} {
+				name := fmt.Sprintf("app.never_%d", i)
+				rig.Ask(t, setter, fmt.Sprintf(sets, name))
+				wantNull(t, reader, name)
+				if got := rig.Ask(t, setter, "select current_setting('"+name+"', true) is null"); got != "f" && i < 2 {
+					t.Errorf(sets+": its own client reads NULL", name)
+				}
+				rig.Ask(t, setter, "select 1")
+				wantNull(t, reader, name)
+			}
+			rig.Ask(t, setter, "set app.policy = 'x'")
+			rig.Ask(t, reader, "set role never_set_reader")
+			for range 3 {
+				if got := rig.Ask(t, reader, "select string_agg(id::text, ',') from t"); got != "1" {
+					t.Errorf("the policy lets through %q, want 1", got)
+				}
+				rig.Ask(t, setter, "select 2")
+			}
+		})
+	}
+}
+
+// wantNull checks that the client does not know a parameter, in both protocols.
+func wantNull(t *testing.T, c *pgconn.PgConn, name string) {
+	t.Helper()
+	sql := "select coalesce(current_setting('" + name + "', true), 'null')"
+	if got := rig.Ask(t, c, sql); got != "null" {
+		t.Errorf("%s: got %q, want NULL", name, got)
+	}
+	if r := c.ExecParams(t.Context(), sql, nil, nil, nil, nil).Read(); r.Err != nil || string(r.Rows[0][0]) != "null" {
+		t.Errorf("%s: by extended protocol %q, %v, want NULL", name, r.Rows, r.Err)
+	}
+	sql = "select coalesce(current_setting($1, true), 'null')"
+	if r := c.ExecParams(t.Context(), sql, [][]byte{[]byte(name)}, nil, nil, nil).Read(); r.Err != nil || string(r.Rows[0][0]) != "null" {
+		t.Errorf("%s: by a parameter %q, %v, want NULL", name, r.Rows, r.Err)
+	}
+	_, err := rig.Try(t.Context(), c, "show "+name)
+	rig.WantState(t, err, "42704")
+}

@@ -1,0 +1,49 @@
+package classify
+
+import (
+	"slices"
+	"strings"
+
+	"overdrive/querycache/sqlscan"
+)
+
+// This file is about parameters of the user's own: those with a dot in their names, which exist from when somebody first sets them.
+
+func isOwn(parameter string) bool { return strings.Contains(parameter, ".") }
+
+// ownBit is SetsOwn if one of the parameters that are set is the user's own.
+func ownBit(parameters []string) Session {
+	if slices.ContainsFunc(parameters, isOwn) {
+		return SetsOwn
+	}
+	return 0
+}
+
+// readsOwn reports whether s may read one.
+func (s statement) readsOwn() bool {
+	return s.at(0).is("show") && s.at(2).text == "." || slices.ContainsFunc(s, func(t token) bool { return t.name == "current_setting" })
+}
+
+// OwnRead returns the parameters of the user's own, in lower case, that a text reads by SHOW or current_setting. others: it reads some
+// whose names do not stand in it.
+func OwnRead(text []byte) (names []string, others bool) {
+	for _, s := range statements(text) {
+		if s.at(0).is("show") && s.at(2).text == "." {
+			shown, _ := parameterNames(s[1:])
+			names = append(names, shown...)
+		}
+		for i, t := range s {
+			switch arg := s.at(i + 2); {
+			case t.name != "current_setting" || s.at(i+1).text != "(":
+			case arg.kind != sqlscan.String || arg.hides() || s.at(i+3).text != "," && s.at(i+3).text != ")":
+				others = true
+			default:
+				if name := sqlscan.Fold(strings.ReplaceAll(arg.text[1:len(arg.text)-1], "''", "'")); isOwn(name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), others
+}
