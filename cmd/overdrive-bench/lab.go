@@ -39,6 +39,9 @@ type lab struct {
 
 var pgbenchModes = []string{"simple", "extended", "prepared"}
 
+// transactionModes are what every pooler in transaction mode is compared with others by.
+var transactionModes = append(slices.Clone(pgbenchModes), modeLocal, modeSerial)
+
 // openLab starts what opts asks for. The caller must close the lab.
 func openLab(ctx context.Context, opts options) (*lab, error) {
 	dir, err := os.MkdirTemp("", "overdrive-bench-")
@@ -106,7 +109,7 @@ func (l *lab) pgbench(ctx context.Context, port int, args ...string) *exec.Cmd {
 }
 
 func (l *lab) addDirect(context.Context) error {
-	l.addSQL(&target{name: "direct", modes: append([]string{modeCached, modeAggregate, modeTPCB}, pgbenchModes...), port: l.postgres.Port()})
+	l.addSQL(&target{name: "direct", modes: append([]string{modeCached, modeAggregate, modeTPCB}, transactionModes...), port: l.postgres.Port()})
 	return nil
 }
 

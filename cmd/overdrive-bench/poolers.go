@@ -37,9 +37,9 @@ func (l *lab) addPgBouncers(ctx context.Context) error {
 	}
 	fmt.Fprintf(os.Stderr, "PgBouncer %s\n", version[0])
 	if minor >= preparedSince {
-		return l.addPgBouncer(ctx, program, "pgbouncer", "transaction", l.opts.pool, pgbenchModes, "max_prepared_statements = 200")
+		return l.addPgBouncer(ctx, program, "pgbouncer", "transaction", l.opts.pool, transactionModes, "max_prepared_statements = 200")
 	}
-	if err := l.addPgBouncer(ctx, program, "pgbouncer", "transaction", l.opts.pool, []string{"simple", "extended"}, ""); err != nil {
+	if err := l.addPgBouncer(ctx, program, "pgbouncer", "transaction", l.opts.pool, []string{"simple", "extended", modeLocal, modeSerial}, ""); err != nil {
 		return err
 	}
 	// In session mode every client needs a server connection.
@@ -110,10 +110,10 @@ func (l *lab) addOverdrives(ctx context.Context) error {
 // addVersion adds one program without its cache for pgbench's own workloads, with it for those that are about it, and once
 // more for a cache that is full.
 func (l *lab) addVersion(ctx context.Context, program, suffix string) error {
-	if err := l.addOverdrive(ctx, program, targetPlain+suffix, false, append([]string{modeTPCB}, pgbenchModes...)); err != nil {
+	if err := l.addOverdrive(ctx, program, targetPlain+suffix, false, append([]string{modeTPCB}, transactionModes...)); err != nil {
 		return err
 	}
-	if err := l.addOverdrive(ctx, program, targetCache+suffix, true, []string{modeCached, modeAggregate, modeHerd, modeTPCB, modeMillion}); err != nil {
+	if err := l.addOverdrive(ctx, program, targetCache+suffix, true, []string{modeCached, modeAggregate, modeHerd, modeTPCB, modeSerial, modeLocal, modeMillion}); err != nil {
 		return err
 	}
 	if !slices.Contains(l.opts.modes, modeMillion) {

@@ -16,10 +16,12 @@ const (
 	modeAggregate = "aggregate" // one statement that takes the server aggregateTime
 	modeHerd      = "stampede"  // many clients miss one key together
 	modeTPCB      = "tpcb"      // writes, which no cache helps
+	modeLocal     = "local"     // a parameter that is set for each transaction
+	modeSerial    = "serial"    // inserts with a serial key
 	modeMillion   = "million"   // hits in a large cache and in a small one
 )
 
-var allModes = append(slices.Clone(pgbenchModes), modeCached, modeAggregate, modeHerd, modeTPCB, modeMillion)
+var allModes = append(slices.Clone(pgbenchModes), modeCached, modeAggregate, modeHerd, modeTPCB, modeLocal, modeSerial, modeMillion)
 
 // Targets that are named in more than one place.
 const (
@@ -51,6 +53,14 @@ func (l *lab) work(ctx context.Context, t *target, mode string) ([]string, error
 		return l.aggregateWork(ctx, t)
 	case modeTPCB:
 		return []string{"--protocol", "simple", "--builtin", "tpcb-like"}, nil
+	case modeLocal:
+		return l.scriptWork("local", "\\set aid random(1, 100000)\nBEGIN;\nSET LOCAL app.tenant = 'x';\n"+
+			"SELECT abalance FROM pgbench_accounts WHERE aid = :aid;\nCOMMIT;\n")
+	case modeSerial:
+		if err := l.postgres.Exec(ctx, database, "CREATE TABLE IF NOT EXISTS numbered (id serial, note text)"); err != nil {
+			return nil, err
+		}
+		return l.scriptWork("serial", "INSERT INTO numbered (note) VALUES ('x');\n")
 	}
 	return []string{"--protocol", mode, "--select-only"}, nil
 }
@@ -59,6 +69,12 @@ func (l *lab) work(ctx context.Context, t *target, mode string) ([]string, error
 func (l *lab) script(name, text string) (string, error) {
 	file := filepath.Join(l.dir, name+".sql")
 	return file, os.WriteFile(file, []byte(text), 0o644)
+}
+
+// scriptWork has pgbench run a script of ours by simple protocol.
+func (l *lab) scriptWork(name, text string) ([]string, error) {
+	file, err := l.script(name, text)
+	return []string{"--protocol", "simple", "--file", file}, err
 }
 
 // warm runs a script once.
