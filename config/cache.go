@@ -36,6 +36,7 @@ func ParseFingerprint(text string) (uint64, error) {
 const fingerprintDigits = 16
 
 func (v *validator) databaseCache(key string, c DatabaseCache) {
+	v.check(key+".in_transactions", oneOf(c.InTransactions, inTransactions))
 	atLeast(v, key+".max_age", c.MaxAge, 0)
 	atLeast(v, key+".stale_while_revalidate", c.StaleWhileRevalidate, 0)
 	atLeast(v, key+".max_result", c.MaxResult, 1)

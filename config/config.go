@@ -74,26 +74,26 @@ type Database struct {
 
 // Pool bounds the server connections of one database and user. Zero turns a time off.
 type Pool struct {
-	Mode        PoolMode    `key:"mode"`
-	Size        int         `key:"size"`
-	MinIdle     int         `key:"min_idle"`
-	WaitTimeout Duration    `key:"wait_timeout"`
-	IdleTimeout Duration    `key:"idle_timeout"`
-	MaxLifetime Duration    `key:"max_lifetime"`
-	HoldCursors HoldCursors `key:"hold_cursors"`
+	Mode        PoolMode `key:"mode"`
+	Size        int      `key:"size"`
+	MinIdle     int      `key:"min_idle"`
+	WaitTimeout Duration `key:"wait_timeout"`
+	IdleTimeout Duration `key:"idle_timeout"`
+	MaxLifetime Duration `key:"max_lifetime"`
+	OnPin       OnPin    `key:"on_pin"`
 }
 
 // DatabaseCache says what is cached for one database, and for how long.
 type DatabaseCache struct {
-	Enabled              bool      `key:"enabled"`
-	InTransactions       bool      `key:"in_transactions"` // answer the first reads of a transaction, too
-	DryRun               bool      `key:"dry_run"`         // count what would be hits, keep no answers
-	MaxAge               Duration  `key:"max_age"`
-	StaleWhileRevalidate Duration  `key:"stale_while_revalidate"`
-	MaxResult            Size      `key:"max_result"`
-	MinMemory            Size      `key:"min_memory"` // 0: an equal share of a quarter of Cache.Memory
-	Freshness            Freshness `key:"freshness"`
-	Rules                []Rule    `key:"rules"` // the first that matches wins
+	Enabled              bool           `key:"enabled"`
+	InTransactions       InTransactions `key:"in_transactions"`
+	DryRun               bool           `key:"dry_run"` // count what would be hits, keep no answers
+	MaxAge               Duration       `key:"max_age"`
+	StaleWhileRevalidate Duration       `key:"stale_while_revalidate"`
+	MaxResult            Size           `key:"max_result"`
+	MinMemory            Size           `key:"min_memory"` // 0: an equal share of a quarter of Cache.Memory
+	Freshness            Freshness      `key:"freshness"`
+	Rules                []Rule         `key:"rules"` // the first that matches wins
 }
 
 // Rule changes the cache's settings for some statements. A condition that is empty matches everything; a setting that
@@ -116,8 +116,11 @@ type AuthMethod string
 // PoolMode is how long a client keeps a server connection.
 type PoolMode string
 
-// HoldCursors is what becomes of DECLARE … WITH HOLD in a pool whose clients share servers.
-type HoldCursors string
+// OnPin is what becomes of a statement that leaves something behind which cannot follow its client to another server.
+type OnPin string
+
+// InTransactions is which reads of a transaction may be answered from the cache.
+type InTransactions string
 
 // TLSMode is what is asked of a connection, in libpq's words.
 type TLSMode string
@@ -136,8 +139,11 @@ const (
 	PoolSession     PoolMode = "session"
 	PoolStatement   PoolMode = "statement"
 
-	HoldCursorsPin   HoldCursors = "pin"
-	HoldCursorsError HoldCursors = "error"
+	OnPinPin   OnPin = "pin"
+	OnPinError OnPin = "error"
+
+	InTransactionsNever      InTransactions = "never"
+	InTransactionsFirstReads InTransactions = "first-reads"
 
 	TLSDisable    TLSMode = "disable"
 	TLSAllow      TLSMode = "allow"
@@ -173,7 +179,7 @@ func DefaultDatabase() Database {
 	return Database{
 		Pool: Pool{
 			Mode:        PoolTransaction,
-			HoldCursors: HoldCursorsPin,
+			OnPin:       OnPinPin,
 			Size:        20,
 			WaitTimeout: Duration(15 * time.Second),
 			IdleTimeout: Duration(10 * time.Minute),
@@ -185,6 +191,7 @@ func DefaultDatabase() Database {
 			StaleWhileRevalidate: Duration(15 * time.Second),
 			MaxResult:            50 * MiB,
 			Freshness:            FreshnessTTL,
+			InTransactions:       InTransactionsNever,
 		},
 	}
 }

@@ -145,7 +145,7 @@ cache: {memory: 1MB}
 databases:
   shop:
     url: ${MISSING}
-    pool: {size: 0, min_idle: -1, mode: forever, wait_timeout: -1s, idle_timeout: soon, max_lifetime: -1, hold_cursors: never}
+    pool: {size: 0, min_idle: -1, mode: forever, wait_timeout: -1s, idle_timeout: soon, max_lifetime: -1, on_pin: never}
     cache: {max_age: -1, stale_while_revalidate: -1, max_result: 0, freshness: always, enabled: maybe}
   bad.name:
     url: mysql://db
@@ -168,7 +168,7 @@ databases:
 		`databases.shop.pool.size: must be at least 1, got 0`,
 		`databases.shop.pool.min_idle: must be between 0 and 1, got -1`,
 		`databases.shop.pool.mode: must be one of transaction, session, statement, got "forever"`,
-		`databases.shop.pool.hold_cursors: must be one of pin, error, got "never"`,
+		`databases.shop.pool.on_pin: must be one of pin, error, got "never"`,
 		`databases.shop.pool.wait_timeout: must be at least 0s, got -1s`,
 		`databases.shop.pool.idle_timeout: must be a duration such as 15s or 1h30m, got "soon"`,
 		`databases.shop.pool.max_lifetime: must be at least 0s, got -1s`,

@@ -15,13 +15,14 @@ import (
 )
 
 var (
-	logLevels   = []string{"debug", "info", "warn", "error"}
-	logFormats  = []string{"text", "json"}
-	authMethods = []AuthMethod{AuthSCRAM, AuthMD5, AuthPassword, AuthCert, AuthTrust}
-	poolModes   = []PoolMode{PoolTransaction, PoolSession, PoolStatement}
-	holdCursors = []HoldCursors{HoldCursorsPin, HoldCursorsError}
-	tlsModes    = []TLSMode{TLSDisable, TLSAllow, TLSPrefer, TLSRequire, TLSVerifyCA, TLSVerifyFull}
-	freshnesses = []Freshness{FreshnessTTL, FreshnessTracked, FreshnessSession, FreshnessStrict}
+	logLevels      = []string{"debug", "info", "warn", "error"}
+	logFormats     = []string{"text", "json"}
+	authMethods    = []AuthMethod{AuthSCRAM, AuthMD5, AuthPassword, AuthCert, AuthTrust}
+	poolModes      = []PoolMode{PoolTransaction, PoolSession, PoolStatement}
+	onPins         = []OnPin{OnPinPin, OnPinError}
+	inTransactions = []InTransactions{InTransactionsNever, InTransactionsFirstReads}
+	tlsModes       = []TLSMode{TLSDisable, TLSAllow, TLSPrefer, TLSRequire, TLSVerifyCA, TLSVerifyFull}
+	freshnesses    = []Freshness{FreshnessTTL, FreshnessTracked, FreshnessSession, FreshnessStrict}
 )
 
 const (
@@ -230,7 +231,7 @@ func (v *validator) database(name string, db *Database, auth Auth) {
 
 	p := db.Pool
 	v.check(key+".pool.mode", oneOf(p.Mode, poolModes))
-	v.check(key+".pool.hold_cursors", oneOf(p.HoldCursors, holdCursors))
+	v.check(key+".pool.on_pin", oneOf(p.OnPin, onPins))
 	atLeast(v, key+".pool.size", p.Size, 1)
 	between(v, key+".pool.min_idle", p.MinIdle, 0, max(p.Size, 1))
 	atLeast(v, key+".pool.wait_timeout", p.WaitTimeout, 0)

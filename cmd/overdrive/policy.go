@@ -27,7 +27,7 @@ func floorShare(cfg *config.Config) int64 {
 // cachePolicy returns the policy of one database. Its errors begin with the key below the database's cache.
 func cachePolicy(c *config.DatabaseCache, share int64) (*querycache.Policy, error) {
 	p := &querycache.Policy{
-		Enabled: c.Enabled, DryRun: c.DryRun, InTransactions: c.InTransactions, MaxAge: time.Duration(c.MaxAge),
+		Enabled: c.Enabled, DryRun: c.DryRun, InTransactions: c.InTransactions == config.InTransactionsFirstReads, MaxAge: time.Duration(c.MaxAge),
 		StaleWhileRevalidate: time.Duration(c.StaleWhileRevalidate), MaxResult: int64(c.MaxResult), Floor: int64(c.MinMemory),
 	}
 	if p.Floor == 0 {

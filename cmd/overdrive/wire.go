@@ -161,7 +161,7 @@ func database(name string, db *config.Database, policy *querycache.Policy) postg
 		Users:  db.Users,
 		Mode:   poolMode(db.Pool.Mode),
 
-		RefuseHoldCursors: db.Pool.HoldCursors == config.HoldCursorsError,
+		RefusePins: db.Pool.OnPin == config.OnPinError,
 		Pool: pool.Limits{
 			Size:        db.Pool.Size,
 			MinIdle:     db.Pool.MinIdle,

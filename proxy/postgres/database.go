@@ -17,9 +17,9 @@ type Database struct {
 	// is its own server user.
 	Users []string
 	Mode  session.PoolMode
-	// RefuseHoldCursors: DECLARE … WITH HOLD is an error, unless clients keep their servers anyway.
-	RefuseHoldCursors bool
-	Pool              pool.Limits
+	// RefusePins: what ties a session to its server is an error, unless clients keep their servers anyway.
+	RefusePins bool
+	Pool       pool.Limits
 	// Cache is the policy for this database; nil: nothing is cached.
 	Cache *querycache.Policy
 }

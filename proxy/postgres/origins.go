@@ -51,7 +51,7 @@ func (p *Proxy) newOrigin(db *Database, user string) (*origin, error) {
 	o.Begin(session.IdentityOptions{
 		ID: p.server.NextID(), Database: db.Name, User: user, Mode: db.Mode, MaxMessage: p.options.MaxMessage, MaxPrepared: p.options.MaxPrepared,
 		Interner: &p.interner, Tallies: o.upstream.tallies, Cache: cache, Watch: o,
-		InTransactions: cache != nil && db.Cache.InTransactions, RefuseHoldCursors: db.RefuseHoldCursors && db.Mode != SessionPooling,
+		InTransactions: cache != nil && db.Cache.InTransactions, RefusePins: db.RefusePins && db.Mode != SessionPooling,
 	})
 	o.keeper = catalog.New(catalog.Options{
 		Identity: &o.Identity, Company: &o.crowd, Shelf: &o.upstream.shelf, Pool: catalog.PoolOf(o.pool), Connect: o.connectOwn,

@@ -21,6 +21,9 @@ func sessionEffects(v *Verdict, all []statement, constants bool) {
 		if s.readsOwn() {
 			v.Session |= ReadsOwn
 		}
+		if s.dropsOnCommit() {
+			v.Session |= DropsOnCommit
+		}
 		for i := range s {
 			if s.configures(i) {
 				v.Session |= SetsOwn
@@ -37,6 +40,16 @@ func sessionEffects(v *Verdict, all []statement, constants bool) {
 	if queries && !v.Session.Has(SessionUnknown) {
 		v.Session |= Queries
 	}
+}
+
+// dropsOnCommit reports whether what s creates is gone at the end of the transaction.
+func (s statement) dropsOnCommit() bool {
+	for i := range s {
+		if s[i].is("on") && s.at(i+1).is("commit") && s.at(i+2).is("drop") {
+			return true
+		}
+	}
+	return false
 }
 
 // readOnly reports whether s, which begins a transaction, says READ ONLY and not READ WRITE.

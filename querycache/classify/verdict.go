@@ -35,6 +35,7 @@ const (
 	PlainRollback          // the text is one ROLLBACK or ABORT, of all of the transaction
 	SetsOwn                // sets a parameter of the user's own, such as app.tenant, or may: for the session or the transaction
 	ReadsOwn               // reads one by SHOW, or any by current_setting: see OwnRead
+	DropsOnCommit          // beside TempObject: it says ON COMMIT DROP
 	Calls                  // beside Configures, where there is no catalog: the text itself names what runs, such as a function
 )
 

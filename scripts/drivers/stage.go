@@ -89,7 +89,7 @@ databases:
   %[3]s:
     url: postgres://%[1]s:%[2]s@%[4]s/%[3]s?require_auth=scram-sha-256
     pool: {mode: transaction, size: %[5]d}
-    cache: {in_transactions: %[6]t}
+    cache: {in_transactions: %[6]s}
 `
 
 // A proxy is a running `overdrive serve`.
@@ -105,7 +105,11 @@ type proxy struct {
 // serve starts the program and waits until it takes clients.
 func (s *stage) serve() (*proxy, error) {
 	file := filepath.Join(s.dir, "overdrive.yaml")
-	text := fmt.Sprintf(configuration, user, password, database, s.postgres.Addr(), servers, os.Getenv("IN_TRANSACTIONS") != "off")
+	reads := "first-reads"
+	if os.Getenv("IN_TRANSACTIONS") == "off" {
+		reads = "never"
+	}
+	text := fmt.Sprintf(configuration, user, password, database, s.postgres.Addr(), servers, reads)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}

@@ -198,8 +198,8 @@ func (s *Session) query(msg, body []byte) bool {
 		return false
 	}
 	srv = s.srv
-	if s.forbids(v) {
-		v, msg = refusedRun, pgwire.AppendString(nil, pgwire.Query, raising(pgwire.CodeFeatureNotSupported, noHoldCursors))
+	if why := s.forbids(v); why != 0 {
+		v, msg = refusedRun, pgwire.AppendString(nil, pgwire.Query, raisingPin(why))
 	}
 	s.lendToQuery(v) // in a batch ahead of that which the text counts in
 	s.noteText(srv, v)

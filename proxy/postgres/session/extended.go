@@ -154,8 +154,8 @@ func (s *Session) execute(msg, body []byte) bool {
 		return false
 	}
 	s.batch.open = true
-	if s.forbids(v) {
-		s.provoke(pgwire.CodeFeatureNotSupported, noHoldCursors)
+	if why := s.forbids(v); why != 0 {
+		s.provokeBy(raisingPin(why))
 		return true
 	}
 	s.noteText(srv, v)

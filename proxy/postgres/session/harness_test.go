@@ -54,9 +54,9 @@ type setup struct {
 	cache   bool // answers are kept
 	begins  bool // and transactions are held back
 
-	refusesHoldCursors bool
-	blind              bool // no catalog is known; else the tables are those of testCatalog
-	cut                cutter
+	refusesPins bool
+	blind       bool // no catalog is known; else the tables are those of testCatalog
+	cut         cutter
 }
 
 // A cutter cuts the chunk of the given number into the pieces in which it arrives.
@@ -120,8 +120,8 @@ func newStageWithout(o setup) *stage {
 	st.identity = &Identity{}
 	options := IdentityOptions{
 		ID: 1, Database: "test", User: "tester", Mode: o.mode, MaxMessage: 16 << 20, MaxPrepared: DefaultMaxPrepared,
-		RefuseHoldCursors: o.refusesHoldCursors,
-		Interner:          &settings.Interner{}, Watch: st,
+		RefusePins: o.refusesPins,
+		Interner:   &settings.Interner{}, Watch: st,
 	}
 	if o.cache {
 		options.Cache, options.InTransactions = st.newCache(), o.begins

@@ -60,10 +60,10 @@ type IdentityOptions struct {
 	Cache       *querycache.Database // nil: caching is off
 	// InTransactions: the BEGIN of a client is held back until a server is needed, see heldbegin.go.
 	InTransactions bool
-	// RefuseHoldCursors: a cursor WITH HOLD is an error, since it would keep its server.
-	RefuseHoldCursors bool
-	Tallies           *verdict.Tallies // of the texts that the identity's clients send
-	Watch             Watch
+	// RefusePins: a statement that would tie its session to a server is an error.
+	RefusePins bool
+	Tallies    *verdict.Tallies // of the texts that the identity's clients send
+	Watch      Watch
 }
 
 // Begin initialises o, which must be zero.

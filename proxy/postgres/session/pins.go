@@ -3,6 +3,7 @@ package session
 import (
 	"strings"
 
+	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/postgres/settings"
 	"overdrive/querycache/classify"
 	"overdrive/querycache/sqlscan"
@@ -126,13 +127,26 @@ func (s *Session) unpin(pins pinSet) {
 	s.pins &^= pins
 }
 
-// noHoldCursors says what a client can do whose cursor WITH HOLD is refused.
-const noHoldCursors = "cursors WITH HOLD are turned off here (pool.hold_cursors: error), since each keeps a server connection:" +
-	" declare the cursor without HOLD in a transaction, or set pool.hold_cursors to pin, or pool.mode to session"
+// refusedPins are the reasons that are plain from a text, and for which a statement is an error where the owner wants it so. A statement of
+// SQL PREPARE, and a LISTEN, can mostly follow the client.
+const refusedPins = pinTemporary | pinHoldCursor | pinAdvisoryLock | pinLibrary | pinSeed
 
-// forbids says whether the client must not run a statement.
-func (s *Session) forbids(v *classify.Verdict) bool {
-	return v.Session.Has(classify.HoldCursor) && s.identity.RefuseHoldCursors
+// forbids returns why the client must not run a statement; 0: it may.
+func (s *Session) forbids(v *classify.Verdict) pinSet {
+	if !s.identity.RefusePins || v.Session == 0 {
+		return 0
+	}
+	pins := s.pinsOf(v) & refusedPins
+	if v.Session.Has(classify.DropsOnCommit) {
+		pins &^= pinTemporary
+	}
+	return pins
+}
+
+// raisingPin is a statement that raises the error that a forbidden one is.
+func raisingPin(why pinSet) string {
+	return raising(pgwire.CodeFeatureNotSupported, "this session would have to keep its server connection: "+why.String(),
+		"The pool of this database refuses that (pool.on_pin: error). Do without, or set pool.on_pin to pin, or pool.mode to session.")
 }
 
 // misnames says whether a name in a text may be another for the server: it folds further letters in some encodings, and

@@ -108,8 +108,8 @@ func (o *setup) parse(a arguments) error {
 			o.mode = SessionPooling
 		case word == "mode=statement":
 			o.mode = StatementPooling
-		case word == "hold_cursors=error":
-			o.refusesHoldCursors = true
+		case word == "on_pin=error":
+			o.refusesPins = true
 		case name == "unseen":
 			o.unseen = true
 		default:

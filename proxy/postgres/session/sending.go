@@ -130,19 +130,25 @@ func (s *Session) refuse(code, message string) {
 
 // provoke makes the server raise an error in place of what the message at hand would do, so that it has its right place
 // among the replies and its right effect on an open transaction. The message has no quotes in it.
-func (s *Session) provoke(code, message string) {
+func (s *Session) provoke(code, message string) { s.provokeBy(raising(code, message, "")) }
+
+// provokeBy is provoke with the statement that raises the error.
+func (s *Session) provokeBy(raise string) {
 	srv := s.srv
 	name := serverName(s.identity.statements.serial.Add(1))
 	srv.addStray(name)
-	s.exchange(owedParse, skip, s.space.scratch.parse(name, []byte(raising(code, message)+"\x00\x00\x00"))).statement = noStatement
+	s.exchange(owedParse, skip, s.space.scratch.parse(name, []byte(raise+"\x00\x00\x00"))).statement = noStatement
 	s.exchange(owedBind, skip, s.space.scratch.bindHead(nil, name, len(noFormats)))
 	srv.peer.Write(noFormats)
 	s.exchange(owedExecute, forward, runAll)
 }
 
 // raising is a statement that raises an error.
-func raising(code, message string) string {
-	return "DO $$BEGIN RAISE EXCEPTION '" + message + "' USING ERRCODE = '" + code + "'; END$$"
+func raising(code, message, hint string) string {
+	if hint != "" {
+		hint = ", HINT = '" + hint + "'"
+	}
+	return "DO $$BEGIN RAISE EXCEPTION '" + message + "' USING ERRCODE = '" + code + "'" + hint + "; END$$"
 }
 
 // readyForNext tells the client that it may send the next statement, where no server does. A transaction that is held back is not left
