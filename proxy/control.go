@@ -106,7 +106,9 @@ type OracleAnswer struct {
 type PoolStatus struct {
 	Database, User string // by the name clients use; at the server
 	Mode           string
-	Clients        int64 // logged in
+	Clients        int64  // logged in
+	Pinned         int64  // of these, tied to their servers
+	PinnedWaits    uint64 // waits for a server that began while some client was
 	pool.Stats
 }
 

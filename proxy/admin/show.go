@@ -12,9 +12,9 @@ import (
 
 var (
 	poolColumns = columnsOf("database", "user", "#cl_active", "#cl_waiting", "#sv_active", "#sv_idle", "#sv_used", "#sv_tested",
-		"#sv_login", "#maxwait", "#maxwait_us", "pool_mode")
+		"#sv_login", "#maxwait", "#maxwait_us", "pool_mode", "#cl_pinned")
 	statsColumns = columnsOf("database", "#total_server_assignment_count", "#total_wait_time", "#total_wait_count",
-		"#total_wait_timeout_count", "#total_login_count", "#total_login_failure_count")
+		"#total_wait_timeout_count", "#total_login_count", "#total_login_failure_count", "#total_pinned_wait_count")
 	clientColumns = columnsOf("type", "user", "database", "state", "addr", "#remote_pid", "application_name",
 		"#prepared_statements", "#id", "pinned")
 	databaseColumns = columnsOf("name", "host", "#port", "database", "force_user", "#pool_size", "#min_pool_size",
@@ -39,7 +39,7 @@ func (c *conn) showPools(*statement) ([][]any, error) {
 	for _, p := range c.console.proxy.Pools() {
 		wait := p.OldestWait.Microseconds()
 		rows = append(rows, []any{p.Database, p.User, p.Clients - int64(p.Waiting), int64(p.Waiting), int64(p.Leased), int64(p.Idle), int64(0),
-			int64(p.Resetting), int64(p.Dialing), wait / 1e6, wait % 1e6, p.Mode})
+			int64(p.Resetting), int64(p.Dialing), wait / 1e6, wait % 1e6, p.Mode, p.Pinned})
 	}
 	return rows, nil
 }
@@ -47,7 +47,7 @@ func (c *conn) showPools(*statement) ([][]any, error) {
 func (c *conn) showStats(*statement) ([][]any, error) {
 	var rows [][]any
 	for _, name := range c.console.proxy.DatabaseNames() {
-		var sum struct{ acquires, waits, timeouts, dials, failures uint64 }
+		var sum struct{ acquires, waits, timeouts, dials, failures, pinnedWaits uint64 }
 		var wait time.Duration
 		for _, p := range c.console.proxy.Pools() {
 			if p.Database == name {
@@ -56,11 +56,12 @@ func (c *conn) showStats(*statement) ([][]any, error) {
 				sum.timeouts += p.Timeouts
 				sum.dials += p.Dials
 				sum.failures += p.DialFailures
+				sum.pinnedWaits += p.PinnedWaits
 				wait += p.WaitTime
 			}
 		}
 		rows = append(rows, []any{name, int64(sum.acquires), wait.Microseconds(), int64(sum.waits), int64(sum.timeouts),
-			int64(sum.dials), int64(sum.failures)})
+			int64(sum.dials), int64(sum.failures), int64(sum.pinnedWaits)})
 	}
 	return rows, nil
 }

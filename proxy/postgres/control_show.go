@@ -10,8 +10,10 @@ import (
 func (p *Proxy) Pools() []proxy.PoolStatus {
 	var list []proxy.PoolStatus
 	for _, o := range p.allOrigins() {
+		pinned, waits := o.Pinned()
 		list = append(list, proxy.PoolStatus{
-			Database: o.Database, User: o.User, Mode: o.Mode.String(), Clients: o.sessions.Load(), Stats: o.pool.Stats(),
+			Database: o.Database, User: o.User, Mode: o.Mode.String(), Clients: o.sessions.Load(), Pinned: pinned, PinnedWaits: waits,
+			Stats: o.pool.Stats(),
 		})
 	}
 	return list

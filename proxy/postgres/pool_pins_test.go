@@ -207,3 +207,32 @@ func TestPins_ListenerHearsTheOthers(t *testing.T) {
 		t.Errorf("heard %q after it stopped to listen", heard)
 	}
 }
+
+// What pins cost the others is counted.
+func TestPins_WaitsBehindOneAreCounted(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "pins_counted", "")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "pins_counted", Size: 1})
+	pinned, other := in.Connect(t, "pins_counted"), in.Connect(t, "pins_counted")
+	counts := func() (now int64, waits uint64) {
+		pools := in.Proxy.Pools()
+		return pools[0].Pinned, pools[0].PinnedWaits
+	}
+	rig.Ask(t, pinned, "select pg_advisory_lock(1)")
+	if now, waits := counts(); now != 1 || waits != 0 {
+		t.Errorf("%d pinned, %d waits; want 1, 0", now, waits)
+	}
+	asked := make(chan error, 1)
+	go func() {
+		_, err := rig.Try(t.Context(), other, "select 1")
+		asked <- err
+	}()
+	rig.Await(t, "a wait behind the pin", func() bool { _, waits := counts(); return waits == 1 })
+	rig.Ask(t, pinned, "select pg_advisory_unlock(1)")
+	if err := <-asked; err != nil {
+		t.Error(err)
+	}
+	if now, waits := counts(); now != 0 || waits != 1 {
+		t.Errorf("%d pinned, %d waits; want 0, 1", now, waits)
+	}
+}

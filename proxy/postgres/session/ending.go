@@ -59,7 +59,7 @@ func (s *Session) end(why Reason, err error) {
 	s.in.Keep(nil)
 	s.giveUpFill()
 	if s.pins != 0 {
-		s.identity.pinned.Add(-1)
+		s.identity.pins.now.Add(-1)
 	}
 	if s.srv != nil {
 		s.handBack()

@@ -40,12 +40,28 @@ func (m PoolMode) String() string {
 type Identity struct {
 	IdentityOptions
 	statements *statementTable
-	pinned     atomic.Int64 // sessions that are tied to their server
-	Ghosts     Ghosts       // backends that may still write, though their connections are gone
+	pins       pinCount
+	Ghosts     Ghosts // backends that may still write, though their connections are gone
 	startups   startups
 	profile    atomic.Pointer[profile]
 	era        atomic.Uint64 // see Era
 	lenses
+}
+
+// A pinCount counts the sessions of an identity that are tied to their servers, and what that costs the others.
+type pinCount struct {
+	now   atomic.Int64
+	waits atomic.Uint64 // for a server, that began while there was such a session
+}
+
+// Pinned returns how many sessions are tied to their servers, and how many waits for a server have begun while there were any.
+func (o *Identity) Pinned() (now int64, waits uint64) { return o.pins.now.Load(), o.pins.waits.Load() }
+
+// noteWait is called when a session begins to wait for a server.
+func (c *pinCount) noteWait() {
+	if c.now.Load() > 0 {
+		c.waits.Add(1)
+	}
 }
 
 // IdentityOptions are what an identity is made of. They stay as they are.

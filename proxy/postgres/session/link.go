@@ -18,6 +18,7 @@ func (s *Session) link() *ServerConn {
 	if s.srv == nil {
 		srv := s.driver.Acquire(s.space.time(s.delay.since), s.errand.fresh)
 		if srv == nil {
+			s.identity.pins.noteWait()
 			s.standBy(waiting)
 			return nil
 		}

@@ -114,7 +114,7 @@ func (s *Session) pin(pins pinSet) {
 		return
 	}
 	if s.pins == 0 {
-		s.identity.pinned.Add(1)
+		s.identity.pins.now.Add(1)
 	}
 	s.pins |= pins
 }
@@ -122,7 +122,7 @@ func (s *Session) pin(pins pinSet) {
 // unpin takes reasons away: nothing of the kind is left on the server.
 func (s *Session) unpin(pins pinSet) {
 	if s.pins != 0 && s.pins&^pins == 0 {
-		s.identity.pinned.Add(-1)
+		s.identity.pins.now.Add(-1)
 	}
 	s.pins &^= pins
 }
