@@ -31,7 +31,7 @@ func TestSettings_WhatAClientHasNeverSetIsNull(t *testing.T) {
 			}
 			for i, sets := range []string{
 				"set %s = 1", "select set_config('%s', '1', false)", "begin; set local %s = 1; commit", "select set_config('%s', '1', true)",
-				"begin; set %s = 1; rollback", "do $$ begin perform set_config('%s', '1', false); end $$", "select sets('%s')",
+				"begin; set %s = 1; rollback", "reset %s", "do $$ begin perform set_config('%s', '1', false); end $$", "select sets('%s')",
 			} {
 				name := fmt.Sprintf("app.never_%d", i)
 				rig.Ask(t, setter, fmt.Sprintf(sets, name))
@@ -68,6 +68,11 @@ func wantNull(t *testing.T, c *pgconn.PgConn, name string) {
 	if r := c.ExecParams(t.Context(), sql, [][]byte{[]byte(name)}, nil, nil, nil).Read(); r.Err != nil || string(r.Rows[0][0]) != "null" {
 		t.Errorf("%s: by a parameter %q, %v, want NULL", name, r.Rows, r.Err)
 	}
+	rig.Ask(t, c, "prepare p as select coalesce(current_setting('"+name+"', true), 'null')")
+	if got := rig.Ask(t, c, "execute p"); got != "null" {
+		t.Errorf("%s: by EXECUTE %q, want NULL", name, got)
+	}
+	rig.Ask(t, c, "deallocate p")
 	_, err := rig.Try(t.Context(), c, "show "+name)
 	rig.WantState(t, err, "42704")
 }

@@ -39,7 +39,7 @@ func TestJudge_SeesWhatMaySetAParameterOfTheUsersOwn(t *testing.T) {
 	for sql, want := range map[string]bool{
 		"set app.tenant = 1": true, "set local app.tenant = 1": true, "set session app.tenant to 'x'": true,
 		"select set_config('app.tenant', '1', true)": true, "select set_config($1, '1', true)": true,
-		"set work_mem = '1MB'": false, "set local work_mem = '1MB'": false, "select 1": false, "reset app.tenant": false,
+		"set work_mem = '1MB'": false, "set local work_mem = '1MB'": false, "select 1": false, "reset app.tenant": true, "reset work_mem": false,
 	} {
 		if got := c.Judge([]byte(sql)).Session.Has(SetsOwn); got != want {
 			t.Errorf("%s: %v, want %v", sql, got, want)

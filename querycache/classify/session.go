@@ -246,6 +246,7 @@ func setParameters(v *Verdict, order *assignments, s statement) {
 	switch {
 	case s.at(0).is("reset"):
 		names, _ := parameterNames(s[1:])
+		v.Session |= ownBit(names) // it makes one that was never set an empty one
 		order.add(names, true)
 	case s.at(0).is("set"):
 		rest := s[1:]
@@ -270,7 +271,7 @@ func setParameters(v *Verdict, order *assignments, s statement) {
 		if value.at(0).is("to") || value.at(0).text == "=" {
 			value = value[1:]
 		}
-		if value.at(0).is("default") || names[0] == "timezone" && value.at(0).is("local") {
+		if value.at(0).is("default") || names[0] == "timezone" && value.at(0).is("local") || names[0] == "client_encoding" && len(value) == 0 { // SET NAMES
 			order.add(names, true)
 		} else {
 			order.add(names, false)

@@ -183,7 +183,8 @@ func TestJudge_SessionEffects(t *testing.T) {
 		{"set frob frob frob", "sets:frob"},
 		{"set", "sets:"},
 		{"reset", "resets:"},
-		{"select 'a", "SessionUnknown"},
+		{"select 'a", ""},
+		{"set names", "resets:client_encoding"},
 		{`select U&"pg\005fadvisory_lock"(1)`, "SessionUnknown"},
 
 		{"show overdrive.status", "own:show status="},

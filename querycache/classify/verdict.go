@@ -81,10 +81,18 @@ func Unreadable() *Verdict { return &unreadable }
 var (
 	unreadable   = unknown(verdict.Uncacheable, "the settings of the session change how the text is read")
 	oversized    = unknown(verdict.OversizedQuery, "the text is longer than the cache looks at")
-	unterminated = unknown(verdict.ParseError, "the text ends inside a string, a quoted identifier or a comment")
+	unterminated = unfinished()
 	encoded      = unknown(verdict.Uncacheable, "the text has an identifier of the form U&\"…\"")
 	empty        = Verdict{Statement: verdict.Statement{Status: verdict.NotAQuery, Reason: "the text is empty"}}
 )
+
+// unfinished returns the verdict on a text that a server refuses as a whole, unless it reads texts otherwise than is believed. So it is not
+// worth to tie a session to its server: what it has left behind, if anything, is asked for.
+func unfinished() Verdict {
+	v := unknown(verdict.ParseError, "the text ends inside a string, a quoted identifier or a comment")
+	v.Session = Configures | Calls
+	return v
+}
 
 // unknown returns the verdict that fears the worst.
 func unknown(s verdict.Status, reason string) Verdict {

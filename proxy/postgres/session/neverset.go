@@ -23,29 +23,50 @@ import (
 func (s *Session) neverSet(v *classify.Verdict, text []byte) bool {
 	srv := s.srv
 	switch owner := srv.params.owner; {
-	case owner == 0, owner == s.login.id, !v.Session.Has(classify.ReadsOwn) && len(v.Needs) == 0, s.errand.novelty == unknownHere:
+	case owner == 0, owner == s.login.id, s.errand.novelty == unknownHere:
 		return true
 	case srv.status != pgwire.TxIdle, s.batch.open, s.pins != 0, s.identity.Mode == SessionPooling:
 		return true
+	}
+	names, others := s.ownRead(v, text)
+	switch {
+	case len(names) == 0 && !others:
+		return true
 	case s.unanswered():
 		return s.stall()
-	}
-	names, others := classify.OwnRead(text)
-	names = slices.DeleteFunc(append(names, v.Needs...), func(name string) bool {
-		_, set := s.params.want.Get(name)
-		return set || !strings.Contains(name, ".")
-	})
-	switch {
 	case others, s.errand.novelty == knownHere:
 		s.freshen()
 		return s.link() != nil
-	case len(names) == 0:
-		return true
 	}
 	srv.send(probes, false, func(b []byte) []byte { return appendAsks(b, names[:min(len(names), maxPerErrand)]) })
 	s.enter(settling)
 	s.errand.asking = true
 	return false
+}
+
+// ownRead returns the parameters of the user's own that a text reads and its client has not set. others: it may read any.
+func (s *Session) ownRead(v *classify.Verdict, text []byte) (names []string, others bool) {
+	add := func(v *classify.Verdict, text []byte) {
+		if v.Session.Has(classify.ReadsOwn) {
+			read, more := classify.OwnRead(text)
+			names, others = append(names, read...), others || more
+		}
+		names = append(names, v.Needs...)
+	}
+	add(v, text)
+	if s.saysNames(v) {
+		for _, n := range v.Prepared {
+			if st := s.names.known[n.Name].statement; st != nil && n.Executed {
+				if run := s.verdict(st); run != nil {
+					add(run, st.text())
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, set := s.params.want.Get(name)
+		return set || !strings.Contains(name, ".")
+	}), others
 }
 
 // freshen parts with the server connection, which is at rest, for one that nobody has had before.
