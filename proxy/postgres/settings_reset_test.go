@@ -59,3 +59,28 @@ func TestSettings_ResetInATransactionTouchesNothingElse(t *testing.T) {
 		t.Errorf("%s rows are in the table of the other search_path", got)
 	}
 }
+
+// What brings a parameter back brings it back to the client's startup packet, whatever stands beside it and must be asked for.
+func TestSettings_ResetReturnsToTheStartupPacketBesideWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "reset_asked", `create schema own; create schema usual;
+		create table own.acc(here text default 'own'); create table usual.acc(here text default 'usual');
+		alter database reset_asked set search_path = usual`)
+	for _, caching := range []bool{false, true} {
+		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "reset_asked", Size: 2, Caching: caching})
+		for _, sql := range []string{
+			"reset search_path; select current_setting('x.y', true)", "select current_setting('x.y', true); reset search_path",
+			"reset all; select set_config('f.q', 'x', false)", "set search_path to default; select current_setting('work_mem')",
+			"select set_config('search_path', null, false)", "do $$ begin reset search_path; end $$", "begin; reset search_path; commit; select 1",
+		} {
+			c := in.Connect(t, "reset_asked", func(config *pgconn.Config) { config.RuntimeParams["search_path"] = "own" })
+			rig.Ask(t, c, sql)
+			for range 2 {
+				if got := rig.Ask(t, c, "insert into acc default values returning here"); got != "own" {
+					t.Errorf("cache %v, %s: then the table is that of %q", caching, sql, got)
+				}
+			}
+			rig.CloseConn(c)
+		}
+	}
+}

@@ -69,9 +69,9 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	v.fearCode(c, all)
 	v.Status, v.Reason = verdictOf(w, stmts, all)
 	v.Tables = tables(w.named, w.reads, w.views)
+	v.Needs = slices.Sorted(maps.Keys(w.needs))
 	if v.Status == verdict.Cacheable {
 		v.Reads = ids(w.reads)
-		v.Needs = slices.Sorted(maps.Keys(w.needs))
 	}
 	return v
 }

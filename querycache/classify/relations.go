@@ -93,6 +93,7 @@ func (w *walker) write(n *ast.RangeVar, spread bool) {
 		return
 	}
 	w.written[key] = true
+	maps.Copy(w.needs, w.catalog.reading(r, w.catalog.polices(r)).needs)
 	touched := r.touched(spread)
 	if !w.spend(len(touched)) {
 		return

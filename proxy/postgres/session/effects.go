@@ -162,10 +162,11 @@ func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
 	srv.params.stain = s.login.id
 	srv.setOwn(s.login.id)
 	s.view.renamed = true
+	says := v.Session.Has(classify.SetsConfig) // RESET in a DO block, say, which must end at the client's startup packet
 	switch r := s.affordable(); {
-	case !configures: // as far as words tell, which may lie: it is not worth a question
-	case s.pins&(pinSetting|pinUnseen) != 0: // the session keeps its server, whatever the answer
-	case r == reachSet, v.Session.Has(classify.Calls):
+	case !configures && !says: // as far as words tell, which may lie: it is not worth a question
+	case s.pins&(pinSetting|pinUnseen) != 0 && !says: // the session keeps its server, whatever the answer
+	case r == reachSet, says, v.Session.Has(classify.Calls):
 		s.batch.sweeping = true
 		s.relearns(r)
 	}

@@ -305,7 +305,11 @@ func (s *Session) takeIn(q *inquiry) {
 	for _, name := range q.queue {
 		value, ok := q.values[name]
 		if i := slices.Index(usualNames, name); i >= 0 && i < len(q.usual) && q.usual[i] == value && !q.names[name] {
-			ok = false // nobody has set it
+			if wanted, set := want.Get(name); !set || wanted != value { // nobody has set it, or it was brought back
+				s.resetOne(want, name)
+				has.Drop(name)
+				continue
+			}
 		}
 		if !ok || name == "role" && value == "none" {
 			want.Drop(name)
