@@ -176,7 +176,7 @@ func (s *Session) learn() {
 		}
 		if q.state {
 			b = appendAskState(b, q.reach == reachSet || s.pins&pinAdvisoryLock != 0)
-			if q.reach == reachSet || s.pins&pinPrepare != 0 {
+			if q.reach == reachSet || s.pins&pinPrepare != 0 || len(s.srv.prepared.lent) > 0 { // one that was adopted may still be there
 				b = append(b, askPreparedRun...)
 			}
 		}
