@@ -156,11 +156,15 @@ func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
 		s.view.veiled, s.inquire().state = true, true
 	}
 	s.view.madeCode = s.view.madeCode || v.DDL
+	if v.Session.Has(classify.SetSeed) {
+		srv.params.stain = s.login.id
+	}
 	if v.Effect != verdict.EffectEverything && !configures {
 		return
 	}
 	srv.params.stain = s.login.id
 	srv.setOwn(s.login.id)
+	srv.params.unasked = srv.params.unasked || configures
 	s.view.renamed = true
 	switch r := s.affordable(); {
 	case !configures: // as far as words tell, which may lie: it is not worth a question
