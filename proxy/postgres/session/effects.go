@@ -159,6 +159,9 @@ func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
 	if v.Session.Has(classify.SetSeed) {
 		srv.params.stain = s.login.id
 	}
+	if v.Effect == verdict.EffectEverything && s.pins&endedByCode != 0 {
+		s.inquire().state = true
+	}
 	if v.Effect != verdict.EffectEverything && !configures {
 		return
 	}
