@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"proxy/faults":      {},
 	"proxy/checklist":   {},
 	"proxy/consistency": {},
+	"proxy/leaks":       {},
 	"scripts/drivers":   {"proxy/proxytest/pglocal"},
 	"scripts/gotest":    {},
 	"cmd/overdrive": {

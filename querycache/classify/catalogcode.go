@@ -3,22 +3,32 @@ package classify
 // This file is about code that leaves something behind in the session, or may: parameters, temporary objects, locks. Words tell of it only
 // as far as nobody hides them: a statement that may write everything makes a server suspect whatever is found here.
 
-// stealthyNames is a pattern of the names of PostgreSQL's own functions that set parameters or run a text.
-const stealthyNames = `set_config|ts_stat|ts_rewrite|\w+_to_xml|\w+_to_xmlschema|\w+_to_xml_and_xmlschema`
+// stealthyNames is a pattern of the names of PostgreSQL's own functions that set parameters, run a text, or leave behind a lock or a seed.
+const stealthyNames = `set_config|setseed|pg_(try_)?advisory_lock(_shared)?|pg_advisory_unlock(_all|_shared)?` +
+	`|nextval|setval|` + runningNames
+
+// runningNames are those of them that run a text.
+const runningNames = `ts_stat|ts_rewrite|\w+_to_xml|\w+_to_xmlschema|\w+_to_xml_and_xmlschema`
 
 // hasStealthyName is stealthyNames as a condition on PostgreSQL's own functions, which takes a tenth of the time.
-const hasStealthyName = `(p.proname IN ('set_config', 'ts_stat', 'ts_rewrite') OR p.proname LIKE '%\_to\_xml%')`
+const hasStealthyName = `(p.proname IN ('set_config', 'setseed', 'ts_stat', 'ts_rewrite', ` + drawing + `,
+     'pg_advisory_lock', 'pg_advisory_lock_shared', 'pg_try_advisory_lock', 'pg_try_advisory_lock_shared',
+     'pg_advisory_unlock', 'pg_advisory_unlock_shared', 'pg_advisory_unlock_all') OR p.proname LIKE '%\_to\_xml%')`
+
+// drawing are the names of the functions of which currval and lastval tell. In a default they are everywhere and
+// not looked for: only statements that name what they do can run one (Draws).
+const drawing = `'nextval', 'setval'`
 
 // stealthQuery asks for those functions, and for the objects of the user's whose trees call one of them or read pg_settings, by which
 // parameters are set: as (classid, objid). pg_depend does not have those calls, for what came with PostgreSQL is pinned, so they
-// are looked for in the trees. Trees of indexes, partition keys, statistics and generated columns have immutable functions
-// only, as these are not, and a table with triggers is opaque whatever they ask for.
+// are looked for in the trees. Trees of indexes, partition keys and bounds, statistics, generated columns and publications have immutable
+// functions only, as these are not, and a function with a tree for a body is feared whatever that is.
 //
 // A tree is cut where it names a function, whose OID stands first behind the cut; spaces that names have are escaped in a tree. To
 // search by a regular expression takes twice the time. The length in bytes is known before a tree is unpacked.
 const stealthQuery = `
 WITH stealthy AS MATERIALIZED (
-    SELECT p.oid FROM pg_catalog.pg_proc p
+    SELECT p.oid, p.proname IN (` + drawing + `) AS draws FROM pg_catalog.pg_proc p
      WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.oid < ` + firstUserOID + ` AND ` + hasStealthyName + `),
 stored(classid, objid, tree) AS (
     SELECT 'pg_catalog.pg_rewrite'::regclass::oid, oid, ev_action::text FROM pg_catalog.pg_rewrite
@@ -28,6 +38,8 @@ stored(classid, objid, tree) AS (
     SELECT 'pg_catalog.pg_attrdef'::regclass, oid, adbin::text FROM pg_catalog.pg_attrdef
     UNION ALL
     SELECT 'pg_catalog.pg_constraint'::regclass, oid, conbin::text FROM pg_catalog.pg_constraint
+    UNION ALL
+    SELECT 'pg_catalog.pg_trigger'::regclass, oid, tgqual::text FROM pg_catalog.pg_trigger
     UNION ALL
     SELECT 'pg_catalog.pg_policy'::regclass, oid, polqual::text FROM pg_catalog.pg_policy
     UNION ALL
@@ -40,7 +52,8 @@ SELECT 'pg_catalog.pg_proc'::regclass::oid, oid FROM stealthy
 UNION
 SELECT classid, objid FROM stored,
        pg_catalog.unnest(pg_catalog.string_to_array(CASE WHEN pg_catalog.octet_length(tree) <= ` + longTree + ` THEN tree END, 'funcid ')) call
- WHERE objid >= ` + firstUserOID + ` AND pg_catalog.split_part(pg_catalog."left"(call, 12), ' ', 1) IN (SELECT oid::text FROM stealthy)
+ WHERE objid >= ` + firstUserOID + ` AND pg_catalog.split_part(pg_catalog."left"(call, 12), ' ', 1) IN (
+       SELECT oid::text FROM stealthy WHERE NOT (draws AND classid IN ('pg_catalog.pg_attrdef'::regclass, 'pg_catalog.pg_type'::regclass)))
 UNION
 SELECT classid, objid FROM stored
  WHERE objid >= ` + firstUserOID + ` AND CASE WHEN pg_catalog.octet_length(tree) > ` + longTree + ` THEN true
@@ -57,7 +70,7 @@ const configures = `(EXISTS (SELECT FROM stealth) OR EXISTS (SELECT FROM stealth
     SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
      WHERE p.oid >= ` + firstUserOID + ` AND l.lanname NOT IN ('c', 'internal')
        AND (l.lanname NOT IN ('sql', 'plpgsql') OR p.prosrc = '' OR pg_catalog.length(p.prosrc) > ` + longBody + `
-         OR p.prosrc ~* 'pg_settings|\m(` + stealthyNames + `|dblink\w*|crosstab\w*|connectby|xpath_table|temp|temporary|listen|prepare|pg_(try_)?advisory_lock(_shared)?)\M|\mpg_temp|\mcreate\s+%I|\mu&["'']'
+         OR p.prosrc ~* 'pg_settings|\m(set_config|` + runningNames + `|dblink\w*|crosstab\w*|connectby|xpath_table|temp|temporary|listen|prepare|hold|pg_(try_)?advisory_lock(_shared)?)\M|\mpg_temp|\mcreate\s+%I|\mu&["'']'
          OR p.prosrc ~* '(^|[;'']|\*/|--[^\n]*\n|\m(begin|then|else|loop)\M)\s*(re)?set(\s|/\*|--|")'
          OR p.prosrc ~* '\mexecute\M(?!` + plainConstant + `|` + plainFormat + `)')))`
 

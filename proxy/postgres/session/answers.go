@@ -25,7 +25,7 @@ func (c *ServerConn) peek(b []byte) (h pgwire.Header, needed int, err error) {
 	switch h.Type {
 	case pgwire.DataRow: // that a query of ours asked for
 		e := c.owed.front()
-		whole = e != nil && (e.errand == asks || e.errand == probes) && h.Body <= maxHeldReply
+		whole = e != nil && (e.errand == asks || e.errand == probes || c.asksLeft(e)) && h.Body <= maxHeldReply
 	case pgwire.CommandComplete, pgwire.ParameterStatus:
 		if whole = true; h.Body > maxHeldReply {
 			err = fmt.Errorf("message type %q announces %d bytes, limit %d: %w", h.Type, h.Body, maxHeldReply, pgwire.ErrLength)
@@ -74,11 +74,15 @@ func (c *ServerConn) message(h pgwire.Header, body []byte) (action, error) {
 			if err := c.learn(h, body); err != nil {
 				return 0, err
 			}
+		} else if c.asksLeft(e) && h.Body <= maxHeldReply {
+			if err := c.noteLeft(body); err != nil {
+				return 0, err
+			}
 		}
 	case pgwire.CommandComplete:
 		c.copying.earlySyncs = 0 // of a copy that succeeded, and so were ignored
 		if tag, _, ok := pgwire.CutString(body); ok {
-			c.completed(tag)
+			c.completed(tag, e)
 		}
 	case pgwire.PortalSuspended:
 		c.marks.completed(nil)
@@ -192,17 +196,19 @@ func (c *ServerConn) readyForQuery(body []byte) (action, error) {
 }
 
 // completed keeps what a command tag tells about the state of the server.
-func (c *ServerConn) completed(tag []byte) {
+func (c *ServerConn) completed(tag []byte, e *owed) {
 	switch string(tag) {
 	case "DISCARD ALL":
 		c.forgetStatements()
 		c.prepared.unnamed = nil
-		c.params.has, c.params.stain = c.identity.reported(c.params.has), 0
+		c.params.has, c.params.unasked = c.identity.reported(c.params.has), false // a stain stays: it may be a seed
 	case "DEALLOCATE ALL":
 		c.forgetStatements()
 	}
 	c.marks.completed(tag)
-	c.holder.completed(tag)
+	if e.errand == noErrand { // else it says nothing of what the client has
+		c.holder.completed(tag)
+	}
 }
 
 // errorResponse follows the server through an error. In the extended protocol it skips all messages up to the next Sync,

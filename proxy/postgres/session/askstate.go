@@ -51,6 +51,7 @@ func (s *Session) takeState(left pinSet) {
 	s.unpin(shownPins &^ left)
 	s.pin(left)
 	s.view.veiled = left&pinTemporary != 0
+	s.srv.params.unasked = false
 }
 
 // maxFound and maxFoundBytes bound the statements that are adopted at once, and the text of each.

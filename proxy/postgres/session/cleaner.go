@@ -75,7 +75,7 @@ func (k *cleaner) start() {
 	switch k.depth {
 	case rollBack:
 	case washAway:
-		c.send(washes, true, func(b []byte) []byte { return append(b, washSession...) })
+		c.send(washes, true, func(b []byte) []byte { return c.appendAskLeft(c.appendWash(b)) })
 	case discardAll:
 		k.send("DISCARD ALL")
 		c.dropStrays()
@@ -101,12 +101,13 @@ func (k *cleaner) walked() {
 		return
 	}
 	k.limit.Stop()
-	if k.broken || c.status != pgwire.TxIdle {
+	if k.broken || c.status != pgwire.TxIdle || c.prepared.left {
 		c.discard(Dirty)
 		return
 	}
 	if k.depth == washAway {
-		c.params.has, c.params.stain = c.identity.reported(c.params.has), 0
+		c.params.has = c.identity.reported(c.params.has)
+		c.washed()
 	}
 	c.release()
 }

@@ -156,11 +156,18 @@ func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
 		s.view.veiled, s.inquire().state = true, true
 	}
 	s.view.madeCode = s.view.madeCode || v.DDL
+	if v.Session.Has(classify.SetSeed) {
+		srv.params.stain = s.login.id
+	}
+	if v.Effect == verdict.EffectEverything && s.pins&endedByCode != 0 {
+		s.inquire().state = true
+	}
 	if v.Effect != verdict.EffectEverything && !configures {
 		return
 	}
 	srv.params.stain = s.login.id
 	srv.setOwn(s.login.id)
+	srv.params.unasked = srv.params.unasked || configures
 	s.view.renamed = true
 	says := v.Session.Has(classify.SetsConfig) // RESET in a DO block, say, which must end at the client's startup packet
 	switch r := s.affordable(); {

@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/binary"
 	"slices"
+	"strconv"
 
 	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/postgres/settings"
@@ -70,6 +71,8 @@ const (
 	askText       = "SELECT pg_catalog.convert_to(pg_catalog.current_setting($1, true), pg_catalog.getdatabaseencoding())"
 	// askDefaultText tells what a parameter goes back to: it does so until the batch, and with it the transaction, ends.
 	askDefaultText = "SELECT pg_catalog.convert_to(pg_catalog.set_config($1, NULL, true), pg_catalog.getdatabaseencoding())"
+	// leftText asks for the names of statements that SQL has prepared. Its rows have two columns, as no others have of a wash.
+	leftText = "SELECT pg_catalog.convert_to(p.name, pg_catalog.getdatabaseencoding()), true FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql"
 	// askAllText is for the parameters that were set in the session and are not back at what it began with.
 	askAllText = "SELECT pg_catalog.convert_to(s.name, pg_catalog.getdatabaseencoding())," +
 		" pg_catalog.convert_to(pg_catalog.current_setting(s.name), pg_catalog.getdatabaseencoding())" +
@@ -81,21 +84,43 @@ var (
 	parseAsk       = parseOf(askText, textType)
 	parseDefault   = parseOf(askDefaultText, textType)
 	parseAskAll    = parseOf(askAllText)
-	// What brings the server back to what its login came with, whoever was to be somebody else in between. All that DISCARD ALL does
-	// but to drop prepared statements, which are everybody's.
+	// What brings the server back to what its login came with, whoever was to be somebody else in between; see appendWash.
 	discardSequences = once("DISCARD SEQUENCES")
 	washSession      = slices.Concat(once("RESET SESSION AUTHORIZATION"), once("RESET ALL"), discardSequences,
 		once("CLOSE ALL"), once("UNLISTEN *"), once("SELECT pg_catalog.pg_advisory_unlock_all()"), once("DISCARD TEMP"))
-	runOnce = append(pgwire.AppendMessage(nil, pgwire.Bind, make([]byte, 2+len(noFormats))), runAll...)
+	parseSetSeed = parseOf("SELECT pg_catalog.setseed($1)", float8Type)
+	askLeft      = append(parseOf(leftText), appendRun(nil)...)
+	runOnce      = append(pgwire.AppendMessage(nil, pgwire.Bind, make([]byte, 2+len(noFormats))), runAll...)
 )
+
+// appendWash adds what brings the server back to what its login came with. That is all that DISCARD ALL does, but for prepared statements, which
+// are everybody's; see leftovers.go. And what no DISCARD does: random() is made to follow a seed that nobody knows, in place of one that
+// a function may have set.
+func (c *ServerConn) appendWash(b []byte) []byte {
+	b = append(b, washSession...)
+	seed := strconv.FormatFloat(2*c.space.random()-1, 'g', -1, 64)
+	return appendRun(append(b, parseSetSeed...), argument{text: seed})
+}
+
+// appendAskLeft adds the question where there may be some.
+func (c *ServerConn) appendAskLeft(b []byte) []byte {
+	if c.params.unasked {
+		b = append(b, askLeft...)
+	}
+	return b
+}
+
+// washed notes that the server has done so.
+func (c *ServerConn) washed() { c.params.stain, c.params.unasked = 0, false }
 
 // once makes the messages that run a statement once.
 func once(text string) []byte { return append(parseOf(text), runOnce...) }
 
 // OIDs of types.
 const (
-	boolType = 16
-	textType = 25
+	boolType   = 16
+	textType   = 25
+	float8Type = 701
 )
 
 // parseOf makes a Parse of the unnamed statement.

@@ -115,7 +115,7 @@ func newStageWithout(o setup) *stage {
 	if st.cut == nil {
 		st.cut = whole
 	}
-	st.space = &Workspace{now: func() time.Time { return time.Unix(1, 0).Add(st.clock) }}
+	st.space = &Workspace{now: func() time.Time { return time.Unix(1, 0).Add(st.clock) }, chance: func() float64 { return 0.75 }}
 	st.broker = &fakeBroker{stage: st, size: max(o.servers, 1), later: o.later}
 	st.identity = &Identity{}
 	options := IdentityOptions{

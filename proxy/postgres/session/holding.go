@@ -205,6 +205,9 @@ func (s *Session) walked() {
 			}
 			s.enter(ready)
 			s.errand.asking = false
+			if s.closesLeft() {
+				return
+			}
 			if s.learns() { // the rest of a question
 				s.learn()
 				return
@@ -286,6 +289,10 @@ func (s *Session) errandFailed() {
 	case srv.status != pgwire.TxIdle:
 	case passing(srv.trouble.last.Code) && s.errand.tries+1 < maxTries:
 		if s.errand.tries++; s.change() {
+			return
+		}
+	case washed && srv.params.unasked: // perhaps it withholds its view of them
+		if srv.params.unasked = false; s.change() {
 			return
 		}
 	case !washed && srv.params.has != srv.params.born: // perhaps it refuses to take back what another client has set, or tried to

@@ -97,9 +97,13 @@ func (s *Session) change() bool {
 	}
 	srv.send(applies, s.errand.tries > 0, func(b []byte) []byte {
 		if wash {
-			b = append(b, washSession...)
+			b = srv.appendWash(b)
 		}
-		return appendChange(b, resets, sets, s.params.want.Encoding())
+		b = appendChange(b, resets, sets, s.params.want.Encoding())
+		if wash {
+			b = srv.appendAskLeft(b)
+		}
+		return b
 	})
 	return true
 }
@@ -110,7 +114,8 @@ func (s *Session) settingsApplied() {
 	srv := s.srv
 	srv.params.has = s.identity.unreported(srv.params.has, s.params.want, srv.status == pgwire.TxIdle)
 	if s.errand.washes {
-		srv.params.stain, srv.params.drawn, s.errand.washes = 0, 0, false
+		srv.washed()
+		srv.params.drawn, s.errand.washes = 0, false
 	}
 	s.errand.tries = 0
 	if srv.status == pgwire.TxIdle {
@@ -191,6 +196,16 @@ func (s *Session) handBack() {
 	default:
 		srv.release()
 	}
+}
+
+// closesLeft has what was left closed before anything else, and says whether there is something. The message at hand waits.
+func (s *Session) closesLeft() bool {
+	if !s.srv.prepared.left {
+		return false
+	}
+	s.srv.prepared.left = false
+	s.closeStrays()
+	return true
 }
 
 // tellBegin has the server begin the transaction before anything else. The message at hand waits for the answer.

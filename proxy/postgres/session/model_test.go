@@ -323,7 +323,9 @@ func (m *modelServer) errand(p *modelPortal) bool {
 		tag = p.sql
 	case p.sql == "UNLISTEN *":
 		delete(m.settings, listens)
-	case p.sql == "SELECT pg_catalog.pg_advisory_unlock_all()":
+	case p.sql == "SELECT pg_catalog.pg_advisory_unlock_all()", p.sql == "SELECT pg_catalog.setseed($1)":
+	case p.sql == leftText:
+		tag = "SELECT 0"
 	case p.sql == "RESET SESSION AUTHORIZATION":
 		tag = "RESET"
 	case p.sql == "RESET ALL":

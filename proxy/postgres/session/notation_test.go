@@ -268,16 +268,17 @@ func like(got, want []byte) bool {
 }
 
 // settingsErrand is how the proxy gives a server settings: name=value sets one, a name alone brings one back, and the word
-// "wash" in front brings all back, "patiently" takes the statement_timeout out of the way, and
+// "wash" in front brings all back, "wash-all" asks for prepared statements, too, "patiently" takes the statement_timeout out of the way, and
 // "closing" at the end closes the portal, which would stay in a transaction.
 func settingsErrand(words []string) (b []byte) {
 	run := func(values ...[]byte) {
 		b = append(b, proxytest.Bind("", "", values, nil, []int{1})...)
 		b = append(b, proxytest.Execute("", 0)...)
 	}
-	parsed := false
+	parsed, asks := false, false
 	for _, word := range words {
-		if word == "wash" {
+		if word == "wash" || word == "wash-all" {
+			asks = word == "wash-all"
 			for _, sql := range []string{
 				"RESET SESSION AUTHORIZATION", "RESET ALL", "DISCARD SEQUENCES", "CLOSE ALL", "UNLISTEN *", "SELECT pg_catalog.pg_advisory_unlock_all()", "DISCARD TEMP",
 			} {
@@ -285,6 +286,8 @@ func settingsErrand(words []string) (b []byte) {
 				b = append(b, proxytest.Bind("", "", nil, nil, nil)...)
 				b = append(b, proxytest.Execute("", 0)...)
 			}
+			b = append(b, proxytest.Parse("", "SELECT pg_catalog.setseed($1)", 701)...)
+			run([]byte("0.5"))
 			continue
 		}
 		if word == "closing" {
@@ -303,6 +306,10 @@ func settingsErrand(words []string) (b []byte) {
 		default:
 			run([]byte(name), nil, []byte("f"))
 		}
+	}
+	if asks {
+		b = append(b, proxytest.Parse("", leftText)...)
+		run()
 	}
 	return append(b, proxytest.Sync()...)
 }

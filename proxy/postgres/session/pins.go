@@ -53,6 +53,10 @@ var pinNames = [...]struct {
 // begun or ended one of them, so a session is pinned for as long as it has what pins it.
 const shownPins = pinListen | pinTemporary | pinHoldCursor | pinAdvisoryLock | pinPrepare
 
+// endedByCode are those that a function may have ended, so that the server is asked behind each that may have run. To ask about temporary
+// objects would be too dear: whoever has some has them for many statements.
+const endedByCode = pinListen | pinHoldCursor | pinAdvisoryLock | pinPrepare
+
 // String lists the reasons, separated by commas; it is empty for none.
 func (p pinSet) String() string {
 	var names []string

@@ -64,9 +64,11 @@ type answers struct {
 type serverParams struct {
 	has   *settings.Set
 	born  *settings.Set // what it reported at login, to which it is washed
-	stain ID            // who may have left settings that nobody knows of; 0: nobody
+	stain ID            // who may have left settings, or a seed, that nobody knows of; 0: nobody
 	owner ID            // who may have set parameters of the user's own; 0: nobody
 	drawn ID            // who has drawn from sequences last, as currval and lastval tell; 0: nobody
+	// unasked: code may have run PREPARE, and nobody has asked the server.
+	unasked bool
 }
 
 // preparedHere are the statements that the server has.
@@ -82,6 +84,7 @@ type preparedHere struct {
 	doubted map[*statement]bool
 	// dropping is what each DEALLOCATE of a name that is under way drops, in their order.
 	dropping []string
+	left     bool // a wash has found some that SQL has prepared, and put them among strays
 }
 
 // copying is about COPY FROM STDIN.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"overdrive/querycache"
@@ -15,7 +16,16 @@ type Workspace struct {
 	key     []byte             // of request
 	spare   []byte             // for a text that is not in exact
 	now     func() time.Time
-	epoch   time.Time // of instants; zero before the first
+	epoch   time.Time      // of instants; zero before the first
+	chance  func() float64 // as random; nil: Go's own, which the system has seeded
+}
+
+// random is a number in [0, 1) that nobody can guess.
+func (w *Workspace) random() float64 {
+	if w.chance != nil {
+		return w.chance()
+	}
+	return rand.Float64()
 }
 
 // An instant is a moment as a Workspace counts it, in nanoseconds, so that a session keeps it in eight bytes. 0 is none.
