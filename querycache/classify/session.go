@@ -97,7 +97,9 @@ func headBits(s statement) Session {
 		return DiscardAll
 	case first.is("deallocate") && (s.at(1).is("all") || s.at(1).is("prepare") && s.at(2).is("all")):
 		return DeallocateAll | Ends
-	case first.is("unlisten", "close", "deallocate", "drop", "discard"):
+	case first.is("unlisten"):
+		return Ends | Unlistens
+	case first.is("close", "deallocate", "drop", "discard"):
 		return Ends
 	case first.is("declare"):
 		for i := range s {
@@ -340,6 +342,8 @@ func blockBits(body string) (bits Session, ddl, shared bool) {
 		switch w {
 		case "listen":
 			bits |= Listen
+		case "unlisten":
+			bits |= Ends | Unlistens
 		case "load":
 			bits |= Load
 		case "prepare":

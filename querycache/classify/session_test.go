@@ -8,7 +8,7 @@ import (
 
 var bitNames = []string{"Listen", "TempObject", "HoldCursor", "AdvisoryLock", "SQLPrepare", "SetsConfig", "Load", "SetSeed",
 	"DiscardAll", "DeallocateAll", "", "", // Renames and Configures have tests of their own, and Ends and ReadOnly that of the session
-	"SessionUnknown", "", "", "", "", "", "TempPath"}
+	"SessionUnknown", "", "", "", "", "", "TempPath", "", "", "", "", "", "", "", "Unlistens"}
 
 func sessionSummary(v *Verdict) string {
 	var out []string
@@ -42,7 +42,9 @@ func TestJudge_SessionEffects(t *testing.T) {
 		{"set a.b = 1; reset all", "sets:a.b resets:all"},
 		{"set a.b to default; set a.b = 1; set a.b to default", "sets:a.b resets:a.b"},
 		{"listen x", "Listen"},
-		{"LISTEN x; unlisten x", "Listen"},
+		{"LISTEN x; unlisten x", "Listen Unlistens"},
+		{"unlisten *", "Unlistens"},
+		{"do $$begin execute 'unlisten x'; end$$", "Unlistens"},
 		{"select 'listen x'", ""},
 		{"create temp table x (a int)", "TempObject"},
 		{"create local temporary table x (a int)", "TempObject"},

@@ -37,6 +37,7 @@ const (
 	ReadsOwn               // reads one by SHOW, or any by current_setting: see OwnRead
 	DropsOnCommit          // beside TempObject: it says ON COMMIT DROP
 	Calls                  // beside Configures, where there is no catalog: the text itself names what runs, such as a function
+	Unlistens              // UNLISTEN, beside Ends
 )
 
 // Passing is what leaves nothing behind in the session but what the transaction, or a question about parameters, is about.
