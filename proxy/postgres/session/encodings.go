@@ -12,15 +12,8 @@ import (
 
 // readsUTF8 says whether the client's bytes are the server's, in UTF8: so names in its texts are read as they stand.
 func (s *Session) readsUTF8() bool {
-	if s.view.utf8Of != s.params.want {
-		s.learnUTF8()
-	}
-	return s.view.utf8
-}
-
-func (s *Session) learnUTF8() {
 	const utf8 = "UTF8"
-	s.view.utf8, s.view.utf8Of = s.params.want.Encoding() == utf8 && s.identity.profile.Load().encoding == utf8, s.params.want
+	return s.params.want != nil && s.params.want.Encoding() == utf8 && s.identity.profile.Load().encoding == utf8
 }
 
 // sameBytes says whether a server with these settings sends values as it has them.

@@ -34,15 +34,13 @@ type view struct {
 	lens     *Lens         // of the settings of
 	of       *settings.Set // nil: none was looked for
 	age      uint64        // identity.lensAge then
-	utf8Of   *settings.Set
-	utf8     bool // client and server speak UTF8, under the settings utf8Of
-	renamed  bool // names or rights may be others until the transaction ends
-	tempPath bool // what is created may be temporary until the transaction ends, by a search_path that leads there
-	begins   bool // a BEGIN … READ ONLY was sent, and nothing but queries since
-	readOnly bool // the same, and it has been answered: the server lets nothing be written
-	veiled   bool // a temporary view, say, may hide a table and run code when it is read
-	madeCode bool // the open transaction has changed the catalog: it may have made functions, or what calls them
-	recodes  bool // a statement under way may change how texts are read
+	renamed  bool          // names or rights may be others until the transaction ends
+	tempPath bool          // what is created may be temporary until the transaction ends, by a search_path that leads there
+	begins   bool          // a BEGIN … READ ONLY was sent, and nothing but queries since
+	readOnly bool          // the same, and it has been answered: the server lets nothing be written
+	veiled   bool          // a temporary view, say, may hide a table and run code when it is read
+	madeCode bool          // the open transaction has changed the catalog: it may have made functions, or what calls them
+	recodes  bool          // a statement under way may change how texts are read
 }
 
 // judge returns the verdict on a text, or nil: then the session must await it.

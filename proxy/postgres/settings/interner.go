@@ -51,6 +51,7 @@ func (in *Interner) Intern(items []Setting) *Set {
 		s.answers = answers.id
 	}
 	s.legible = s.readsPlainly()
+	s.encoding, _ = s.Get("client_encoding")
 	s.noteTimeout()
 	in.sets[content.String()] = s
 	return s

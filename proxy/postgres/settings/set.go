@@ -28,6 +28,8 @@ type Set struct {
 	// limit is the statement_timeout, and limited says whether the set has one.
 	limit   time.Duration
 	limited bool
+	// encoding is the client_encoding.
+	encoding string
 }
 
 // Items returns the settings in the order of their keys. They must not be changed.
@@ -59,10 +61,7 @@ func (s *Set) Get(name string) (value string, ok bool) {
 }
 
 // Encoding is the encoding of what a client with these settings sends and is sent.
-func (s *Set) Encoding() string {
-	encoding, _ := s.Get("client_encoding")
-	return encoding
-}
+func (s *Set) Encoding() string { return s.encoding }
 
 // readsPlainly says whether a backslash in a string constant stands for itself.
 func (s *Set) readsPlainly() bool {
