@@ -21,7 +21,7 @@ var rooms = map[string][]string{
 	"querycache/sqlscan/hostile":   {},
 	"proxy":                        {"pool", "proxy/loop"},
 	"proxy/postgres": {
-		"pool", "proxy", "proxy/loop", "proxy/postgres/catalog", "proxy/postgres/pgauth", "proxy/postgres/pgwire",
+		"pool", "proxy", "proxy/loop", "proxy/postgres/catalog", "proxy/postgres/notify", "proxy/postgres/pgauth", "proxy/postgres/pgwire",
 		"proxy/postgres/session", "proxy/postgres/settings", "proxy/postgres/upstream",
 		"querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict",
 	},
@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"proxy/postgres/session": {
 		"querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict", "proxy/postgres/pgwire", "proxy/postgres/settings",
 	},
+	"proxy/postgres/notify":   {"proxy/postgres/pgwire", "proxy/postgres/session", "proxy/postgres/upstream"},
 	"proxy/postgres/settings": {},
 	"proxy/admin":             {"proxy", "proxy/postgres/pgwire", "querycache/sqlscan"},
 	"proxy/postgres/pgwire":   {},
@@ -93,6 +94,7 @@ var bans = []struct{ room, imports, why string }{
 	{"proxy/postgres", "overdrive/config", "the proxy is given Options; where they come from is the program's business"},
 	{"proxy/postgres", "overdrive/proxy/admin", "the proxy does not know who looks at it; the program gives it a Console"},
 	{"proxy/postgres/catalog", "overdrive/proxy/loop", "a keeper asks its questions in a goroutine of its own, and no loop waits for it"},
+	{"proxy/postgres/notify", "overdrive/proxy/loop", "the listener waits for the network in goroutines of its own, and for no loop"},
 	{"proxy/postgres/session", "net", "the machine does no I/O: it is handed events and acts through Peer, Driver and ServerDriver"},
 	{"proxy/postgres/session", "os", "the machine does no I/O"},
 	{"proxy/postgres/session", "crypto/tls", "to the machine bytes are bytes; TLS is the driver's and the loop's"},

@@ -22,9 +22,7 @@ const (
 // NC to interrupt it. It reads ahead, so that after the first Query nobody else may read from NC. After an error other than
 // *ServerError the connection is of no more use.
 func (c *Conn) Query(sql string) ([][]string, error) {
-	if c.in == nil {
-		c.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(c.Ahead), c.NC), readBuffer)
-	}
+	c.buffer()
 	if _, err := c.NC.Write(pgwire.AppendString(nil, pgwire.Query, sql)); err != nil {
 		return nil, fmt.Errorf("send query: %w", err)
 	}
@@ -53,6 +51,20 @@ func (c *Conn) Query(sql string) ([][]string, error) {
 			return rows, failure
 		}
 	}
+}
+
+// buffer has the connection be read ahead.
+func (c *Conn) buffer() {
+	if c.in == nil {
+		c.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(c.Ahead), c.NC), readBuffer)
+	}
+}
+
+// Receive reads the next message of a connection that is not asked by Query any more, whose body has limit bytes at most. It blocks; close
+// NC to interrupt it. The body is the caller's.
+func (c *Conn) Receive(limit int) (typ byte, body []byte, err error) {
+	c.buffer()
+	return pgwire.ReadMessage(c.in, limit)
 }
 
 // readReply reads one message. A row may be as large as left; anything else that is larger than PostgreSQL sends is refused
