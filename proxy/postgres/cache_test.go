@@ -90,7 +90,7 @@ func TestCache_StatusSaysWhyNot(t *testing.T) {
 	rig.Prime(t, c, "select a from t")
 	for _, step := range []struct{ before, want, after string }{
 		{"begin", "transaction", "rollback"}, {"set overdrive.cache = off", "disabled", "set overdrive.cache = on"},
-		{"listen news", "session-state", "discard all"}, {"set seed = 0.5", "session-state", "discard all"},
+		{"select pg_advisory_lock(1)", "session-state", "discard all"}, {"set seed = 0.5", "session-state", "discard all"},
 	} {
 		rig.Ask(t, c, step.before)
 		rig.Ask(t, c, "select a from t")

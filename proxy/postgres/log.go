@@ -14,7 +14,7 @@ func (p *Proxy) logEnd(c *client, why session.Reason, err error) {
 	switch why {
 	case session.ReasonClientClosed:
 		level = slog.LevelDebug
-	case session.ReasonServerLost, session.ReasonNoServer, session.ReasonClientProtocol:
+	case session.ReasonServerLost, session.ReasonNoServer, session.ReasonClientProtocol, session.ReasonListenerLost:
 		level = slog.LevelWarn
 	case session.ReasonPanic:
 		level = slog.LevelError

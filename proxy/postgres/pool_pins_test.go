@@ -22,7 +22,6 @@ func TestPins_HoldTheServerAndLeakNothing(t *testing.T) {
 	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "pins", Size: 1, Options: new(rig.Captured).Capture})
 	server := rig.Ask(t, in.Connect(t, "pins"), "select pg_backend_pid()")
 	for sql, reason := range map[string]string{
-		"listen news":                       "LISTEN",
 		"create temp table x(a int)":        "temporary object",
 		"select 1 as a into temp x":         "temporary object",
 		"create temp sequence x":            "temporary object",
@@ -98,8 +97,6 @@ func TestPins_EndWithTheirCause(t *testing.T) {
 	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "pins_end", Size: 1})
 	c, other := in.Connect(t, "pins_end"), in.Connect(t, "pins_end")
 	for _, test := range []struct{ begins, ends string }{
-		{"listen a; listen b", "unlisten a; unlisten b"},
-		{"listen a", "unlisten *"},
 		{"create temp table x(a int)", "drop table x"},
 		{"create temp table x(a int); create temp view y as select * from x", "drop table x cascade"},
 		{"create temp sequence x", "discard temp"},

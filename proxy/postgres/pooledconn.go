@@ -24,6 +24,7 @@ type pooledConn struct {
 	lease   atomic.Pointer[pool.Lease[*pooledConn]]
 	home    *upstream.Dialer // leads to its server, for cancel requests
 	secret  []byte           // what a cancel request must name besides the backend's pid
+	speaker atomic.Uint32    // the PID, for clients, of the session that has used it last
 }
 
 // After and the following are the machine's calls: see ServerDriver.
@@ -64,6 +65,7 @@ const cancelTimeout = 10 * time.Second
 
 // Dropped takes a connection whose socket is gone out of the pool.
 func (c *pooledConn) Dropped(held bool) {
+	c.silenced()
 	lease := c.lease.Load()
 	switch {
 	case lease == nil: // it broke before its pool had heard of it; whoever leases it will see
@@ -98,8 +100,11 @@ func (o *origin) open(ctx context.Context, workers []*proxy.Worker, home int) (*
 // servedBy notes which of its hosts serves an origin. One that takes over may lack what the other had committed last, so what the
 // other said is given up.
 func (o *origin) servedBy(server string) {
-	if before := o.servedLast.Swap(&server); before != nil && *before != server && o.Cache != nil {
-		o.Cache.Purge()
+	if before := o.servedLast.Swap(&server); before != nil && *before != server {
+		if o.Cache != nil {
+			o.Cache.Purge()
+		}
+		o.upstream.listener.ServedBy(server)
 	}
 }
 
@@ -113,6 +118,9 @@ func (o *origin) moveIn(ctx context.Context, up *upstream.Conn, era uint64, w *p
 	result := make(chan error, 1)
 	posted := w.Loop.Post(func() {
 		conn, err := w.Loop.Adopt(up.NC, c)
+		if err == nil {
+			c.heardOf()
+		}
 		c.conn = conn
 		c.Live(conn, &o.proxy.at(w).Workspace)
 		c.address.Arrive(w)
@@ -146,5 +154,6 @@ func (o *origin) moveIn(ctx context.Context, up *upstream.Conn, era uint64, w *p
 
 // closeServer is the pool's call when a connection has left it.
 func closeServer(c *pooledConn, _ pool.CloseReason) {
+	c.silenced()
 	c.address.Post(c.Goodbye)
 }

@@ -12,6 +12,7 @@ type upstreamDatabase struct {
 	name    string           // of server and database
 	tallies *verdict.Tallies // of the texts for it
 	shelf   catalog.Shelf    // its catalog
+	hearsay
 }
 
 // upstreamOf returns the database that a target means. Two targets with one host, port and database mean one. Call it with mu held.
@@ -20,6 +21,7 @@ func (p *Proxy) upstreamOf(t upstream.Target) *upstreamDatabase {
 	u := p.upstreams[name]
 	if u == nil {
 		u = &upstreamDatabase{name: name, tallies: verdict.NewTallies()}
+		u.listenTo(p)
 		p.upstreams[name] = u
 	}
 	return u

@@ -24,5 +24,5 @@ func (s *Session) adopt() {
 		s.remember(f.name, st)
 		s.srv.lendUnder(f.name)
 	}
-	q.left &^= pinPrepare
+	q.left.pins &^= pinPrepare
 }

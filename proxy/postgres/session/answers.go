@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ func (c *ServerConn) peek(b []byte) (h pgwire.Header, needed int, err error) {
 		if whole = true; h.Body != 1 {
 			err = fmt.Errorf("ReadyForQuery: %w", pgwire.ErrBody)
 		}
-	case pgwire.ErrorResponse:
+	case pgwire.ErrorResponse, pgwire.NotificationResponse:
 		whole = h.Body <= maxHeldReply
 	case pgwire.ParameterDescription:
 		whole = c.holdsBack(h)
@@ -60,7 +61,7 @@ func (c *ServerConn) message(h pgwire.Header, body []byte) (action, error) {
 		return frontAction(e), nil
 	case pgwire.NotificationResponse:
 		c.spoilFill(e)
-		return forward, nil
+		return c.notification(body), nil
 	case pgwire.ReadyForQuery:
 		return c.readyForQuery(body)
 	}
@@ -192,7 +193,28 @@ func (c *ServerConn) readyForQuery(body []byte) (action, error) {
 		c.marks.atRest()
 	}
 	c.holder.ready(&c.done)
+	if c.done.action == forward {
+		c.in.ahead = c.newsNow()
+	}
 	return c.done.action, nil
+}
+
+// newsNow are the holder's, if no transaction is open.
+func (c *ServerConn) newsNow() []byte {
+	if c.status != pgwire.TxIdle {
+		return nil
+	}
+	return c.holder.news()
+}
+
+// notification gives the holder a notification. One that is larger than PostgreSQL's are is passed on unread.
+func (c *ServerConn) notification(body []byte) action {
+	const pidLen = 4
+	if c.holder == nil || len(body) < pidLen+2 {
+		return forward
+	}
+	c.in.ahead = c.holder.notified(binary.BigEndian.Uint32(body), body[pidLen:])
+	return skip
 }
 
 // completed keeps what a command tag tells about the state of the server.

@@ -10,10 +10,11 @@ import (
 
 // This file is about what a session has on its server besides parameters, as far as the server shows it.
 
-// askStateText tells of its own session whether it listens, has temporary objects, cursors that outlive their transaction, session
+// askStateText tells of its own session to which channels it listens, in the server's bytes with zero bytes between, and whether it has temporary objects, cursors that outlive their transaction, session
 // advisory locks, and statements of SQL PREPARE, in the order of statePins. To look at all locks is dear where there are many, so that
 // is asked for only where there may be one. It is asked where no transaction is open, so a lock that is there is the session's.
-const askStateText = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_listening_channels())," +
+const askStateText = "SELECT (SELECT pg_catalog.string_agg(pg_catalog.convert_to(l.name, pg_catalog.getdatabaseencoding())," +
+	" pg_catalog.decode('00', 'hex')) FROM (SELECT c FROM pg_catalog.pg_listening_channels() c LIMIT 1002) l(name))," +
 	" EXISTS (SELECT 1 FROM pg_catalog.pg_depend d" +
 	" WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid" +
 	" AND d.refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())," +
@@ -36,21 +37,43 @@ func appendAskState(b []byte, locks bool) []byte {
 	return appendRun(append(b, parseAskState...), argument{text: which})
 }
 
-// readState returns what the row of the answer says. A value is one byte.
-func readState(row [][]byte) (pins pinSet) {
-	for i, pin := range statePins {
-		if len(row[i]) == 1 && row[i][0] != 0 {
-			pins |= pin
+// A listening is what the server says of channels.
+type listening struct {
+	names  []string // at most maxChannels, or one more
+	marked bool     // that of markers is among them, and not in names
+}
+
+// shownState is what the row of the answer says.
+type shownState struct {
+	pins     pinSet
+	channels listening
+}
+
+// readState reads the row of the answer. But for the first, a value is one byte.
+func readState(row [][]byte) (st shownState) {
+	for name := range strings.SplitSeq(string(row[0]), "\x00") {
+		switch {
+		case strings.HasPrefix(name, NoticeChannelPrefix):
+			st.channels.marked = true
+		case name != "":
+			st.channels.names = append(st.channels.names, name)
+			st.pins |= pinListen
 		}
 	}
-	return pins
+	for i, pin := range statePins {
+		if i > 0 && len(row[i]) == 1 && row[i][0] != 0 {
+			st.pins |= pin
+		}
+	}
+	return st
 }
 
 // takeState takes in what the session has on its server now.
-func (s *Session) takeState(left pinSet) {
-	s.unpin(shownPins &^ left)
-	s.pin(left)
-	s.view.veiled = left&pinTemporary != 0
+func (s *Session) takeState(left shownState) {
+	s.pin(left.pins)
+	s.unpin(shownPins &^ (left.pins | pinListen))
+	s.takeChannels(left.channels)
+	s.view.veiled = left.pins&pinTemporary != 0
 	s.srv.params.unasked = false
 }
 

@@ -21,6 +21,9 @@ func (nobody) learned([][]byte)                   {}
 func (nobody) parameter(_, _ string, _ bool) bool { return false }
 func (nobody) reopened()                          {}
 func (nobody) settled(*owed)                      {}
+func (nobody) notified(uint32, []byte) []byte     { return nil }
+func (nobody) news() []byte                       { return nil }
+func (nobody) mustHear() bool                     { return false }
 func (nobody) skipped()                           {}
 func (nobody) ready(*owed)                        {}
 func (nobody) drained()                           {}

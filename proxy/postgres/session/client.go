@@ -108,7 +108,7 @@ func (s *Session) largeMessage(h pgwire.Header, b []byte) int {
 	switch h.Type {
 	case pgwire.Query:
 		srv := s.link()
-		if srv == nil {
+		if srv == nil || !s.hearsItself(Unseen) {
 			return 0
 		}
 		s.noteText(srv, Unseen)
@@ -135,7 +135,7 @@ func (s *Session) largeMessage(h pgwire.Header, b []byte) int {
 		return n
 	case pgwire.FunctionCall:
 		srv := s.link()
-		if srv == nil {
+		if srv == nil || !s.hearsItself(Unseen) {
 			return 0
 		}
 		s.noteText(srv, Unseen)
@@ -197,6 +197,9 @@ func (s *Session) query(msg, body []byte) bool {
 	if !s.neverSet(v, text) {
 		return false
 	}
+	if !s.hearsItself(v) {
+		return false
+	}
 	srv = s.srv
 	if why := s.forbids(v); why != 0 {
 		v, msg = refusedRun, pgwire.AppendString(nil, pgwire.Query, raisingPin(why))
@@ -214,7 +217,7 @@ func (s *Session) query(msg, body []byte) bool {
 // functionCall takes up a FunctionCall, whose function may do anything.
 func (s *Session) functionCall(msg []byte) bool {
 	srv := s.link()
-	if srv == nil {
+	if srv == nil || !s.hearsItself(Unseen) {
 		return false
 	}
 	s.noteText(srv, Unseen)

@@ -24,15 +24,16 @@
 // The files stand on floors. A call goes to the right on its floor, or to a floor below; a test holds it. It does not count a call by
 // an interface: a ServerConn tells its holder, which is mostly a Session, what the server has said.
 //
-//	events    holding.go timeouts.go startup.go events.go show.go
+//	events    holding.go hearing.go timeouts.go startup.go events.go show.go
 //	routing   client.go extended.go
 //	cache     cached.go unit.go refresh.go
-//	client    adopt.go prepare.go own.go neverset.go sqlnames.go effects.go heldbegin.go fitness.go lens.go exact.go withheld.go learn.go askstate.go resets.go pins.go
+//	client    adopt.go prepare.go own.go neverset.go sqlnames.go effects.go lending.go heldbegin.go fitness.go lens.go exact.go withheld.go
+//	          learn.go askstate.go handover.go resets.go pins.go
 //	link      ending.go link.go patientask.go cleaner.go errand.go patience.go session.go stains.go encodings.go
-//	          sending.go begun.go lenses.go coalesce.go state.go atrest.go
+//	          sending.go begun.go lenses.go coalesce.go state.go atrest.go news.go
 //	server    cancelling.go serverconn.go answers.go half.go withheldreplies.go leftovers.go strays.go holder.go marks.go ghosts.go
 //	leaves    identity.go entry.go ownsettings.go ledger.go statement.go hint.go replies.go driver.go params.go
-//	          workspace.go scratch.go reason.go messages.go
+//	          workspace.go scratch.go reason.go messages.go subscription.go
 //
 // These calls go up, since what follows is an event of its own:
 //
@@ -40,6 +41,7 @@
 //	events.go → timeouts.go     a cancel request ends a wait as a timer does
 //	patience.go → timeouts.go   sets the timers
 //	sending.go → ending.go      sets the timer of a transaction that is idle
+//	handover.go → events.go     so is one that has waited for the listener
 //	ending.go → events.go       a session that leaves is looked at as after any event
 //	link.go → events.go         so is one whose release had to wait for a moment
 package session

@@ -34,6 +34,10 @@ type Driver interface {
 	Abandon() bool
 	// WaitTimeout is how long a session may wait for a server; 0 means for ever.
 	WaitTimeout() time.Duration
+	// Subscribe returns a place at the connection that listens for sessions, or nil if there is none. What it tells goes to Hear.
+	Subscribe() Subscription
+	// Sender returns the PID, for clients, of the session that used a backend last, or 0.
+	Sender(pid uint32) uint32
 	// Ended tells that the session is over.
 	Ended(why Reason, err error)
 }
@@ -50,6 +54,8 @@ type ServerDriver interface {
 	BeginReset()
 	// Discard takes the connection out of the pool and closes it.
 	Discard(why Unfitness)
+	// Speaks tells that the session with this PID, for clients, has the server do what may notify.
+	Speaks(pid uint32)
 	// Dropped tells that the socket is gone. held says whether somebody had the connection.
 	Dropped(held bool)
 }

@@ -36,6 +36,7 @@ var refusedRun = &classify.Verdict{Statement: verdict.Statement{
 // noteText is called when a statement is certain to be sent next: from here on its effects count. Most have none of those that the
 // calls below look for, and what is not called costs nothing.
 func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
+	s.lendChannels(v)
 	s.errand.restarts, s.errand.novelty = 0, notAsked
 	if !s.attempt.looked {
 		s.passBy(v, cmp.Or(s.unfit(v), verdict.Uncacheable))
@@ -50,6 +51,7 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 
 // noteEffects is the part of noteText that counts for each of the statements that a text runs.
 func (s *Session) noteEffects(srv *ServerConn, v *classify.Verdict) {
+	s.noteVoice(v)
 	state := v.Session
 	if state.Has(classify.Passing) { // as every COMMIT and every INSERT
 		state &^= classify.Passing
@@ -107,6 +109,7 @@ func (s *Session) noteState(v *classify.Verdict) {
 // may run functions that it calls.
 func (s *Session) notePortal(portal []byte, v *classify.Verdict) {
 	if len(portal) > 0 || v.Effect == verdict.EffectEverything {
+		s.noteVoice(v)
 		s.noteCode(s.srv, v)
 		s.noteWrite(v)
 	}

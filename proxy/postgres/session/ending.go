@@ -61,6 +61,9 @@ func (s *Session) end(why Reason, err error) {
 	if s.pins != 0 {
 		s.identity.pins.now.Add(-1)
 	}
+	if s.hears != nil {
+		s.hearNoMore()
+	}
 	if s.srv != nil {
 		s.handBack()
 	}

@@ -26,7 +26,8 @@ const (
 	discards        // has it forget the sequences that another client has drawn from
 	begins          // begins the transaction that the client has begun before
 	probes          // has the server say whether parameters exist
-	lends           // prepares statements under the client's own names
+	lends           // prepares statements under the client's own names, or has the server listen to the client's channels
+	hands           // is a part of handing the client's channels over to the listener
 )
 
 // An undertaking is what a session has its server do for it by errands before the client's next message.

@@ -76,7 +76,7 @@ func (s *Session) balance() {
 	full := s.client.Congested() || s.in.Len() > maxAhead && s.state != ready
 	if s.srv != nil {
 		full = full || s.srv.peer.Congested() || s.srv.owed.len() > maxOwed
-		if s.client.Congested() {
+		if s.client.Congested() || s.srv.in.halted {
 			s.srv.peer.PauseRead()
 		} else {
 			s.srv.peer.ResumeRead()
@@ -128,6 +128,9 @@ func (s *Session) OnError(err error) {
 // balances the two sides.
 func (s *Session) settle() {
 	s.maybeRelease()
+	if s.hears != nil {
+		s.settleHearing()
+	}
 	if s.state == leaving && (!s.busy() || s.batch.open || s.srv.copying.in && s.srv.in.left == 0) {
 		s.end(ReasonClientClosed, nil)
 		return

@@ -36,6 +36,9 @@ func (s *Session) bind(h pgwire.Header, msg, body []byte) bool {
 	if st != nil && !s.neverSet(v, st.text()) {
 		return false
 	}
+	if !s.hearsItself(v) {
+		return false
+	}
 	srv = s.srv
 	if s.mustWait(name, st) || !s.lend(v) {
 		return s.stall()
@@ -151,6 +154,9 @@ func (s *Session) execute(msg, body []byte) bool {
 	}
 	srv := s.link()
 	if srv == nil {
+		return false
+	}
+	if !s.hearsItself(v) {
 		return false
 	}
 	s.batch.open = true

@@ -40,7 +40,10 @@ type stage struct {
 	cut         cutter
 	chunks      int            // sent so far
 	db          map[string]int // if there is one, the servers are models over it
-	cancels     func() bool    // whether a model cancels what it is asked next; nil: never
+	listener    bool
+	orders      []string // that the listener was given
+	markers     int
+	cancels     func() bool // whether a model cancels what it is asked next; nil: never
 	// fail notes what went wrong. It may return.
 	fail func(format string, args ...any)
 }
@@ -54,6 +57,7 @@ type setup struct {
 	cache   bool // answers are kept
 	begins  bool // and transactions are held back
 
+	listener    bool // there is one
 	refusesPins bool
 	blind       bool // no catalog is known; else the tables are those of testCatalog
 	cut         cutter
@@ -111,7 +115,7 @@ func newStage(tb testing.TB, o setup) *stage {
 
 // newStageWithout makes a stage whose fail is yet to be set.
 func newStageWithout(o setup) *stage {
-	st := &stage{cut: o.cut}
+	st := &stage{cut: o.cut, listener: o.listener}
 	if st.cut == nil {
 		st.cut = whole
 	}
@@ -622,6 +626,10 @@ func (d *fakeDriver) Misunderstood([]string) {}
 
 func (d *fakeDriver) Prefer(ServerDriver) {}
 
+func (d *fakeDriver) Subscribe() Subscription { return d.stage.subscribe(d.session) }
+
+func (d *fakeDriver) Sender(uint32) uint32 { return 0 }
+
 func (d *fakeDriver) Key() CancelKey { return CancelKey{uint32(d.session.ID()), 4711} }
 
 func (d *fakeDriver) Acquire(time.Time, bool) *ServerConn { return d.stage.broker.acquire(d.session) }
@@ -734,6 +742,8 @@ func (v *testServer) Release() {
 	v.pooled = true
 	v.stage.broker.serve()
 }
+
+func (v *testServer) Speaks(uint32) {}
 
 func (v *testServer) BeginReset() {
 	if v.pooled || v.gone {

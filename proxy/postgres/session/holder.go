@@ -22,6 +22,12 @@ type holder interface {
 	failed(r pgwire.ErrorReport, e *owed)
 	// parameter tells of a ParameterStatus and decides whether the client sees it.
 	parameter(name, value string, injected bool) (pass bool)
+	// notified tells of a notification, whose tail is borrowed, and decides what the client sees.
+	notified(pid uint32, tail []byte) []byte
+	// news gives what the client is to be told of notifications, ahead of a ReadyForQuery that leaves no transaction open.
+	news() []byte
+	// mustHear decides whether such a ReadyForQuery is put off. goOn ends that.
+	mustHear() bool
 	// settled tells that e was answered; a ReadyForQuery is told by ready alone.
 	settled(e *owed)
 	// skipped tells that all that an error made the server skip is undone.

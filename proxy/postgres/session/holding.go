@@ -55,6 +55,9 @@ func (s *Session) completed(tag []byte) {
 		s.unpin(allPins)
 		s.view.veiled = false
 		s.params.inquiry = nil
+		if s.hears != nil {
+			s.listenNoMore()
+		}
 		s.params.want = s.identity.Interner.Without(s.params.want, "role")
 	case "DEALLOCATE ALL":
 		s.forgetNames()
@@ -106,6 +109,11 @@ func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 	case e.errand == probes: // what it says is not known: the text goes out
 		return
 	case e.errand == lends: // as the statement that needs it will
+		return
+	case e.errand == hands:
+		if s.hears != nil {
+			s.hears.turn.failed = true
+		}
 		return
 	case e.errand == applies, e.errand == begins:
 		s.errand.failed = true
@@ -162,6 +170,11 @@ func (s *Session) ready(e *owed) {
 	case begins:
 		s.begunAtServer()
 		return
+	case hands:
+		if s.hears != nil {
+			s.hears.turn.answered = true
+		}
+		return
 	}
 	if srv.status == pgwire.TxIdle {
 		s.forgetPortals()
@@ -172,8 +185,11 @@ func (s *Session) ready(e *owed) {
 		}
 	}
 	s.view.readOnly = s.view.begins && srv.status == pgwire.TxOpen
-	if e.action == forward && srv.owed.toCome() == 0 { // what resets is the last under way
-		s.bringBack()
+	if e.action == forward {
+		s.heardOut()
+		if srv.owed.toCome() == 0 { // what resets is the last under way
+			s.bringBack()
+		}
 	}
 }
 
@@ -187,6 +203,9 @@ func (s *Session) walked() {
 		s.reject(ReasonClientProtocol, pgwire.CodeProtocolViolation, "transaction blocks not allowed in statement pooling mode")
 		return
 	}
+	if s.boundNews(); s.state == gone {
+		return
+	}
 	if s.state == stalled && srv.copying.in {
 		s.enter(ready) // the server waits for what the client sends
 	}
@@ -198,6 +217,8 @@ func (s *Session) walked() {
 		case s.errand.unanswerable:
 			s.reject(ReasonServerLost, pgwire.CodeConnectionFailure,
 				"what the session has set could not be asked from the server: "+s.words(srv.trouble.last.Message, srv))
+			return
+		case s.state == settling && s.handing():
 			return
 		case s.state == settling:
 			if !s.errand.asking {
@@ -220,6 +241,9 @@ func (s *Session) walked() {
 		}
 		if s.params.told != s.params.want && s.state < leaving && s.params.told != nil {
 			s.tell()
+		}
+		if s.misheard() {
+			s.lendAll()
 		}
 		if s.learns() {
 			s.learn()
@@ -244,6 +268,9 @@ func (s *Session) tell() {
 func (s *Session) lost(err error) {
 	srv := s.srv
 	s.srv = nil
+	if h := s.hears; h != nil {
+		h.gated, h.round = false, 0
+	}
 	ours := (s.state == settling || s.state == greeting) && srv.status == pgwire.TxIdle && srv.owesOnlyUs()
 	switch {
 	case ours && s.replaceable():

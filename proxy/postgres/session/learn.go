@@ -54,7 +54,7 @@ type inquiry struct {
 	set    map[string]bool   // what pg_settings tells was set in the session
 	usual  []string          // what usualNames go back to
 	shown  bool              // the answer about the state has come
-	left   pinSet            // that answer
+	left   shownState        // that answer
 	found  []foundStatement  // of SQL PREPARE
 	failed bool              // the question under way
 	large  bool              // a value is too large to follow
@@ -145,7 +145,7 @@ func (s *Session) closeInquiry() {
 }
 
 // learns says whether there is something to ask, and nothing under way that may change it.
-func (s *Session) learns() bool { return s.params.inquiry != nil && s.atRest() }
+func (s *Session) learns() bool { return s.params.inquiry != nil && s.atRest() && !s.lending() }
 
 // learn asks the server, in slices.
 func (s *Session) learn() {

@@ -44,7 +44,7 @@ func (s *Session) link() *ServerConn {
 func (s *Session) hold(srv *ServerConn) {
 	s.srv, s.errand.applied, s.attempt.leased = srv, nil, true
 	s.errand.fresh, s.errand.novelty = false, notAsked
-	srv.holder = s
+	srv.holder, srv.voice.spoken = s, false
 }
 
 // applySettings starts to bring the server to the client's settings. true: there is nothing to do, or it cannot be done
@@ -176,6 +176,7 @@ func (s *Session) handBack() {
 	s.srv = nil
 	srv.holder = nil
 	srv.abortFills()
+	defer srv.goOn() // who has it now
 	switch {
 	case s.in.left > 0 && !s.in.drops && s.in.copies:
 		srv.finish(amidCopyMessage)

@@ -168,6 +168,15 @@ func clientMessage(name string, a arguments) (b []byte, ok bool) {
 		return asksErrand(a.texts(0)), true
 	case "DiscardSequences":
 		return slices.Concat(proxytest.Parse("", "DISCARD SEQUENCES"), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()), true
+	case "Runs": // statements of ours, as one batch
+		for _, sql := range a.texts(0) {
+			if sql == "closing" {
+				b = append(b, proxytest.CloseName('P', "")...)
+				continue
+			}
+			b = slices.Concat(b, proxytest.Parse("", sql), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0))
+		}
+		return append(b, proxytest.Sync()...), true
 	case "FunctionCall": // with an OID and no arguments
 		oid := a.number(0)
 		return pgwire.AppendMessage(nil, pgwire.FunctionCall, []byte{0, 0, byte(oid >> 8), byte(oid), 0, 0, 0, 0, 0, 0}), true
@@ -201,7 +210,8 @@ func serverMessage(name string, a arguments) (b []byte, ok bool) {
 		}
 		return pgwire.AppendMessage(nil, pgwire.ParameterDescription, body), true
 	case "NotificationResponse":
-		body := append([]byte{0, 0, 0, 1}, a.text(0)+"\x00"+a.text(1)+"\x00"...)
+		pid := byte(max(a.number(2), 1))
+		body := append([]byte{0, 0, 0, pid}, a.text(0)+"\x00"+a.text(1)+"\x00"...)
 		return pgwire.AppendMessage(nil, pgwire.NotificationResponse, body), true
 	case "CopyInResponse":
 		return pgwire.AppendMessage(nil, pgwire.CopyInResponse, []byte{0, 0, 1, 0, 0}), true

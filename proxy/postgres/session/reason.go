@@ -12,6 +12,7 @@ const (
 	ReasonServerLost                   // its server connection broke
 	ReasonShutdown                     // the proxy is stopping
 	ReasonIdle                         // it was idle in a transaction for too long
+	ReasonListenerLost                 // nobody listens in its place any more, or it does not take in what is heard
 	ReasonPanic                        // a fault of ours, contained
 )
 
@@ -33,6 +34,8 @@ func (r Reason) String() string {
 		return "shutdown"
 	case ReasonIdle:
 		return "idle in transaction"
+	case ReasonListenerLost:
+		return "listener lost"
 	case ReasonPanic:
 		return "internal error"
 	}

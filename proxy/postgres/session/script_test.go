@@ -112,6 +112,8 @@ func (o *setup) parse(a arguments) error {
 			o.refusesPins = true
 		case name == "unseen":
 			o.unseen = true
+		case name == "listener":
+			o.listener = true
 		default:
 			return fmt.Errorf("no such stage: %q", word)
 		}
@@ -255,6 +257,8 @@ func (p *performance) direct(verb string, a arguments) (acts bool) {
 		p.clock += d
 	case "catalog":
 		p.learnCatalog()
+	case "hears":
+		p.hears(p.client(name), a)
 	default:
 		p.inspect(verb, name, a)
 		return false
@@ -290,6 +294,12 @@ func (p *performance) inspect(verb, name string, a arguments) {
 		is = p.client(name).ended && p.client(name).peer.closed
 	case "cancelled":
 		is = slices.Equal(p.broker.cancelled, a.texts(0))
+	case "orders":
+		is = slices.Equal(p.orders, a.texts(0))
+		if !is {
+			p.fail("the listener has orders %q", p.orders)
+		}
+		p.orders = nil
 	case "never": // taken: as many servers exist as were asked for
 		is = len(p.servers) == 0
 	default:

@@ -154,6 +154,9 @@ func raising(code, message, hint string) string {
 // readyForNext tells the client that it may send the next statement, where no server does. A transaction that is held back is not left
 // idle for longer than its server would leave it.
 func (s *Session) readyForNext() {
+	if s.hears != nil && s.status() == pgwire.TxIdle {
+		s.tellNews()
+	}
 	s.client.Write(s.space.scratch.ready(s.status()))
 	if s.begun == 0 {
 		return

@@ -42,6 +42,7 @@ type ServerConn struct {
 	copying    copying
 	trouble    trouble
 	cancelling cancelling
+	voice      voice
 }
 
 // arriving is what has come of the server and is still to be dealt with, and what becomes of the message at hand.
@@ -51,6 +52,7 @@ type arriving struct {
 	hide    bool   // what is left is not for the client
 	instead []byte // goes to the client in place of the message at hand
 	ahead   []byte // goes to the client ahead of it
+	halted  bool   // nothing is dealt with until goOn
 }
 
 // answers are those that the cache wants of the batch at hand.
@@ -167,7 +169,24 @@ func (c *ServerConn) OnData(b []byte) {
 		return
 	}
 	c.space.scratch.reset()
+	c.take(b)
+}
+
+// goOn deals with what has been put off.
+func (c *ServerConn) goOn() {
+	if c.in.halted {
+		c.in.halted = false
+		c.take(nil)
+	}
+}
+
+// take deals with what was kept and b behind it.
+func (c *ServerConn) take(b []byte) {
 	b = c.in.Join(b)
+	if c.in.halted {
+		c.in.Keep(b)
+		return
+	}
 	rest, err := c.walk(b)
 	if err != nil {
 		c.fail(err)
@@ -225,6 +244,10 @@ func (c *ServerConn) walk(b []byte) (rest []byte, err error) {
 		if len(b)-i < size {
 			break
 		}
+		if h.Type == pgwire.ReadyForQuery && c.mustHalt(b[i+pgwire.HeaderLen]) {
+			c.in.halted = true
+			break
+		}
 		act, err := c.message(h, b[i+pgwire.HeaderLen:i+size])
 		if err != nil {
 			pass()
@@ -258,6 +281,12 @@ func (c *ServerConn) exchange(kind replyKind, act action, msg []byte) *owed {
 	return e
 }
 
+// mustHalt says whether a ReadyForQuery for the client is put off, which tells of the status.
+func (c *ServerConn) mustHalt(status byte) bool {
+	e := c.owed.front()
+	return c.holder != nil && status == byte(pgwire.TxIdle) && e != nil && e.action == forward && e.kind.endsBatch() && c.holder.mustHear()
+}
+
 // fakeIsDue says whether the next reply for the client is one of ours.
 func (c *ServerConn) fakeIsDue() bool {
 	e := c.owed.front()
@@ -274,6 +303,9 @@ func (c *ServerConn) payFakes() {
 		c.holder.settled(&e)
 		c.holder.pay(e.answer)
 		if e.kind == owedQuery {
+			if news := c.newsNow(); news != nil {
+				c.holder.pay(news)
+			}
 			c.holder.toClient(c.space.scratch.ready(c.status))
 		}
 	}

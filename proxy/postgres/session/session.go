@@ -31,6 +31,7 @@ type Session struct {
 	view    view        // how the client's texts are read
 	cache   cacheWishes // what the client has told the cache, and was told of it
 	errand  undertaking // of ours, on the server connection that is held
+	hears   *hearing    // of what the client listens to; nil: nothing
 }
 
 // surroundings are whom a session speaks to. They are set when it begins, but for space, which changes when it moves.
