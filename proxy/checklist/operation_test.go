@@ -53,7 +53,7 @@ func TestChecklist_O1_EveryDecisionIsShownWithItsReason(t *testing.T) {
 	b.said(t, c, "select a from t; select 1", "multiplestatements", "simple")
 	for _, step := range []struct{ before, word, after string }{
 		{"begin", "transaction", "rollback"}, {"set overdrive.cache = off", "disabled", "set overdrive.cache = on"},
-		{"listen news", "session-state", "discard all"}, {"create temp table mine()", "session-state", "discard all"},
+		{"select pg_advisory_lock(1)", "session-state", "discard all"}, {"create temp table mine()", "session-state", "discard all"},
 	} {
 		rig.Ask(t, c, step.before)
 		b.prime(t, b.fencer, "select 1") // the catalog may have changed
