@@ -75,7 +75,7 @@ func (s *Session) Hear(from Subscription, events []Heard) {
 	}
 	switch {
 	case s.state == gone:
-	case s.learns():
+	case s.srv != nil && s.learns():
 		s.learn()
 	default:
 		s.settle()
