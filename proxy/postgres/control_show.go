@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 
 	"overdrive/proxy"
 )
@@ -35,9 +36,17 @@ func (p *Proxy) Databases() []proxy.DatabaseStatus {
 				d.Clients += in.Clients
 			}
 		}
+		if p.isListenedTo(name) {
+			d.Servers++
+		}
 		list = append(list, d)
 	}
 	return list
+}
+
+// isListenedTo reports whether a connection listens for sessions of a database, beside those of its pools.
+func (p *Proxy) isListenedTo(database string) bool {
+	return slices.ContainsFunc(p.allOrigins(), func(o *origin) bool { return o.Database == database && o.upstream.listener.Connected() })
 }
 
 // Clients returns all clients that are logged in at the server, in order of their numbers.

@@ -78,6 +78,9 @@ func TestListen_NeedsNoServer(t *testing.T) {
 	e, other := listenAt(t, in, "listen_free"), in.Connect(t, "listen_free")
 	rig.Ask(t, e.PgConn, `listen news; listen "Odd ""name"`)
 	e.isFree(t)
+	if got := in.Databases()[0].Servers - in.Pools()[0].Open; got != 1 {
+		t.Errorf("%d connections are shown beside those of the pool, want the one that listens", got)
+	}
 	rig.Ask(t, other, "begin; notify news, 'one'; notify unheard, 'x'")
 	rig.Ask(t, other, `notify "Odd ""name", 'two'`)
 	if len(e.heard) != 0 {
