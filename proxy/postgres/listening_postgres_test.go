@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"overdrive/proxy"
 	"overdrive/proxy/postgres"
 	"overdrive/proxy/proxytest"
 	"overdrive/proxy/proxytest/rig"
@@ -539,20 +540,16 @@ func TestListen_WhoDoesNotTakeItInIsEnded(t *testing.T) {
 	e.isFree(t)
 	busy.isFree(t)
 	rig.Ask(t, busy.PgConn, "begin")
-	const rounds, each = 60, 100
-	done := make(chan error, 1)
-	go func() {
-		for range rounds {
-			if _, err := rig.Try(t.Context(), other, fmt.Sprintf("select pg_notify('news', repeat('x', 7000) || i) from generate_series(1, %d) i", each)); err != nil {
-				done <- err
-				return
-			}
+	for _, c := range in.Server.Clients(t.Context()) { // while it is handed over a session is pinned, and its server waits for it
+		for end := time.Now().Add(20 * time.Second); c.Pinned != "" && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			all := in.Server.Clients(t.Context())
+			c = all[slices.IndexFunc(all, func(o proxy.ClientStatus) bool { return o.ID == c.ID })]
 		}
-		done <- nil
-	}()
-	e.hears(t, rounds*each)
-	if err := <-done; err != nil {
-		t.Fatal(err)
+	}
+	const rounds, each = 60, 100
+	for i := range rounds {
+		rig.Ask(t, other, fmt.Sprintf("select pg_notify('news', repeat('x', 7000) || i) from generate_series(1, %d) i", each))
+		e.hears(t, (i+1)*each)
 	}
 	_, err := rig.Try(t.Context(), busy.PgConn, "commit")
 	rig.WantState(t, err, "53400")
@@ -600,6 +597,9 @@ func TestListen_InAnEncodingOfItsOwn(t *testing.T) {
 	rig.Ask(t, other, `notify "añb", 'ü'`)
 	e.onlyHears(t, "añb ü")
 	rig.Ask(t, e.PgConn, "set client_encoding = 'LATIN1'")
+	rig.Ask(t, other, `notify "añb", 'at once'`)
+	e.hears(t, 1) // it may come in the old one
+	e.heard = nil
 	for range 2 {
 		rig.Ask(t, other, `notify "añb", 'ü'`)
 		e.onlyHears(t, "a\xf1b \xfc")
