@@ -269,10 +269,12 @@ func (s *Session) loseListener() {
 	if h.step == stepMarking && h.turn.there { // the server has said so, too
 		h.waiting.cut(h.turn.before)
 	}
-	h.sub, h.channels = nil, nil
+	h.sub = nil
 	waits := h.step == stepMarking || h.gated
 	h.gated, h.round = false, 0
-	if h.step != stepLent { // else the server will be asked for what it hears
+	// Where the server was lent the channels it will be asked for what it hears. Until then it is known by them what the listener has told
+	// already: the server may be behind it.
+	if h.step != stepLent {
 		s.refuseHandOver(true)
 	}
 	switch {

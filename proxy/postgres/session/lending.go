@@ -35,7 +35,7 @@ func changesChannels(v *classify.Verdict) bool {
 // its own. false: it waits.
 func (s *Session) hearsItself(v *classify.Verdict) bool {
 	h, srv := s.hears, s.srv
-	if h == nil || len(h.channels) == 0 || h.turn.here || srv.voice.by == 0 || srv.voice.by == s.login.id || srv.copying.in || !mayNotify(v) {
+	if h == nil || h.sub == nil || len(h.channels) == 0 || h.turn.here || srv.voice.by == 0 || srv.voice.by == s.login.id || srv.copying.in || !mayNotify(v) {
 		return true
 	}
 	if s.unanswered() {
