@@ -32,7 +32,7 @@
 //	          sending.go begun.go lenses.go coalesce.go state.go atrest.go
 //	server    cancelling.go serverconn.go answers.go half.go withheldreplies.go strays.go holder.go marks.go ghosts.go
 //	leaves    identity.go entry.go ownsettings.go ledger.go statement.go hint.go replies.go driver.go params.go
-//	          workspace.go scratch.go reason.go messages.go
+//	          workspace.go scratch.go reason.go messages.go limits.go
 //
 // These calls go up, since what follows is an event of its own:
 //
