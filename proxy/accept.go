@@ -11,11 +11,16 @@ import (
 
 // This file takes clients from their listeners, and turns away those for whom there is no room.
 
-// Serve accepts clients that speak p from l until Shutdown, which closes l. It always returns an error.
+// Serve accepts clients that speak p from l until Shutdown, which closes l, or until somebody else has closed l. It always returns an error.
 func (s *Server) Serve(l net.Listener, p Protocol) error {
 	s.mu.Lock()
 	s.listeners[l] = struct{}{}
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.listeners, l)
+	}()
 	if s.stopping.Load() {
 		l.Close()
 	}
@@ -94,7 +99,7 @@ func (s *Server) receive(nc net.Conn, p Protocol) {
 
 // admit has a client led in, in time. Who is still on the way in when the server has stopped is out of time at once.
 func (s *Server) admit(nc net.Conn, a *Arrival, p Protocol) {
-	_ = nc.SetDeadline(time.Now().Add(s.options.LoginTimeout))
+	_ = nc.SetDeadline(time.Now().Add(s.limits.Load().LoginTimeout))
 	defer context.AfterFunc(s.context, func() { _ = nc.SetDeadline(time.Unix(0, 0)) })()
 	p.Admit(nc, a)
 }

@@ -31,5 +31,5 @@ func (s *Server) MoveAll(ctx context.Context) {
 
 // EndAll ends every session.
 func (s *Server) EndAll() {
-	s.eachSession(func(session Session) { session.ShutDown("the test is over") })
+	s.EachSession(func(session Session) { session.ShutDown("the test is over") })
 }

@@ -21,9 +21,10 @@ const (
 
 // A gate knows the connections that are on their way in, by the address they come from. Those over Unix sockets are not counted.
 type gate struct {
+	mu sync.Mutex // guards the fields below
+
 	most, mostPerAddress int // 0: no limit
 
-	mu        sync.Mutex // guards the fields below
 	n         int
 	addresses map[netip.Prefix]*arrivals
 }
@@ -45,12 +46,16 @@ type Arrival struct {
 	gaveWay    bool
 }
 
-func newGate(maxClients, mostPerAddress int) *gate {
-	g := &gate{mostPerAddress: mostPerAddress, addresses: make(map[netip.Prefix]*arrivals)}
+func newGate() *gate { return &gate{addresses: make(map[netip.Prefix]*arrivals)} }
+
+// setLimits changes how many may be on their way. Those who are stay.
+func (g *gate) setLimits(maxClients, mostPerAddress int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.most, g.mostPerAddress = 0, mostPerAddress
 	if maxClients > 0 {
 		g.most = max(maxClients, fewestAtGate)
 	}
-	return g
 }
 
 // enter counts a connection, or refuses it. Leave must be called. Where an address, or all together, have as many as they may, the

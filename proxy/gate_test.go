@@ -35,7 +35,7 @@ func wantGate(t *testing.T, g *gate, address string, now time.Time, want bool) (
 }
 
 func TestGate_OldestOfAnAddressGivesWay(t *testing.T) {
-	g, now := newGate(0, 2), time.Now()
+	g, now := gateFor(0, 2), time.Now()
 	first, a := wantGate(t, g, "192.0.2.1", now, true)
 	second, _ := wantGate(t, g, "192.0.2.1", now.Add(time.Second), true)
 	wantGate(t, g, "192.0.2.1", now.Add(time.Second), false) // the first may yet log in
@@ -48,7 +48,7 @@ func TestGate_OldestOfAnAddressGivesWay(t *testing.T) {
 }
 
 func TestGate_WhoIsInMakesRoom(t *testing.T) {
-	g, now := newGate(0, 1), time.Now()
+	g, now := gateFor(0, 1), time.Now()
 	for range 5 {
 		_, a := wantGate(t, g, "192.0.2.1", now, true)
 		wantGate(t, g, "192.0.2.1", now, false)
@@ -63,7 +63,7 @@ func TestGate_WhoIsInMakesRoom(t *testing.T) {
 
 // One address cannot keep all others out, not even for a moment.
 func TestGate_BusiestAddressGivesWayToOthersAtOnce(t *testing.T) {
-	g, now := newGate(1, 0), time.Now()
+	g, now := gateFor(1, 0), time.Now()
 	var crowd []*comer
 	for range fewestAtGate {
 		c, _ := wantGate(t, g, "192.0.2.66", now, true)
@@ -81,7 +81,7 @@ func TestGate_BusiestAddressGivesWayToOthersAtOnce(t *testing.T) {
 }
 
 func TestGate_CountsNetworksOfIPv6AndNoUnixSockets(t *testing.T) {
-	g, now := newGate(0, 1), time.Now()
+	g, now := gateFor(0, 1), time.Now()
 	wantGate(t, g, "2001:db8::1", now, true)
 	wantGate(t, g, "2001:db8::ffff:ffff:ffff:ffff", now, false)
 	wantGate(t, g, "2001:db8:0:1::1", now, true)
@@ -93,4 +93,10 @@ func TestGate_CountsNetworksOfIPv6AndNoUnixSockets(t *testing.T) {
 			t.Errorf("Unix socket: %v", err)
 		}
 	}
+}
+
+func gateFor(maxClients, mostPerAddress int) *gate {
+	g := newGate()
+	g.setLimits(maxClients, mostPerAddress)
+	return g
 }

@@ -18,16 +18,28 @@ import (
 type Options struct {
 	Logger *slog.Logger // nil: nothing is logged
 	// Loops is the number of event loops; 0 means one per processor.
-	Loops        int
+	Loops int
+	Limits
+}
+
+// Limits bound what clients may take. They can be changed while the server runs: see SetLimits.
+type Limits struct {
 	MaxClients   int           // 0: no limit
 	LoginTimeout time.Duration // 0: one minute
 	// MaxLoginsPerAddress bounds the connections of one address that are not logged in yet; 0: no limit.
 	MaxLoginsPerAddress int
 }
 
+func (l Limits) withDefaults() Limits {
+	if l.LoginTimeout <= 0 {
+		l.LoginTimeout = DefaultLoginTimeout
+	}
+	return l
+}
+
 // A Server serves clients on any number of listeners. It is made by New, and must be stopped by Shutdown. Safe for concurrent use.
 type Server struct {
-	options  Options
+	limits   atomic.Pointer[Limits]
 	log      *slog.Logger
 	registry registry
 	judges   *judges
@@ -76,16 +88,14 @@ func New(o Options) (*Server, error) {
 	if o.Loops <= 0 {
 		o.Loops = runtime.GOMAXPROCS(0)
 	}
-	if o.LoginTimeout <= 0 {
-		o.LoginTimeout = DefaultLoginTimeout
-	}
 	s := &Server{
-		options: o, log: o.Logger, judges: newJudges(runtime.GOMAXPROCS(0)),
-		door:      door{gate: newGate(o.MaxClients, o.MaxLoginsPerAddress), farewells: make(chan struct{}, maxFarewells)},
+		log: o.Logger, judges: newJudges(runtime.GOMAXPROCS(0)),
+		door:      door{gate: newGate(), farewells: make(chan struct{}, maxFarewells)},
 		crew:      crew{arrival: make(chan struct{}, 1)},
 		life:      life{quiet: make(chan struct{})},
 		listeners: make(map[net.Listener]struct{}),
 	}
+	s.SetLimits(o.Limits)
 	s.context, s.stop = context.WithCancel(context.Background())
 	for i := range o.Loops {
 		if err := s.startWorker(i); err != nil {
@@ -115,6 +125,13 @@ func (s *Server) startWorker(i int) error {
 		}
 	})
 	return nil
+}
+
+// SetLimits changes the limits. They hold for whoever comes from now on.
+func (s *Server) SetLimits(l Limits) {
+	l = l.withDefaults()
+	s.limits.Store(&l)
+	s.gate.setLimits(l.MaxClients, l.MaxLoginsPerAddress)
 }
 
 // Join has a protocol be closed by Shutdown.
@@ -147,7 +164,7 @@ func (s *Server) Find(k Key) Session { return s.registry.find(k) }
 
 // Full returns an error if no more clients are let in.
 func (s *Server) Full() error {
-	if limit := s.options.MaxClients; limit > 0 && s.clients.Load() >= int64(limit) {
+	if limit := s.limits.Load().MaxClients; limit > 0 && s.clients.Load() >= int64(limit) {
 		return full("sorry, too many clients already (limit %d)", limit)
 	}
 	return nil
@@ -155,7 +172,7 @@ func (s *Server) Full() error {
 
 // TakePlace counts one more client, if there is room. MoveIn must follow.
 func (s *Server) TakePlace() error {
-	if n, limit := s.clients.Add(1), s.options.MaxClients; limit > 0 && n > int64(limit) {
+	if n, limit := s.clients.Add(1), s.limits.Load().MaxClients; limit > 0 && n > int64(limit) {
 		s.clients.Add(-1)
 		return full("sorry, too many clients already (limit %d)", limit)
 	}

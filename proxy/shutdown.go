@@ -14,14 +14,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		l.Close()
 	}
 	s.mu.Unlock()
-	s.eachSession(Session.Drain)
+	s.EachSession(Session.Drain)
 	s.noteQuiet()
 	var err error
 	select {
 	case <-s.quiet:
 	case <-ctx.Done():
 		err = ctx.Err()
-		s.eachSession(func(session Session) { session.ShutDown(ErrShutdown.Error()) })
+		s.EachSession(func(session Session) { session.ShutDown(ErrShutdown.Error()) })
 	}
 	s.endUnattended()
 	s.mu.Lock()
@@ -34,8 +34,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// eachSession has f called for every session that has a client, on the loop where it lives.
-func (s *Server) eachSession(f func(Session)) {
+// EachSession has f called for every session that has a client, on the loop where it lives.
+func (s *Server) EachSession(f func(Session)) {
 	for _, seat := range s.registry.all() {
 		seat.Post(func() { f(seat.session()) })
 	}

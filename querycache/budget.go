@@ -1,24 +1,45 @@
 package querycache
 
-// This file keeps the one budget of all databases. Invariant: c.used <= c.maxBytes, and c.used is at least what entries
-// and fills take.
+// This file keeps the one budget of all databases. Invariant: c.used <= c.budget, but for a moment after that was lowered, and
+// c.used is at least what entries and fills take.
 
 // reserve takes n bytes of the budget for d, evicting entries for them, and reports whether it could. No lock of a shard
 // may be held.
 func (c *Cache) reserve(d *Database, n int64) bool {
 	for {
-		used := c.used.Load()
-		if used+n <= c.maxBytes {
+		used, budget := c.used.Load(), c.budget.Load()
+		if used+n <= budget {
 			if c.used.CompareAndSwap(used, used+n) {
 				return true
 			}
 			continue
 		}
-		if n > c.maxBytes || !c.makeRoom(d, n) {
+		if n > budget || !c.makeRoom(d, n) {
 			return false
 		}
 	}
 }
+
+// SetMaxBytes changes the budget. If it is lowered, entries are dropped until the rest fits; it takes as long as that takes.
+func (c *Cache) SetMaxBytes(n int64) {
+	if n <= 0 {
+		n = DefaultMaxBytes
+	}
+	c.setBudget(n)
+	all := *c.list.Load()
+	for len(all) > 0 && c.used.Load() > n && c.makeRoom(all[0], 0) {
+	}
+}
+
+func (c *Cache) setBudget(n int64) {
+	c.budget.Store(n)
+	c.spans.setLimit(max(minSpareBytes, n/spareShare))
+}
+
+// maxFillBytes and maxHeldBytes bound the parts of the budget that fills take, and large answers that somebody reads.
+func (c *Cache) maxFillBytes() int64 { return c.budget.Load() / 2 }
+
+func (c *Cache) maxHeldBytes() int64 { return c.budget.Load() / 2 }
 
 func (c *Cache) release(n int64) { c.used.Add(-n) }
 
@@ -28,7 +49,7 @@ func (c *Cache) release(n int64) { c.used.Add(-n) }
 func (c *Cache) makeRoom(d *Database, n int64) bool {
 	c.evicting.Lock()
 	defer c.evicting.Unlock()
-	if c.used.Load()+n <= c.maxBytes {
+	if c.used.Load()+n <= c.budget.Load() {
 		return true // somebody else made room
 	}
 	all := *c.list.Load()

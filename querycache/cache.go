@@ -31,9 +31,7 @@ type Options struct {
 // Cache holds the answers of several databases in one budget. All methods may be called at any time from any goroutine.
 // No method fails: what cannot be kept is not kept.
 type Cache struct {
-	maxBytes     int64
-	maxFillBytes int64
-	maxHeldBytes int64
+	budget       atomic.Int64 // Options.MaxBytes, as it is now
 	settlePeriod time.Duration
 	now          func() time.Duration
 	seed         maphash.Seed
@@ -65,11 +63,11 @@ func New(o Options) *Cache {
 		o.Now = func() time.Duration { return time.Since(start) }
 	}
 	c := &Cache{
-		maxBytes: o.MaxBytes, maxFillBytes: o.MaxBytes / 2, settlePeriod: o.SettlePeriod, now: o.Now, faults: o.Faults,
+		settlePeriod: o.SettlePeriod, now: o.Now, faults: o.Faults,
 		seed: maphash.MakeSeed(), databases: map[string]*Database{},
 	}
-	c.maxHeldBytes = o.MaxBytes / 2
-	c.spans.limit, c.spans.poison = max(minSpareBytes, o.MaxBytes/spareShare), o.Poison
+	c.spans.poison = o.Poison
+	c.setBudget(o.MaxBytes)
 	c.list.Store(new([]*Database))
 	return c
 }

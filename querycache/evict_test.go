@@ -306,7 +306,7 @@ func TestFloor_NoEntryIsPushedOutThatReachesBelowIt(t *testing.T) {
 	guard(large, 1500) // it is the richest, but its only entry reaches below its floor
 	guard(small, 1000)
 	had := small.Stats().Entries
-	if !c.reserve(other, c.maxBytes-c.UsedBytes()+1) {
+	if !c.reserve(other, c.budget.Load()-c.UsedBytes()+1) {
 		t.Error("no room for another database")
 	}
 	if large.Stats().Entries != 1 || small.Stats().Entries != had-1 {

@@ -169,7 +169,7 @@ func (f *Fill) moveHead(b []byte) {
 // charge takes n bytes of the budget for the fill, and reports whether there was room.
 func (f *Fill) charge(n int) bool {
 	c := f.database.cache
-	if c.fills.Add(int64(n)) > c.maxFillBytes || !c.reserve(f.database, int64(n)) {
+	if c.fills.Add(int64(n)) > c.maxFillBytes() || !c.reserve(f.database, int64(n)) {
 		c.fills.Add(-int64(n))
 		return false
 	}

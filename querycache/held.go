@@ -32,7 +32,7 @@ func (h *Held) Pieces() [][]byte { return h.pieces }
 func (h *Held) hold() bool {
 	c := h.cache
 	if h.refs.Load() == ofEntry { // nobody holds it, and nobody but the caller can begin to
-		if held := c.held.Add(h.size); held > c.maxHeldBytes && held > h.size {
+		if held := c.held.Add(h.size); held > c.maxHeldBytes() && held > h.size {
 			c.held.Add(-h.size)
 			return false
 		}

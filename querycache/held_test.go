@@ -76,7 +76,7 @@ func TestHeld_ReadersHoldNoMoreThanHalfOfTheBudget(t *testing.T) {
 			t.Fatalf("got %+v, want the server to be asked and nothing kept", o)
 		}
 		d.Invalidate(1)
-		if c.UsedBytes() > c.maxBytes || c.HeldBytes() > c.maxHeldBytes {
+		if c.UsedBytes() > c.budget.Load() || c.HeldBytes() > c.maxHeldBytes() {
 			t.Fatalf("%d bytes used, %d held", c.UsedBytes(), c.HeldBytes())
 		}
 	}
@@ -98,10 +98,10 @@ func TestHeld_ReadersHoldNoMoreThanHalfOfTheBudget(t *testing.T) {
 
 func TestHeld_OneAnswerCanAlwaysBeRead(t *testing.T) {
 	c, _ := newTestCache(1 << 20)
-	c.maxHeldBytes = 1000
 	d := c.Database("shop", defaultPolicy)
 	fill(t, d, "a", bigAnswer('a'), reading(1))
 	fill(t, d, "b", bigAnswer('b'), reading(1))
+	c.budget.Store(2000)
 	a := hold(t, d, "a")
 	if o := ask(d, "b", reading(1)); o.Status != Miss || o.Held != nil || o.Fill != nil {
 		t.Errorf("a second one: %+v", o)

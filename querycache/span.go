@@ -41,15 +41,22 @@ type span struct {
 
 // spans hands out memory by the page and takes it back.
 type spans struct {
-	limit  int64 // of spare
 	poison bool  // overwrite what is given back, so that a test sees who reads it later
 
 	resident atomic.Int64 // of all spans, in use and free
 
 	mu    sync.Mutex // guards the fields below
+	limit int64      // of spare
 	spare int64      // the part of resident that is in free spans
 	warm  [spanClasses]shelf
 	cold  [spanClasses][]span // without pages
+}
+
+// setLimit changes how much memory in free spans stays resident. It holds from the next one that is given back.
+func (a *spans) setLimit(n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.limit = n
 }
 
 func pagesOf(n int) int { return (n + pageBytes - 1) &^ (pageBytes - 1) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,20 +79,15 @@ func startDemoProxy(errOut io.Writer, dsn string) (address string, stop func(), 
 		cfg.Databases[name] = db
 	}
 	cfg.Log.Level = "warn"
-	listeners, err := listenAll(cfg.Listen)
-	if err != nil {
-		listeners, err = listenAll([]string{"127.0.0.1:0"})
+	log, level, flush := newLogger(errOut, cfg.Log)
+	r, err := start(cfg, log, level)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		cfg.Listen = []string{"127.0.0.1:0"}
+		r, err = start(cfg, log, level)
 	}
-	if err != nil {
-		return "", nil, err
-	}
-	log, flush := newLogger(errOut, cfg.Log)
-	server, protocol, err := newServer(cfg, log)
 	if err != nil {
 		flush()
-		closeAll(listeners)
 		return "", nil, err
 	}
-	r := start(server, protocol, listeners)
-	return listeners[0].Addr().String(), func() { _ = r.stop(time.Second); flush() }, nil
+	return r.listeners[cfg.Listen[0]].Addr().String(), func() { _ = r.stop(time.Second); flush() }, nil
 }

@@ -10,21 +10,7 @@ import (
 	"time"
 )
 
-// listenAll opens all addresses, or none.
-func listenAll(addresses []string) ([]net.Listener, error) {
-	var all []net.Listener
-	for _, address := range addresses {
-		l, err := listen(address)
-		if err != nil {
-			closeAll(all)
-			return nil, fmt.Errorf("listen: %w", err)
-		}
-		all = append(all, l)
-	}
-	return all, nil
-}
-
-func closeAll(listeners []net.Listener) {
+func closeAll(listeners map[string]net.Listener) {
 	for _, l := range listeners {
 		l.Close()
 	}

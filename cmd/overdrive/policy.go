@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
+	"slices"
 	"time"
 
 	"overdrive/config"
@@ -62,13 +62,15 @@ func cacheRule(r *config.Rule) (querycache.Rule, error) {
 	return rule, nil
 }
 
-// newConsole makes the console that administrators log in to.
-func newConsole(cfg *config.Config, log *slog.Logger) *admin.Console {
+// consoleOptions are those of the console that administrators log in to.
+func (r *running) consoleOptions(cfg *config.Config) admin.Options {
 	o := admin.Options{
-		Logger: log, Version: version, Admins: cfg.Admin.Users, StatsUsers: cfg.Admin.StatsUsers, Users: len(cfg.Auth.Users),
+		Logger: r.log, Reload: r.reload, Version: version, Admins: cfg.Admin.Users, StatsUsers: cfg.Admin.StatsUsers, Users: len(cfg.Auth.Users),
 	}
 	for _, v := range cfg.Values() {
-		o.Config = append(o.Config, admin.Setting(v))
+		o.Config = append(o.Config, admin.Setting{
+			Key: v.Key, Value: v.Value, Default: v.Default, Changeable: !slices.Contains(fixedKeys, v.Key),
+		})
 	}
-	return admin.New(o)
+	return o
 }

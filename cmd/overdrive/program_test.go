@@ -94,11 +94,22 @@ func anywhere(args []string) []string {
 // serveHere runs `overdrive serve` in this process. stop ends it and wants exit code 0; the test's end calls it.
 func serveHere(t *testing.T, args ...string) (s *service, stop func()) {
 	t.Helper()
+	return serveWith(t, anywhere(args))
+}
+
+// serveConfigured is serveHere for a file that says where to listen, and that the log is JSON.
+func serveConfigured(t *testing.T, path string) (s *service, stop func()) {
+	t.Helper()
+	return serveWith(t, []string{"serve", "--config", path})
+}
+
+func serveWith(t *testing.T, args []string) (s *service, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	log, logEnd := io.Pipe()
 	exit := make(chan int, 1)
 	go func() {
-		exit <- run(ctx, anywhere(args), io.Discard, logEnd)
+		exit <- run(ctx, args, io.Discard, logEnd)
 		logEnd.Close()
 	}()
 	stop = func() {

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"overdrive/config"
 	"overdrive/pool"
 	"overdrive/proxy"
+	"overdrive/proxy/admin"
 	"overdrive/proxy/postgres"
 	"overdrive/proxy/postgres/pgauth"
 	"overdrive/proxy/postgres/upstream"
@@ -25,33 +25,41 @@ import (
 
 // This file turns a configuration into the parts that it describes.
 
-// newServer builds the server, and what its clients speak.
-func newServer(cfg *config.Config, log *slog.Logger) (*proxy.Server, proxy.Protocol, error) {
-	o, secrets, err := postgresOptions(cfg)
+// build makes the server, and what its clients speak.
+func (r *running) build(cfg *config.Config) error {
+	o, users, err := postgresOptions(cfg)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	console := newConsole(cfg, log)
-	o.Console = console
-	server, err := proxy.New(proxy.Options{
-		Logger:              log,
-		Loops:               loops(cfg),
+	r.console = admin.New(r.consoleOptions(cfg))
+	r.cache = querycache.New(querycache.Options{MaxBytes: int64(cfg.Cache.Memory)})
+	o.Console, o.Cache = r.console, r.cache
+	r.server, err = proxy.New(proxy.Options{Logger: r.log, Loops: loops(cfg), Limits: limits(cfg)})
+	if err != nil {
+		return err
+	}
+	r.clients = postgres.New(r.server, *o)
+	r.console.Attach(r.clients)
+	r.prepare(cfg, users)
+	return nil
+}
+
+// prepare has the first login of each user be as fast as the others.
+func (r *running) prepare(cfg *config.Config, users map[string]pgauth.Secret) {
+	if cfg.Auth.Method == config.AuthSCRAM || cfg.Auth.Method == config.AuthMD5 {
+		r.clients.Prepare(users)
+	}
+}
+
+func limits(cfg *config.Config) proxy.Limits {
+	return proxy.Limits{
 		MaxClients:          cfg.Limits.MaxClients,
 		LoginTimeout:        time.Duration(cfg.Limits.LoginTimeout),
 		MaxLoginsPerAddress: cfg.Limits.MaxLoginsPerAddress,
-	})
-	if err != nil {
-		return nil, nil, err
 	}
-	p := postgres.New(server, *o)
-	console.Attach(p)
-	if o.AuthMethod == pgauth.MethodSCRAM || o.AuthMethod == pgauth.MethodMD5 {
-		p.Prepare(secrets)
-	}
-	return server, p, nil
 }
 
-// postgresOptions returns all of the options but the console, and the secrets of the users that are configured.
+// postgresOptions returns all of the options but console and cache, and the secrets of the users that are configured.
 func postgresOptions(cfg *config.Config) (*postgres.Options, map[string]pgauth.Secret, error) {
 	users, err := newUsers(cfg)
 	if err != nil {
@@ -72,7 +80,6 @@ func postgresOptions(cfg *config.Config) (*postgres.Options, map[string]pgauth.S
 		TLSMode:     tlsMode(cfg.TLS.Mode),
 		MaxMessage:  int(cfg.Limits.MaxMessage),
 		MaxPrepared: int(cfg.Limits.MaxPrepared),
-		Cache:       querycache.New(querycache.Options{MaxBytes: int64(cfg.Cache.Memory)}),
 	}
 	share := floorShare(cfg)
 	for name, db := range cfg.Databases {

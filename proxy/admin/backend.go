@@ -34,7 +34,13 @@ type Options struct {
 	Users int
 	// Config is what SHOW CONFIG shows.
 	Config []Setting
+	// Reload has the program read its configuration again. Its error says why it could not, and nothing has changed then; nil: there is no
+	// such thing.
+	Reload func() error
 }
 
 // Setting is one key of the configuration, without secrets.
-type Setting struct{ Key, Value, Default string }
+type Setting struct {
+	Key, Value, Default string
+	Changeable          bool // by RELOAD; else it counts when the program starts again
+}

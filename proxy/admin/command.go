@@ -11,9 +11,10 @@ import (
 type privilege string
 
 const (
-	anyone   privilege = "any"   // whoever is let in
-	ownData  privilege = "own"   // on databases that he may log in to, or admin; to look, stats will do
-	statUser privilege = "stats" // stats or admin
+	anyone    privilege = "any"   // whoever is let in
+	ownData   privilege = "own"   // on databases that he may log in to, or admin; to look, stats will do
+	statUser  privilege = "stats" // stats or admin
+	adminOnly privilege = "admin"
 )
 
 // A command is something that the console can be told.
@@ -53,6 +54,7 @@ func commands() []command {
 		{"show", "databases", "", "databases of the configuration", statUser, databaseColumns, nil, (*conn).showDatabases},
 		{"show", "lists", "", "how many there are of what", statUser, listColumns, nil, (*conn).showLists},
 		{"show", "config", "", "the configuration, without secrets", statUser, configColumns, nil, (*conn).showConfig},
+		{"reload", "", "", "read the configuration again", adminOnly, nil, nil, (*conn).reload},
 		{"show", "version", "", "the version of the program", anyone, versionColumns, nil, (*conn).showVersion},
 		{"show", "help", "", "this list", anyone, helpColumns, nil, (*conn).showHelp},
 	}
@@ -62,12 +64,12 @@ func commands() []command {
 const inDatabase = "[DATABASE name]"
 
 // name writes the command as people do.
-func (c *command) name() string { return strings.ToUpper(c.verb + " " + c.object) }
+func (c *command) name() string { return strings.ToUpper(strings.TrimSpace(c.verb + " " + c.object)) }
 
 // tag is what CommandComplete says.
 func (c *command) tag(rows int) string {
-	if c.verb == "show" {
-		return "SHOW"
+	if c.verb == "show" || c.object == "" {
+		return strings.ToUpper(c.verb)
 	}
 	return fmt.Sprintf("%s %d", strings.ToUpper(c.verb), rows)
 }
@@ -96,10 +98,13 @@ func parse(sql string) (*statement, error) {
 	}
 	verb, object := w.word(0), w.word(1)
 	for _, c := range commands() {
-		if c.verb != verb || c.object != object {
+		if c.verb != verb || c.object != object && c.object != "" {
 			continue
 		}
-		w.skip(2)
+		w.skip(1)
+		if c.object != "" {
+			w.skip(1)
+		}
 		st := &statement{command: &c}
 		if c.read != nil {
 			if err := c.read(w, st); err != nil {

@@ -131,7 +131,7 @@ func (c *conn) part(f *commandError) {
 func (c *conn) greet() error {
 	c.say(&pgproto3.AuthenticationOk{})
 	for _, p := range [][2]string{
-		{"server_version", "15.0 (Overdrive " + c.console.options.Version + ")"}, {"server_encoding", "UTF8"},
+		{"server_version", "15.0 (Overdrive " + c.console.options.Load().Version + ")"}, {"server_encoding", "UTF8"},
 		{"client_encoding", "UTF8"}, {"DateStyle", "ISO, MDY"}, {"TimeZone", "UTC"}, {"integer_datetimes", "on"},
 		{"standard_conforming_strings", "on"}, {"is_superuser", "off"}, {"session_authorization", c.caller.user},
 	} {
@@ -197,7 +197,9 @@ func (c *conn) query(body []byte) error {
 			c.refuse(err)
 			break
 		}
-		c.say(description(st.command.columns, nil))
+		if st.width() > 0 {
+			c.say(description(st.command.columns, nil))
+		}
 		for _, row := range rows {
 			c.say(dataRow(row, nil))
 		}

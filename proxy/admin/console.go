@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -44,25 +45,30 @@ const (
 	codeCanceled           = "57014"
 	codeShutdown           = "57P01"
 	codeIdleTimeout        = "57P05"
+	codeConfigFile         = "F0000"
 	codeInternal           = "XX000"
 )
 
 // Console serves administrators. Its methods may be called from any goroutine.
 type Console struct {
 	proxy   Proxy
-	options Options
+	options atomic.Pointer[Options]
 	log     *slog.Logger
 	places  places
 }
 
 // New returns a Console. Attach must be called before Serve.
 func New(o Options) *Console {
-	c := &Console{options: o, log: o.Logger}
+	c := &Console{log: o.Logger}
+	c.options.Store(&o)
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	return c
 }
+
+// Reconfigure changes the options, but for the logger. Who may do what is settled when he logs in.
+func (c *Console) Reconfigure(o Options) { c.options.Store(&o) }
 
 // Attach tells the console whom it is about. Call it once, before clients can come: the proxy is made with the console, and so
 // after it.
@@ -97,8 +103,9 @@ type caller struct {
 }
 
 func (c *Console) callerOf(user string) caller {
-	who := caller{user: user, admin: slices.Contains(c.options.Admins, user)}
-	who.stats = who.admin || slices.Contains(c.options.StatsUsers, user)
+	o := c.options.Load()
+	who := caller{user: user, admin: slices.Contains(o.Admins, user)}
+	who.stats = who.admin || slices.Contains(o.StatsUsers, user)
 	for _, name := range c.proxy.DatabaseNames() {
 		if c.proxy.MayUse(name, user) {
 			who.databases = append(who.databases, name)

@@ -146,7 +146,7 @@ func TestConsole_NamesTheNearestCommand(t *testing.T) {
 		for sql, want := range map[string]string{
 			"SHOW CASHE":                   "the nearest is SHOW CACHE",
 			"purg all":                     "the nearest is PURGE ALL",
-			"RELOAD":                       `unknown command "RELOAD"`,
+			"RELOADED":                     `unknown command "RELOADED"`,
 			"SHOW CACHE now":               `at or near "now"`,
 			"SHOW POOLS IN shop":           `at or near "IN"`,
 			"PURGE TABLE":                  "at end of input; the command is PURGE TABLE [schema.]name",
@@ -197,5 +197,25 @@ func TestConsole_PleasesPsql(t *testing.T) {
 		"postgres://root@"+c.address+"/overdrive?sslmode=disable").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "shop|on|2|300|") || !strings.Contains(string(out), "lab|it") {
 		t.Errorf("got %s, %v", out, err)
+	}
+}
+
+func TestConsole_ReloadIsForAdministratorsAndSaysWhyNot(t *testing.T) {
+	c := startConsole(t)
+	var failure error
+	reloads := 0
+	c.reload = func() error { reloads++; return failure }
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec} {
+		root := c.login("root", mode)
+		failure = nil
+		if tag, err := root.Exec(t.Context(), "reload"); err != nil || tag.String() != "RELOAD" {
+			t.Errorf("RELOAD: %q, %v", tag, err)
+		}
+		failure = errors.New("no such key")
+		wantCode(t, root, "RELOAD", "F0000", "the configuration stays as it was: no such key")
+		wantCode(t, c.login("watch", mode), "RELOAD", "42501", "is for users in admin.users")
+	}
+	if reloads != 4 {
+		t.Errorf("%d reloads, want 4", reloads)
 	}
 }

@@ -90,7 +90,7 @@ func (c *conn) describe(body []byte) error {
 	default:
 		return fail(codeProtocolViolation, "malformed Describe message")
 	}
-	if st == nil {
+	if st.width() == 0 {
 		c.say(&pgproto3.NoData{})
 	} else {
 		c.say(description(st.command.columns, f))

@@ -100,13 +100,14 @@ type console struct {
 	address string
 	stop    context.CancelFunc
 	done    sync.WaitGroup // its conversations
+	reload  func() error
 }
 
 func startConsole(t *testing.T) *console {
 	t.Helper()
 	c := &console{t: t, proxy: &fakeProxy{}}
 	served := admin.New(admin.Options{
-		Version: "1.2.3", Admins: []string{"root"}, StatsUsers: []string{"watch"}, Users: 4,
+		Reload: func() error { return c.reload() }, Version: "1.2.3", Admins: []string{"root"}, StatsUsers: []string{"watch"}, Users: 4,
 		Config: []admin.Setting{{Key: "loops", Value: "2", Default: "0"}},
 	})
 	served.Attach(c.proxy)

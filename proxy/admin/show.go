@@ -31,6 +31,9 @@ func (c *conn) execute(st *statement) ([][]any, error) {
 	if st.command.privilege == statUser && !c.caller.stats {
 		return nil, fail(codePrivilege, "permission denied: %s is for users in admin.users and admin.stats_users", st.command.name())
 	}
+	if st.command.privilege == adminOnly && !c.caller.admin {
+		return nil, fail(codePrivilege, "permission denied: %s is for users in admin.users", st.command.name())
+	}
 	return st.command.run(c, st)
 }
 
@@ -109,7 +112,7 @@ func (c *conn) showLists(*statement) ([][]any, error) {
 	}
 	return [][]any{
 		{"databases", int64(len(c.console.proxy.DatabaseNames()))},
-		{"users", int64(c.console.options.Users)},
+		{"users", int64(c.console.options.Load().Users)},
 		{"pools", int64(len(pools))},
 		{"used_clients", clients},
 		{"free_servers", idle},
@@ -120,14 +123,18 @@ func (c *conn) showLists(*statement) ([][]any, error) {
 
 func (c *conn) showConfig(*statement) ([][]any, error) {
 	var rows [][]any
-	for _, s := range c.console.options.Config {
-		rows = append(rows, []any{s.Key, s.Value, s.Default, "no"})
+	for _, s := range c.console.options.Load().Config {
+		changeable := "no"
+		if s.Changeable {
+			changeable = "yes"
+		}
+		rows = append(rows, []any{s.Key, s.Value, s.Default, changeable})
 	}
 	return rows, nil
 }
 
 func (c *conn) showVersion(*statement) ([][]any, error) {
-	return [][]any{{"Overdrive " + c.console.options.Version}}, nil
+	return [][]any{{"Overdrive " + c.console.options.Load().Version}}, nil
 }
 
 func (c *conn) showHelp(*statement) ([][]any, error) {

@@ -126,7 +126,7 @@ func TestConn_FollowsTheExtendedProtocol(t *testing.T) {
 		{"a closed portal", [][]byte{show, bindMessage("p", "s", 0), shut('P', "p"), executeMessage("p", 0), syncMessage},
 			"123E(34000)Z"},
 		{"a portal of another batch", [][]byte{show, bindMessage("p", "s", 0), executeMessage("q", 0), syncMessage}, "12E(34000)Z"},
-		{"nothing between an error and Sync", [][]byte{parseMessage("", "reload"), show, bindMessage("", "s", 0),
+		{"nothing between an error and Sync", [][]byte{parseMessage("", "reloaded"), show, bindMessage("", "s", 0),
 			executeMessage("", 0), syncMessage}, "E(42601)Z"},
 		{"parameters", [][]byte{show, bindMessage("", "s", 1), syncMessage}, "1E(08P01)Z"},
 		{"too many result formats", [][]byte{show, bindMessage("", "s", 0, 1, 1), syncMessage}, "1E(08P01)Z"},
@@ -136,7 +136,7 @@ func TestConn_FollowsTheExtendedProtocol(t *testing.T) {
 		{"a truncated Bind", [][]byte{pgwire.AppendMessage(nil, pgwire.Bind, []byte{0, 0, 0}), syncMessage}, "E(08P01)Z"},
 		{"a Describe of neither", [][]byte{show, describe('X', "s"), syncMessage}, "1E(08P01)Z"},
 		{"a Close of neither", [][]byte{show, shut('X', "s"), syncMessage}, "1E(08P01)Z"},
-		{"a Query in the middle of a batch", [][]byte{parseMessage("", "reload"), pgwire.AppendString(nil, pgwire.Query, "show cache")},
+		{"a Query in the middle of a batch", [][]byte{parseMessage("", "reloaded"), pgwire.AppendString(nil, pgwire.Query, "show cache")},
 			"E(42601)TDDCZ"},
 	} {
 		t.Run(c.what, func(t *testing.T) {

@@ -73,7 +73,7 @@ func (p *Proxy) TurnAway(nc net.Conn, why error, limit time.Duration) {
 var errConsole = errors.New("console")
 
 func (a *admission) isForConsole() bool {
-	return a.proxy.options.Console != nil && slices.Contains(consoleNames, a.databaseName())
+	return a.proxy.console != nil && slices.Contains(consoleNames, a.databaseName())
 }
 
 // serveConsole returns when the visit is over. A console stays until the server has stopped: it may be wanted to see how that
@@ -81,7 +81,7 @@ func (a *admission) isForConsole() bool {
 func (a *admission) serveConsole(user string) error {
 	a.arrival.Leave()
 	_ = a.nc.SetDeadline(time.Time{})
-	a.proxy.options.Console.Serve(a.proxy.server.Context(), a.nc, user)
+	a.proxy.console.Serve(a.proxy.server.Context(), a.nc, user)
 	return errConsole
 }
 
@@ -103,7 +103,7 @@ func (a *admission) run() error {
 	if err := a.open(); err != nil {
 		return err
 	}
-	if a.proxy.options.TLSMode == TLSRequire && !a.secure && a.nc.LocalAddr().Network() != "unix" {
+	if a.proxy.now().TLSMode == TLSRequire && !a.secure && a.nc.LocalAddr().Network() != "unix" {
 		return refuse(pgwire.CodeInvalidAuthorization, "connection requires TLS")
 	}
 	if err := a.negotiate(); err != nil {
@@ -182,18 +182,18 @@ func (a *admission) open() error {
 
 // secureUp answers SSLRequest.
 func (a *admission) secureUp(rest []byte) error {
-	config := a.proxy.options.TLS
+	o := a.proxy.now()
 	switch {
 	case a.secure || len(rest) != 0:
 		return refuse(pgwire.CodeProtocolViolation, "unexpected SSLRequest")
-	case config == nil || a.proxy.options.TLSMode == TLSDisable || a.nc.LocalAddr().Network() == "unix":
+	case o.TLS == nil || o.TLSMode == TLSDisable || a.nc.LocalAddr().Network() == "unix":
 		_, err := a.nc.Write([]byte{'N'})
 		return err
 	}
 	if _, err := a.nc.Write([]byte{'S'}); err != nil {
 		return err
 	}
-	conn := tls.Server(loop.Wrap(a.nc), config)
+	conn := tls.Server(loop.Wrap(a.nc), o.TLS)
 	if err := conn.Handshake(); err != nil {
 		return fmt.Errorf("TLS handshake: %w", err)
 	}
@@ -237,7 +237,7 @@ func (a *admission) databaseName() string {
 // authenticate has the client prove that it is user. An unknown user goes through the same exchange and fails with the
 // same words as a wrong password.
 func (a *admission) authenticate(user string) error {
-	o := &a.proxy.options
+	o := a.proxy.now()
 	secret, known := o.Users(user)
 	x := a.proxy.authenticator.NewExchange(o.AuthMethod, user, secret)
 	for ask := x.Start(); ask != nil || !x.Done(); {

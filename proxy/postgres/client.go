@@ -193,7 +193,7 @@ func (p *Proxy) judge(l *session.Lens, text []byte) (v *classify.Verdict) {
 // Refresh has a client that is nobody's ask again, unless too many do.
 func (c *client) Refresh(fill *querycache.Fill, message []byte) {
 	o := c.origin
-	if o.refreshing.Load() >= o.maxRefreshing || o.proxy.server.Stopping() {
+	if o.refreshing.Load() >= o.maxRefreshing.Load() || o.proxy.server.Stopping() {
 		fill.Abort()
 		return
 	}

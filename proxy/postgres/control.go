@@ -36,17 +36,17 @@ func controlError(code, format string, args ...any) error {
 }
 
 // DatabaseNames returns the names that clients may connect to, in order.
-func (p *Proxy) DatabaseNames() []string { return slices.Sorted(maps.Keys(p.databases)) }
+func (p *Proxy) DatabaseNames() []string { return slices.Sorted(maps.Keys(p.now().databases)) }
 
 // MayUse says whether a user who has proved to be one may log in to the database.
 func (p *Proxy) MayUse(database, user string) bool {
-	db := p.databases[database]
+	db := p.now().databases[database]
 	return db != nil && db.admits(user)
 }
 
 // databaseNamed returns an error for operators if there is no such database.
 func (p *Proxy) databaseNamed(name string) (*Database, error) {
-	db := p.databases[name]
+	db := p.now().databases[name]
 	if db == nil {
 		return nil, controlError(pgwire.CodeInvalidCatalogName, "database %q does not exist", name)
 	}

@@ -23,9 +23,9 @@ func (p *Proxy) cacheOf(db *Database) *querycache.Database {
 func (p *Proxy) Caches() []proxy.CacheStatus {
 	var list []proxy.CacheStatus
 	for _, name := range p.DatabaseNames() {
-		db := p.databases[name]
+		db := p.now().databases[name]
 		c := proxy.CacheStatus{Database: name}
-		if db.Cache != nil && p.options.Cache != nil {
+		if db.Cache != nil && p.cache != nil {
 			c.Enabled, c.DryRun, c.Floor = db.Cache.Enabled, db.Cache.DryRun, db.Cache.Floor
 		}
 		if cache := p.cacheOf(db); cache != nil {
@@ -45,7 +45,7 @@ func count(c *proxy.CacheStatus, s querycache.Stats) {
 
 // Queries returns what the cache saw of the statements of a database, by shape, in no order.
 func (p *Proxy) Queries(database string) []proxy.QueryStatus {
-	db := p.databases[database]
+	db := p.now().databases[database]
 	if db == nil {
 		return nil
 	}

@@ -93,7 +93,7 @@ func (p *Proxy) policed(e *proxy.Explanation, o *origin, user, sql string, v *cl
 	found := o.Cache.Inspect(&request)
 	e.DryRun, e.MaxAge, e.StaleWhileRevalidate, e.Tags = found.DryRun, found.MaxAge, found.StaleWhileRevalidate, found.Tags
 	if found.Rule >= 0 {
-		e.Rule, e.RuleText = found.Rule+1, conditions(&p.databases[o.Database].Cache.Rules[found.Rule])
+		e.Rule, e.RuleText = found.Rule+1, conditions(&o.db().Cache.Rules[found.Rule])
 	}
 	if request.Hint != nil {
 		e.Ignored = request.Hint.Unknown

@@ -18,7 +18,7 @@ func (p *Proxy) Purge(ctx context.Context, database string, what proxy.Purge) (p
 	if err != nil {
 		return nil, err
 	}
-	if db.Cache == nil || !db.Cache.Enabled || p.options.Cache == nil {
+	if db.Cache == nil || !db.Cache.Enabled || p.cache == nil {
 		return nil, controlError(codeNotInState, "the cache is off for database %q", database)
 	}
 	origins := p.originsOf(db)

@@ -25,7 +25,7 @@ func (p *Proxy) Databases() []proxy.DatabaseStatus {
 	pools := p.Pools()
 	var list []proxy.DatabaseStatus
 	for _, name := range p.DatabaseNames() {
-		db := p.databases[name]
+		db := p.now().databases[name]
 		d := proxy.DatabaseStatus{
 			Name: name, Host: db.Target.Hosts(), Port: db.Target.Port, Upstream: db.Target.Database, User: db.Target.User,
 			Mode: db.Mode.String(), Limits: db.Pool, CachingEnabled: db.Cache != nil && db.Cache.Enabled,

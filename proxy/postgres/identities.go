@@ -19,7 +19,7 @@ const (
 
 // originFor finds or makes the identity at the upstream under which a client works. letGo must be called for it.
 func (p *Proxy) originFor(database, user string) (*origin, error) {
-	db, ok := p.databases[database]
+	db, ok := p.now().databases[database]
 	if !ok {
 		return nil, refuse(pgwire.CodeInvalidCatalogName, "database %q does not exist", database)
 	}

@@ -7,9 +7,7 @@ import (
 
 	"overdrive/pool"
 	"overdrive/proxy/postgres/catalog"
-	"overdrive/proxy/postgres/pgauth"
 	"overdrive/proxy/postgres/session"
-	"overdrive/proxy/postgres/upstream"
 )
 
 // An origin is one identity at one upstream database as the driver has it: what its sessions share, with the pool of connections that
@@ -17,8 +15,7 @@ import (
 type origin struct {
 	session.Identity
 	pool       *pool.Pool[*pooledConn]
-	dialer     *upstream.Dialer
-	credential *pgauth.Credential
+	way        atomic.Pointer[way]
 	keeper     *catalog.Keeper // of the catalogs of its lenses
 	follow     func()          // starts the keeper, once
 	proxy      *Proxy
@@ -36,7 +33,7 @@ type crowd struct {
 	sessions      atomic.Int64  // alive, with a client
 	arrived       atomic.Uint64 // with a client, ever
 	refreshing    atomic.Int64  // without a client
-	maxRefreshing int64         // bounds those
+	maxRefreshing atomic.Int64  // bounds those
 }
 
 // Present and Arrived are the keeper's calls: see catalog.Company.

@@ -16,16 +16,13 @@ import (
 
 // newOrigin makes the pool and the view of the cache for one identity at one upstream. Call it with mu held.
 func (p *Proxy) newOrigin(db *Database, user string) (*origin, error) {
-	o := &origin{
-		proxy: p, dialer: &upstream.Dialer{Target: db.Target, Wrap: loop.Wrap},
-		upstream: p.upstreamOf(db.Target),
-	}
-	o.maxRefreshing = maxRefreshing(db.Pool.Size)
-	credential, err := p.credentialFor(db, user)
+	o := &origin{proxy: p, upstream: p.upstreamOf(db.Target)}
+	o.maxRefreshing.Store(maxRefreshing(db.Pool.Size))
+	way, err := p.wayTo(db, user)
 	if err != nil {
 		return nil, err
 	}
-	o.credential = credential
+	o.way.Store(way)
 	o.pool = pool.New(pool.Options[*pooledConn]{
 		Name:   db.Name + "/" + user,
 		Limits: db.Pool,
@@ -45,11 +42,11 @@ func (p *Proxy) newOrigin(db *Database, user string) (*origin, error) {
 		Permanent: upstream.Permanent,
 	})
 	var cache *querycache.Database
-	if db.Cache != nil && db.Cache.Enabled && p.options.Cache != nil {
-		cache = p.options.Cache.Database(o.upstream.name, *db.Cache)
+	if db.Cache != nil && db.Cache.Enabled && p.cache != nil {
+		cache = p.cache.Database(o.upstream.name, *db.Cache)
 	}
 	o.Begin(session.IdentityOptions{
-		ID: p.server.NextID(), Database: db.Name, User: user, Mode: db.Mode, MaxMessage: p.options.MaxMessage, MaxPrepared: p.options.MaxPrepared,
+		ID: p.server.NextID(), Database: db.Name, User: user, Mode: db.Mode, Limits: &p.limits,
 		Interner: &p.interner, Tallies: o.upstream.tallies, Cache: cache, Watch: o,
 		InTransactions: cache != nil && db.Cache.InTransactions, RefusePins: db.RefusePins && db.Mode != SessionPooling,
 	})
@@ -65,6 +62,15 @@ func (p *Proxy) newOrigin(db *Database, user string) (*origin, error) {
 // maxRefreshing returns how many refreshes of an origin may be under way: they take servers that clients wait for.
 func maxRefreshing(poolSize int) int64 { return int64(max(1, poolSize/2)) }
 
+// wayTo makes the way of a user to the server of a database.
+func (p *Proxy) wayTo(db *Database, user string) (*way, error) {
+	credential, err := p.credentialFor(db, user)
+	if err != nil {
+		return nil, err
+	}
+	return &way{database: db, dialer: &upstream.Dialer{Target: db.Target, Wrap: loop.Wrap}, credential: credential}, nil
+}
+
 // credentialFor finds the password for the server: that of the target's user, or the client's own if it is known in plain.
 func (p *Proxy) credentialFor(db *Database, user string) (*pgauth.Credential, error) {
 	if db.Target.User != "" {
@@ -77,6 +83,6 @@ func (p *Proxy) credentialFor(db *Database, user string) (*pgauth.Credential, er
 		}
 		return credential, nil
 	}
-	secret, _ := p.options.Users(user)
+	secret, _ := p.now().Users(user)
 	return pgauth.NewCredential(user, secret), nil
 }

@@ -13,10 +13,11 @@ import (
 // They are not part of the login, since such values would stand in the way of those that other logins come with, which
 // classify.LoginQuery asks for.
 func (o *origin) connectOwn(ctx context.Context, settings string) (*upstream.Conn, error) {
-	if o.credential == nil {
+	way := o.way.Load()
+	if way.credential == nil {
 		return nil, fmt.Errorf("user %q: %w", o.User, errNoCredential)
 	}
-	conn, err := o.dialer.Connect(ctx, o.credential)
+	conn, err := way.dialer.Connect(ctx, way.credential)
 	if err != nil {
 		return nil, err
 	}

@@ -82,11 +82,12 @@ var errNoCredential = errors.New("no password known for the upstream login")
 
 // open is the pool's way to a new connection: log in, then move in on a loop.
 func (o *origin) open(ctx context.Context, workers []*proxy.Worker, home int) (*pooledConn, error) {
-	if o.credential == nil {
+	way := o.way.Load()
+	if way.credential == nil {
 		return nil, fmt.Errorf("user %q: %w", o.User, errNoCredential)
 	}
 	era := o.Era()
-	up, err := o.dialer.Connect(ctx, o.credential)
+	up, err := way.dialer.Connect(ctx, way.credential)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"overdrive/proxy"
@@ -32,8 +33,10 @@ type Options struct {
 // Safe for concurrent use.
 type Proxy struct {
 	server        *proxy.Server
-	options       Options
-	databases     map[string]*Database
+	cache         *querycache.Cache
+	console       Console
+	given         atomic.Pointer[given]
+	limits        session.Limits
 	interner      settings.Interner
 	authenticator *pgauth.Authenticator
 	logins        chan struct{} // holds one token for each proof that is being checked
@@ -46,6 +49,7 @@ type Proxy struct {
 // A directory is what there is by name. Proxy.mu guards it.
 type directory struct {
 	origins   map[originKey]*origin
+	leaving   map[*origin]struct{}         // that the configuration has no more, and whose clients are still to go
 	upstreams map[string]*upstreamDatabase // by name
 	noRoom    map[string]time.Time         // by database: when it was last looked in vain for a user who can be given up
 }
@@ -57,22 +61,14 @@ const DefaultMaxMessage = 1 << 30
 
 // New has a server serve PostgreSQL's clients: give the Proxy to its Serve.
 func New(server *proxy.Server, o Options) *Proxy {
-	if o.MaxMessage <= 0 {
-		o.MaxMessage = DefaultMaxMessage
-	}
-	if o.MaxPrepared <= 0 {
-		o.MaxPrepared = session.DefaultMaxPrepared
-	}
 	p := &Proxy{
-		server: server, options: o, databases: make(map[string]*Database),
+		server: server, cache: o.Cache, console: o.Console,
 		authenticator: pgauth.NewAuthenticator(pgauth.Options{}), logins: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		directory: directory{
-			origins: make(map[originKey]*origin), upstreams: make(map[string]*upstreamDatabase), noRoom: make(map[string]time.Time),
+			origins: make(map[originKey]*origin), leaving: make(map[*origin]struct{}), upstreams: make(map[string]*upstreamDatabase), noRoom: make(map[string]time.Time),
 		},
 	}
-	for _, db := range o.Databases {
-		p.databases[db.Name] = &db
-	}
+	p.take(o)
 	for _, w := range server.Workers() {
 		here := new(place)
 		here.SetClock(w.Loop.Now)
@@ -81,6 +77,23 @@ func New(server *proxy.Server, o Options) *Proxy {
 	server.Join(p)
 	server.Go(p.lookForUnused)
 	return p
+}
+
+// take has options be what is given.
+func (p *Proxy) take(o Options) *given {
+	if o.MaxMessage <= 0 {
+		o.MaxMessage = DefaultMaxMessage
+	}
+	if o.MaxPrepared <= 0 {
+		o.MaxPrepared = session.DefaultMaxPrepared
+	}
+	g := &given{Options: o, databases: make(map[string]*Database)}
+	for _, db := range o.Databases {
+		g.databases[db.Name] = &db
+	}
+	p.limits.Set(o.MaxMessage, o.MaxPrepared)
+	p.given.Store(g)
+	return g
 }
 
 // Prepare derives SCRAM verifiers from plain secrets in the background, so that a user's first login is as fast as the

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -14,7 +13,7 @@ const closeLimit = 3 * time.Second
 // Close is the server's call: see proxy.Protocol.
 func (p *Proxy) Close() {
 	p.mu.Lock()
-	origins := slices.Collect(maps.Values(p.origins))
+	origins := slices.Collect(p.everyOrigin())
 	p.mu.Unlock() // the loops, which need it too, have work to do before the pools are empty
 	deadline := time.NewTimer(closeLimit)
 	defer deadline.Stop()

@@ -32,7 +32,7 @@ func (p *Proxy) upstreamOf(t upstream.Target) *upstreamDatabase {
 func (p *Proxy) catalogChanged(from *origin, shared bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, o := range p.origins {
+	for o := range p.everyOrigin() {
 		if o.upstream == from.upstream || shared && o.sharesServer(from) {
 			o.keeper.Forget()
 		}
@@ -42,5 +42,5 @@ func (p *Proxy) catalogChanged(from *origin, shared bool) {
 // sharesServer reports whether two origins are known to be at one server: by the address in the configuration, or by what the
 // servers say of themselves.
 func (o *origin) sharesServer(p *origin) bool {
-	return o.dialer.Target.Server() == p.dialer.Target.Server() || o.keeper.SharesServer(p.keeper)
+	return o.db().Target.Server() == p.db().Target.Server() || o.keeper.SharesServer(p.keeper)
 }

@@ -41,6 +41,7 @@ type Keeper struct {
 	identity *session.Identity
 	log      *slog.Logger
 	signals
+	terms  atomic.Pointer[terms]  // others than those given, from the next look on
 	system atomic.Pointer[string] // what the server says it is; empty if it does not say, nil if it was not asked
 
 	turn chan struct{}  // holds one while somebody uses the fields below, for as long as the server takes
@@ -58,6 +59,12 @@ type Keeper struct {
 type signals struct {
 	kick chan struct{} // holds one if the catalog is to be looked at soon
 	back chan struct{} // holds one if the server, which could not be reached, may be back
+}
+
+// terms are what a keeper is given that may change.
+type terms struct {
+	waitTimeout time.Duration
+	policy      *querycache.Policy
 }
 
 // beliefs are what a keeper holds to be true of the catalog.

@@ -24,6 +24,9 @@ func (k *Keeper) attend(ctx context.Context) error {
 // wait for its slot it is broken off after a while, the next time after twice as long. Call it with turn held.
 func (k *Keeper) look(ctx context.Context) error {
 	k.trust.doubted = false
+	if t := k.terms.Swap(nil); t != nil {
+		k.follow(*t)
+	}
 	if err := k.takeSlot(ctx); err != nil {
 		return k.fail(kindOf(err, false, false), err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"overdrive/querycache"
 )
 
 // Run looks after the catalog until ctx ends.
@@ -65,9 +67,13 @@ func New(o Options) *Keeper {
 		given: o, identity: o.Identity, log: o.Logger, turn: make(chan struct{}, 1), slot: newSlot(o.Pool),
 		signals: signals{kick: make(chan struct{}, 1), back: make(chan struct{}, 1)},
 	}
-	k.trust.limit = trustUnder(o.Policy)
-	k.grace.begin(o.WaitTimeout)
+	k.follow(terms{o.WaitTimeout, o.Policy})
 	return k
+}
+
+// Reconfigure changes two of the options: see there. It may be called from any goroutine.
+func (k *Keeper) Reconfigure(waitTimeout time.Duration, policy *querycache.Policy) {
+	k.terms.Store(&terms{waitTimeout, policy})
 }
 
 // linger is wait for a keeper. Meanwhile its slot is given to whoever wants it.

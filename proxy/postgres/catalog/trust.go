@@ -53,3 +53,9 @@ func (k *Keeper) fail(kind failureKind, err error) error {
 	}
 	return f
 }
+
+// follow goes by other terms. Call it with turn held.
+func (k *Keeper) follow(t terms) {
+	k.trust.limit = trustUnder(t.policy)
+	k.grace.begin(t.waitTimeout)
+}

@@ -18,7 +18,7 @@ import (
 // peek reads the header at the front of b, and says how many bytes of the message must be there before it is dealt with: all of one that
 // is looked into. One of which all is needed and that is larger than any that is kept is refused before a byte of its body is collected.
 func (c *ServerConn) peek(b []byte) (h pgwire.Header, needed int, err error) {
-	h, ok, err := pgwire.PeekHeader(b, c.identity.MaxMessage)
+	h, ok, err := pgwire.PeekHeader(b, c.identity.Limits.Message())
 	if !ok {
 		return h, pgwire.HeaderLen, err
 	}

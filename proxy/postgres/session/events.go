@@ -56,7 +56,7 @@ func (s *Session) takeUp(b []byte) int {
 		s.batch.discards, s.batch.naming = false, false
 		s.batch.sweeping = s.batch.sweeping && s.batch.open
 	}
-	h, ok, err := pgwire.PeekHeader(b, s.identity.MaxMessage)
+	h, ok, err := pgwire.PeekHeader(b, s.identity.Limits.Message())
 	if err != nil {
 		s.violation(err.Error())
 		return 0
@@ -141,7 +141,7 @@ func (s *Session) settle() {
 		s.balance()
 	}
 	if s.draining && s.restful() {
-		s.reject(ReasonShutdown, pgwire.CodeAdminShutdown, "terminating connection due to administrator command")
+		s.reject(ReasonShutdown, pgwire.CodeAdminShutdown, s.identity.parting())
 	}
 }
 

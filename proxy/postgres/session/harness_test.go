@@ -123,13 +123,14 @@ func newStageWithout(o setup) *stage {
 	st.broker = &fakeBroker{stage: st, size: max(o.servers, 1), later: o.later}
 	st.identity = &Identity{}
 	options := IdentityOptions{
-		ID: 1, Database: "test", User: "tester", Mode: o.mode, MaxMessage: 16 << 20, MaxPrepared: DefaultMaxPrepared,
+		ID: 1, Database: "test", User: "tester", Mode: o.mode, Limits: &Limits{},
 		RefusePins: o.refusesPins,
 		Interner:   &settings.Interner{}, Watch: st,
 	}
 	if o.cache {
 		options.Cache, options.InTransactions = st.newCache(), o.begins
 	}
+	options.Limits.Set(16<<20, DefaultMaxPrepared)
 	st.identity.Begin(options)
 	if !o.unseen {
 		st.identity.Introduce(reportedByTest)

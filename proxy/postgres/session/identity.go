@@ -45,6 +45,7 @@ type Identity struct {
 	startups   startups
 	profile    atomic.Pointer[profile]
 	era        atomic.Uint64 // see Era
+	farewell   atomic.Pointer[string]
 	lenses
 }
 
@@ -66,20 +67,30 @@ func (c *pinCount) noteWait() {
 
 // IdentityOptions are what an identity is made of. They stay as they are.
 type IdentityOptions struct {
-	ID          uint64 // unique in the process; part of cache keys
-	Database    string // as clients call it
-	User        string // at the server
-	Mode        PoolMode
-	MaxMessage  int // bytes of one message
-	MaxPrepared int // bytes that the statements of one client may keep
-	Interner    *settings.Interner
-	Cache       *querycache.Database // nil: caching is off
+	ID       uint64 // unique in the process; part of cache keys
+	Database string // as clients call it
+	User     string // at the server
+	Mode     PoolMode
+	Limits   *Limits
+	Interner *settings.Interner
+	Cache    *querycache.Database // nil: caching is off
 	// InTransactions: the BEGIN of a client is held back until a server is needed, see heldbegin.go.
 	InTransactions bool
 	// RefusePins: a statement that would tie its session to a server is an error.
 	RefusePins bool
 	Tallies    *verdict.Tallies // of the texts that the identity's clients send
 	Watch      Watch
+}
+
+// Part says what clients are told whose sessions end because they were drained; by default it is what PostgreSQL says when it stops.
+func (o *Identity) Part(words string) { o.farewell.Store(&words) }
+
+// parting is what they are told.
+func (o *Identity) parting() string {
+	if words := o.farewell.Load(); words != nil {
+		return *words
+	}
+	return "terminating connection due to administrator command"
 }
 
 // Begin initialises o, which must be zero.

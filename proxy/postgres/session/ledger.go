@@ -62,7 +62,7 @@ func (l *ledger) remove(name int, st *statement) {
 
 // affords says whether the client may have one more name, of those that l adds up.
 func (s *Session) affords(l *ledger, name int, st *statement) bool {
-	return s.names.keep.bytes+s.names.portals.bytes()+l.price(name, st) <= s.identity.MaxPrepared
+	return s.names.keep.bytes+s.names.portals.bytes()+l.price(name, st) <= s.identity.Limits.Prepared()
 }
 
 // remember notes the client's name for a statement.

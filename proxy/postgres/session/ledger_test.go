@@ -62,7 +62,7 @@ func TestPrepared_BeyondTheBoundIsAnErrorAndNotTheEnd(t *testing.T) {
 	for _, block := range []bool{false, true} {
 		t.Run(fmt.Sprint("in a block: ", block), func(t *testing.T) {
 			st := newStage(t, setup{})
-			st.identity.MaxPrepared = 4000
+			st.identity.Limits.Set(16<<20, 4000)
 			st.db = map[string]int{}
 			c := st.connect("client")
 			if block {
@@ -142,7 +142,7 @@ func TestLedger_IsTheSumOfWhatIsThere(t *testing.T) {
 
 func TestPortals_BeyondTheBoundAreNotKnown(t *testing.T) {
 	st := newStage(t, setup{})
-	st.identity.MaxPrepared = 4000
+	st.identity.Limits.Set(16<<20, 4000)
 	s := st.connect("client").session
 	one := st.identity.statements.intern([]byte("select 1\x00\x00\x00"), "", meaning{})
 	for i := range 1000 {

@@ -294,5 +294,5 @@ func (s *Session) mustWait(name []byte, st *statement) bool {
 // tooMuchPrepared refuses the Parse at hand.
 func (s *Session) tooMuchPrepared() {
 	s.refuse(pgwire.CodeConfigurationLimit, fmt.Sprintf(
-		"prepared statements of one session take more than %d bytes (limits.max_prepared_bytes)", s.identity.MaxPrepared))
+		"prepared statements of one session take more than %d bytes (limits.max_prepared_bytes)", s.identity.Limits.Prepared()))
 }

@@ -57,7 +57,7 @@ func (s *Session) giveUpWith(code, words string) {
 	s.batch.inUnit, s.in.needs = false, 0
 	s.waitOver()
 	b := s.in.Join(nil)
-	h, ok, err := pgwire.PeekHeader(b, s.identity.MaxMessage)
+	h, ok, err := pgwire.PeekHeader(b, s.identity.Limits.Message())
 	simple := ok && err == nil && (h.Type == pgwire.Query || h.Type == pgwire.FunctionCall)
 	if s.begun != 0 { // as an error fails a transaction
 		s.begun |= begunFailed

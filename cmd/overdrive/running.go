@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"overdrive/config"
+	"overdrive/proxy"
+	"overdrive/proxy/admin"
+	"overdrive/proxy/postgres"
+	"overdrive/querycache"
+)
+
+// running is a proxy that takes clients from its listeners, by a configuration that may change: see reload.go.
+type running struct {
+	log     *slog.Logger
+	level   *slog.LevelVar
+	server  *proxy.Server
+	clients *postgres.Proxy
+	console *admin.Console
+	cache   *querycache.Cache
+
+	tasks  sync.WaitGroup
+	failed chan error // says why a listener takes no more clients
+
+	reloading sync.Mutex // guards the fields below; held for as long as a reload takes
+	load      func() (*config.Config, error)
+	file      string // empty: there is none
+	cfg       *config.Config
+	listeners map[string]net.Listener // by the address in the configuration
+	closed    map[net.Listener]bool   // by us
+}
+
+// start opens the addresses and lets clients in. The caller must stop what is running.
+func start(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*running, error) {
+	r := &running{
+		log: log, level: level, cfg: cfg, failed: make(chan error, 1),
+		listeners: make(map[string]net.Listener), closed: make(map[net.Listener]bool),
+	}
+	opened, err := r.open(cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.build(cfg); err != nil {
+		closeAll(opened)
+		return nil, err
+	}
+	r.serve(opened)
+	return r, nil
+}
+
+// open opens those of the addresses that are not open yet: all, or none.
+func (r *running) open(addresses []string) (map[string]net.Listener, error) {
+	opened := make(map[string]net.Listener)
+	for _, address := range addresses {
+		if r.listeners[address] != nil || opened[address] != nil {
+			continue
+		}
+		l, err := listen(address)
+		if err != nil {
+			closeAll(opened)
+			return nil, fmt.Errorf("listen: %w", err)
+		}
+		opened[address] = l
+	}
+	return opened, nil
+}
+
+// serve lets clients in by listeners that were opened.
+func (r *running) serve(opened map[string]net.Listener) {
+	for address, l := range opened {
+		r.listeners[address] = l
+		r.log.Info("listening", "address", l.Addr().String())
+		r.tasks.Go(func() {
+			err := r.server.Serve(l, r.clients)
+			if errors.Is(err, proxy.ErrServerClosed) {
+				return
+			}
+			r.reloading.Lock()
+			defer r.reloading.Unlock()
+			if r.closed[l] {
+				delete(r.closed, l)
+				return
+			}
+			select {
+			case r.failed <- err:
+			default: // another has failed already
+			}
+		})
+	}
+}
+
+// stop lets transactions finish within limit. It returns an error if clients had to be cut off; nothing runs any more in
+// either case.
+func (r *running) stop(limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	err := r.server.Shutdown(ctx)
+	r.tasks.Wait()
+	return err
+}
+
+// patience is how long clients may take to finish what is open when they have to go.
+func (r *running) patience() time.Duration {
+	r.reloading.Lock()
+	defer r.reloading.Unlock()
+	return time.Duration(r.cfg.Limits.ShutdownTimeout)
+}
