@@ -47,7 +47,9 @@ var rooms = map[string][]string{
 	"proxy/checklist":   {},
 	"proxy/consistency": {},
 	"proxy/leaks":       {},
-	"scripts/drivers":   {"proxy/proxytest/pglocal"},
+	"scripts/drivers":   {"proxy/proxytest/pglocal", "scripts/serving"},
+	"scripts/serving":   {},
+	"scripts/suites":    {"proxy/proxytest/pglocal", "scripts/serving"},
 	"scripts/gotest":    {},
 	"cmd/overdrive": {
 		"cmd/overdrive/logqueue",
