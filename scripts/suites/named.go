@@ -19,8 +19,10 @@ import (
 //	a third test
 //	  ~words in one of the lines that its result has
 //
-// Where lines with + and - are given, the difference must be these and no others. A paragraph without a test is a remark.
+// Where lines with + and - are given, the difference must be these and no others. A test may be named more than once: it may differ in
+// any of these manners. A paragraph without a test is a remark.
 type naming struct {
+	test   string
 	reason string
 	lines  []string
 	words  []string // behind each ~
@@ -37,7 +39,7 @@ func (n *naming) fits(r result) bool {
 }
 
 // readNamedFile reads the namings of a suite.
-func readNamedFile(dir, suite string) (map[string]*naming, error) {
+func readNamedFile(dir, suite string) ([]*naming, error) {
 	file := filepath.Join(dir, suite+".txt")
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -50,9 +52,9 @@ func readNamedFile(dir, suite string) (map[string]*naming, error) {
 	return named, nil
 }
 
-// readNamed reads namings, by their tests.
-func readNamed(text string) (map[string]*naming, error) {
-	named := make(map[string]*naming)
+// readNamed reads namings.
+func readNamed(text string) ([]*naming, error) {
+	var named []*naming
 	var reason []string
 	var last *naming // of the test above
 	for n, line := range strings.Split(text, "\n") {
@@ -72,11 +74,9 @@ func readNamed(text string) (map[string]*naming, error) {
 			last.lines = append(last.lines, difference)
 		case len(reason) == 0:
 			return nil, fmt.Errorf("line %d: %s has no reason", n+1, line)
-		case named[line] != nil:
-			return nil, fmt.Errorf("line %d: %s is named twice", n+1, line)
 		default:
-			last = &naming{reason: strings.Join(reason, " ")}
-			named[line] = last
+			last = &naming{test: line, reason: strings.Join(reason, " ")}
+			named = append(named, last)
 		}
 	}
 	return named, nil

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -23,20 +23,21 @@ c
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(named) != 3 || named["a"].reason != "One reason on two lines." || named["b"].reason != named["a"].reason || named["c"].reason != "Another." {
-		t.Errorf("read %v", named)
+	want := []*naming{
+		{test: "a", reason: "One reason on two lines.", lines: []string{"+more", "-less"}},
+		{test: "b", reason: "One reason on two lines."},
+		{test: "c", reason: "Another.", words: []string{"some words"}},
 	}
-	if !slices.Equal(named["a"].lines, []string{"+more", "-less"}) || named["b"].lines != nil || !slices.Equal(named["c"].words, []string{"some words"}) {
-		t.Errorf("a has %q, b %q, c %q", named["a"].lines, named["b"].lines, named["c"].words)
+	if !reflect.DeepEqual(named, want) {
+		t.Errorf("read %+v", named)
 	}
 }
 
 func TestReadNamed_RefusesWhatHasNoReasonOrNoTest(t *testing.T) {
 	for text, want := range map[string]string{
-		"a\n":                   "line 1: a has no reason",
-		"# Why.\na\n\nb\n":      "line 4: b has no reason",
-		"# Why.\n  +more\n":     "line 2: a difference of no test",
-		"# Why.\na\n\n# No.\na": "line 5: a is named twice",
+		"a\n":               "line 1: a has no reason",
+		"# Why.\na\n\nb\n":  "line 4: b has no reason",
+		"# Why.\n  +more\n": "line 2: a difference of no test",
 	} {
 		if _, err := readNamed(text); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %s", text, err, want)
@@ -47,13 +48,13 @@ func TestReadNamed_RefusesWhatHasNoReasonOrNoTest(t *testing.T) {
 // What is named here is what the command compares with.
 func TestNamed_FilesAreReadable(t *testing.T) {
 	for _, s := range suites {
-		text, err := readNamedFile("../../"+where, s.name)
+		named, err := readNamedFile("../../"+where, s.name)
 		if err != nil {
 			t.Error(err)
 		}
-		for name, n := range text {
+		for _, n := range named {
 			if !strings.HasSuffix(n.reason, ".") {
-				t.Errorf("%s: the reason of %s is no sentence: %s", s.name, name, n.reason)
+				t.Errorf("%s: the reason of %s is no sentence: %s", s.name, n.test, n.reason)
 			}
 		}
 	}

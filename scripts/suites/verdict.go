@@ -46,19 +46,19 @@ func (r results) count(base results, s state) (all, whole int) {
 type verdict struct {
 	suite string
 	base  results
-	named map[string]*naming
+	named []*naming
 
 	ways     []way
 	runs     []results
 	hits     []int // answers that came from the cache
 	unnamed  []string
-	occurred map[string][]string // the ways in which a test that is named differed
+	occurred map[*naming][]string // the ways in which a test differed as it is named to
 }
 
 // add compares one more way, in which so many answers came from the cache.
 func (v *verdict) add(w way, got results, hits int) {
 	if v.occurred == nil {
-		v.occurred = make(map[string][]string)
+		v.occurred = make(map[*naming][]string)
 	}
 	v.ways, v.runs, v.hits = append(v.ways, w), append(v.runs, got), append(v.hits, hits)
 	for _, name := range slices.Sorted(maps.Keys(v.base)) {
@@ -66,15 +66,15 @@ func (v *verdict) add(w way, got results, hits int) {
 		if v.base[name].state != passed || r.state == passed {
 			continue
 		}
-		n := v.named[name]
-		switch {
-		case n == nil:
-			v.unnamed = append(v.unnamed, fmt.Sprintf("%s: %s %s", w.name, name, states[r.state])+indented(r.lines))
-		case !n.fits(r):
-			v.unnamed = append(v.unnamed, fmt.Sprintf("%s: %s differs otherwise than it is named to", w.name, name)+indented(r.lines))
-		default:
-			v.occurred[name] = append(v.occurred[name], w.name)
+		if at := slices.IndexFunc(v.named, func(n *naming) bool { return n.test == name && n.fits(r) }); at >= 0 {
+			v.occurred[v.named[at]] = append(v.occurred[v.named[at]], w.name)
+			continue
 		}
+		what := states[r.state]
+		if slices.ContainsFunc(v.named, func(n *naming) bool { return n.test == name }) {
+			what = "differs otherwise than it is named to"
+		}
+		v.unnamed = append(v.unnamed, fmt.Sprintf("%s: %s %s", w.name, name, what)+indented(r.lines))
 	}
 }
 
@@ -117,11 +117,11 @@ func (v *verdict) writeBase(out io.Writer) {
 
 // writeNamed says which of the differences that are named have occurred, and which have not.
 func (v *verdict) writeNamed(out io.Writer) {
-	for _, name := range slices.Sorted(maps.Keys(v.named)) {
-		if in := v.occurred[name]; len(in) > 0 {
-			fmt.Fprintf(out, "\nnamed: %s (%s)\n    %s\n", name, strings.Join(in, ", "), v.named[name].reason)
+	for _, n := range v.named {
+		if in := v.occurred[n]; len(in) > 0 {
+			fmt.Fprintf(out, "\nnamed: %s (%s)\n    %s\n", n.test, strings.Join(in, ", "), n.reason)
 		} else {
-			fmt.Fprintf(out, "\nnamed, and did not occur: %s\n", name)
+			fmt.Fprintf(out, "\nnamed, and did not occur: %s\n    %s\n", n.test, n.reason)
 		}
 	}
 }

@@ -52,9 +52,9 @@ func TestVerdict_IsBadIfADifferenceIsNotNamed(t *testing.T) {
 }
 
 func TestVerdict_SaysWhichNamedDifferencesOccurred(t *testing.T) {
-	named := "# Why it is so.\na\n  ~words\nb/c\n"
+	named := "# Not so.\na\n  ~others\n\n# Why it is so.\na\n  ~words\nb/c\n"
 	text, good := judged(t, named, results{"a": {failed, []string{"the words are here"}}, "b": {state: passed}, "b/c": {state: passed}})
-	if !good || !strings.Contains(text, "named: a (session)\n    Why it is so.") || !strings.Contains(text, "named, and did not occur: b/c") {
+	if !good || !strings.Contains(text, "named: a (session)\n    Why it is so.") || !strings.Contains(text, "did not occur: a\n    Not so.") || !strings.Contains(text, "named, and did not occur: b/c") {
 		t.Errorf("good: %t\n%s", good, text)
 	}
 }
