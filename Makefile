@@ -52,6 +52,10 @@ test-faults: ## try every fault under load (FAULTS='black hole': those with that
 test-drivers: ## try drivers and frameworks at their defaults (DRIVERS='Django asyncpg': those with such names); see docs/drivers.md
 	@$(with_postgres) $(GO) run ./scripts/drivers $(DRIVERS)
 
+.PHONY: test-suites
+test-suites: ## run the suites of others through the proxy (SUITES=regress: those with such names); see docs/suites.md
+	@$(with_postgres) $(GO) run ./scripts/suites $(SUITES)
+
 .PHONY: consistency
 consistency: ## check reads against writes for TIME (10m); see docs/consistency.md
 	@$(with_postgres) OVERDRIVE_CONSISTENCY=$(TIME) $(GO) test -count=1 -v -timeout 0 -run TestConsistency ./proxy/consistency

@@ -48,7 +48,9 @@ var rooms = map[string][]string{
 	"proxy/checklist":   {},
 	"proxy/consistency": {},
 	"proxy/leaks":       {},
-	"scripts/drivers":   {"proxy/proxytest/pglocal"},
+	"scripts/drivers":   {"proxy/proxytest/pglocal", "scripts/serving"},
+	"scripts/serving":   {},
+	"scripts/suites":    {"proxy/proxytest/pglocal", "scripts/serving"},
 	"scripts/gotest":    {},
 	"cmd/overdrive": {
 		"cmd/overdrive/logqueue",
@@ -75,6 +77,7 @@ var outsiders = map[string][]string{
 	"proxy/proxytest/rig":     {"github.com/jackc/pgx/v5"},
 	"cmd/overdrive":           {"github.com/jackc/pgx/v5", "github.com/spf13/cobra"},
 	"scripts/drivers":         {"github.com/jackc/pgx/v5"},
+	"scripts/suites":          {"github.com/jackc/pgx/v5"},
 	"cmd/overdrive-bench":     {"github.com/jackc/pgx/v5"},
 }
 

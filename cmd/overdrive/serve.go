@@ -68,12 +68,12 @@ func serve(ctx context.Context, cfg *config.Config, file string, load func() (*c
 	if health.address != "" {
 		log.Info("health", "address", health.address)
 	}
+	warnOfDescriptors(cfg, log)
 	running, err := start(cfg, log, level)
 	if err != nil {
 		return err
 	}
 	running.load, running.file = load, file
-	warnOfDescriptors(cfg, log)
 	health.ready()
 	err = running.wait(ctx)
 	limit := running.patience()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/scripts/serving"
 )
 
 // A row is one of the console's, by column.
@@ -20,9 +22,9 @@ func (r row) number(column string) int {
 }
 
 // connect logs in at the proxy: at a database of it, or at its console.
-func (s *stage) connect(ctx context.Context, p *proxy, database string) (*pgconn.PgConn, error) {
+func (s *stage) connect(ctx context.Context, p *serving.Proxy, database string) (*pgconn.PgConn, error) {
 	return pgconn.Connect(ctx, fmt.Sprintf("host=%s port=%s user=%s password=%s dbname=%s sslmode=verify-full sslrootcert=%s/ca.crt",
-		host, p.port, user, password, database, s.dir))
+		host, p.Port, user, password, database, s.dir))
 }
 
 // ask returns the rows of a statement.
@@ -45,13 +47,13 @@ func ask(ctx context.Context, conn *pgconn.PgConn, sql string) ([]row, error) {
 }
 
 // warm waits until the proxy knows the catalog and caches.
-func (s *stage) warm(ctx context.Context, p *proxy) error {
+func (s *stage) warm(ctx context.Context, p *serving.Proxy) error {
 	conn, err := s.connect(ctx, p, database)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx)
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(serving.Patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if _, err := ask(ctx, conn, "SELECT id FROM warm"); err != nil {
 			return err
 		}
@@ -63,7 +65,7 @@ func (s *stage) warm(ctx context.Context, p *proxy) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the proxy caches nothing: %s", p.said())
+	return fmt.Errorf("the proxy caches nothing: %s", p.Said())
 }
 
 // A look is what the console says when a driver's clients have done their work and are still connected.

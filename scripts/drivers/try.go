@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"overdrive/scripts/serving"
 )
 
 // tryLimit is how long a driver's program may take: a client that starves is told so after 15 seconds, and may starve again.
@@ -65,13 +67,13 @@ func (s *stage) try(ctx context.Context, l language, d driver) outcome {
 		return o
 	}
 	o.broken = s.tryAt(ctx, p, l, d, &o)
-	if err := p.stop(); o.broken == nil {
+	if err := p.Stop(); o.broken == nil {
 		o.broken = err
 	}
 	return o
 }
 
-func (s *stage) tryAt(ctx context.Context, p *proxy, l language, d driver, o *outcome) error {
+func (s *stage) tryAt(ctx context.Context, p *serving.Proxy, l language, d driver, o *outcome) error {
 	if err := s.warm(ctx, p); err != nil {
 		return err
 	}
@@ -104,7 +106,7 @@ type program struct {
 }
 
 // start starts a driver's program in a process group of its own, since some start further processes.
-func (s *stage) start(p *proxy, l language, d driver) (*program, error) {
+func (s *stage) start(p *serving.Proxy, l language, d driver) (*program, error) {
 	path := d.command[0]
 	if filepath.Base(path) != path {
 		path = filepath.Join(l.dir(), path)
@@ -119,7 +121,7 @@ func (s *stage) start(p *proxy, l language, d driver) (*program, error) {
 	g := &program{cmd: exec.Command(path, d.command[1:]...), reports: make(chan []byte, 1)}
 	g.cmd.Dir, g.cmd.Stderr = l.dir(), &g.said
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	g.cmd.Env = append(os.Environ(), "DRIVERS_HOST="+host, "DRIVERS_PORT="+p.port, "DRIVERS_USER="+user, "DRIVERS_PASSWORD="+password,
+	g.cmd.Env = append(os.Environ(), "DRIVERS_HOST="+host, "DRIVERS_PORT="+p.Port, "DRIVERS_USER="+user, "DRIVERS_PASSWORD="+password,
 		"DRIVERS_DATABASE="+database, "DRIVERS_CA="+filepath.Join(s.dir, "ca.crt"), "DRIVERS_CLIENTS="+strconv.Itoa(clients))
 	if g.stdin, err = g.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -184,7 +186,7 @@ func (g *program) await(ctx context.Context, console *pgconn.PgConn, o *outcome)
 // end lets the program go, and ends it where it does not.
 func (g *program) end() {
 	_ = g.stdin.Close()
-	late := time.AfterFunc(patience, func() { _ = syscall.Kill(-g.cmd.Process.Pid, syscall.SIGKILL) })
+	late := time.AfterFunc(serving.Patience, func() { _ = syscall.Kill(-g.cmd.Process.Pid, syscall.SIGKILL) })
 	defer late.Stop()
 	for range g.reports { // to the end of its output
 	}

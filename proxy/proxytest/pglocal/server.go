@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -37,6 +38,8 @@ type Options struct {
 	HBA []string
 	// Settings are further settings by name, such as "wal_level": "logical".
 	Settings map[string]string
+	// Files are further files of the data directory by name, such as a certificate's.
+	Files map[string][]byte
 }
 
 // Server is a running PostgreSQL. Its methods may be called from several goroutines, save that Stop and Restart must
@@ -98,6 +101,7 @@ func (s *Server) configure(opts Options) error {
 		"max_wal_senders": "4", "log_min_messages": "warning", "timezone": "UTC", "log_timezone": "UTC",
 	}
 	files := map[string][]byte{}
+	maps.Copy(files, opts.Files)
 	if opts.MaxConnections > 0 {
 		settings["max_connections"] = strconv.Itoa(opts.MaxConnections)
 	}
@@ -213,6 +217,9 @@ func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.It
 
 // Port returns the port, which is the same for TCP and in the name of the Unix socket.
 func (s *Server) Port() int { return s.port }
+
+// SocketDir returns the directory of its Unix socket.
+func (s *Server) SocketDir() string { return s.dir }
 
 // DSN returns a URL with which the superuser connects to database by TCP, without TLS.
 func (s *Server) DSN(database string) string {
