@@ -69,13 +69,15 @@ func serve(ctx context.Context, cfg *config.Config, file string, load func() (*c
 		log.Info("health", "address", health.address)
 	}
 	warnOfDescriptors(cfg, log)
+	known := newWatcher(func() []string { return filesOf(cfg, file) }) // what changes from now on is noticed
 	running, err := start(cfg, log, level)
 	if err != nil {
 		return err
 	}
 	running.load, running.file = load, file
+	known.files = running.files
 	health.ready()
-	err = running.wait(ctx)
+	err = running.wait(ctx, known)
 	limit := running.patience()
 	log.Info("stopping: transactions may finish", "limit", limit)
 	health.stopping()
@@ -87,7 +89,7 @@ func serve(ctx context.Context, cfg *config.Config, file string, load func() (*c
 }
 
 // wait returns when ctx ends, or with the reason why a listener takes no more clients. Meanwhile it follows the configuration.
-func (r *running) wait(ctx context.Context) error {
+func (r *running) wait(ctx context.Context, known *watcher) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -97,7 +99,7 @@ func (r *running) wait(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	watching.Go(func() {
-		watchFiles(ctx, r.files, func() {
+		known.watch(ctx, func() {
 			select {
 			case changed <- struct{}{}:
 			case <-ctx.Done():
@@ -122,8 +124,12 @@ func (r *running) wait(ctx context.Context) error {
 func (r *running) files() []string {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
-	if r.file == "" {
+	return filesOf(r.cfg, r.file)
+}
+
+func filesOf(cfg *config.Config, file string) []string {
+	if file == "" {
 		return nil
 	}
-	return append(r.cfg.Files(), r.file)
+	return append(cfg.Files(), file)
 }

@@ -61,9 +61,8 @@ func (w *watcher) look() (changed bool) {
 	return settled
 }
 
-// watchFiles calls changed when the files have, until ctx ends.
-func watchFiles(ctx context.Context, files func() []string, changed func()) {
-	w := newWatcher(files)
+// watch calls changed when the files have, until ctx ends.
+func (w *watcher) watch(ctx context.Context, changed func()) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
