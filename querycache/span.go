@@ -41,7 +41,7 @@ type span struct {
 
 // spans hands out memory by the page and takes it back.
 type spans struct {
-	poison bool  // overwrite what is given back, so that a test sees who reads it later
+	poison bool // overwrite what is given back, so that a test sees who reads it later
 
 	resident atomic.Int64 // of all spans, in use and free
 
