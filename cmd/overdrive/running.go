@@ -28,18 +28,23 @@ type running struct {
 	tasks  sync.WaitGroup
 	failed chan error // says why a listener takes no more clients
 
+	origin
 	reloading sync.Mutex // guards the fields below; held for as long as a reload takes
-	load      func() (*config.Config, error)
-	file      string // empty: there is none
 	cfg       *config.Config
 	listeners map[string]net.Listener // by the address in the configuration
 	closed    map[net.Listener]bool   // by us
 }
 
+// An origin is where a configuration comes from.
+type origin struct {
+	file string // empty: there is none
+	load func() (*config.Config, error)
+}
+
 // start opens the addresses and lets clients in. The caller must stop what is running.
-func start(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*running, error) {
+func start(cfg *config.Config, from origin, log *slog.Logger, level *slog.LevelVar) (*running, error) {
 	r := &running{
-		log: log, level: level, cfg: cfg, failed: make(chan error, 1),
+		log: log, level: level, cfg: cfg, origin: from, failed: make(chan error, 1),
 		listeners: make(map[string]net.Listener), closed: make(map[net.Listener]bool),
 	}
 	opened, err := r.open(cfg.Listen)

@@ -33,7 +33,7 @@ func serveCommand() *cobra.Command {
 			signal.Ignore(syscall.SIGPIPE) // which would end the process when nobody reads its log any more
 			log, level, flush := newLogger(cmd.ErrOrStderr(), cfg.Log)
 			defer flush()
-			return serve(cmd.Context(), cfg, from.file, func() (*config.Config, error) { return from.load(cmd) }, log, level)
+			return serve(cmd.Context(), cfg, origin{from.file, func() (*config.Config, error) { return from.load(cmd) }}, log, level)
 		},
 	}
 	from.addTo(cmd)
@@ -59,7 +59,7 @@ func newLogger(w io.Writer, l config.Log) (log *slog.Logger, level *slog.LevelVa
 const flushLimit = time.Second
 
 // serve runs the proxy until ctx ends, then stops it gently.
-func serve(ctx context.Context, cfg *config.Config, file string, load func() (*config.Config, error), log *slog.Logger, level *slog.LevelVar) error {
+func serve(ctx context.Context, cfg *config.Config, from origin, log *slog.Logger, level *slog.LevelVar) error {
 	health, err := startHealth(cfg.HTTP, log)
 	if err != nil {
 		return err
@@ -69,12 +69,11 @@ func serve(ctx context.Context, cfg *config.Config, file string, load func() (*c
 		log.Info("health", "address", health.address)
 	}
 	warnOfDescriptors(cfg, log)
-	known := newWatcher(func() []string { return filesOf(cfg, file) }) // what changes from now on is noticed
-	running, err := start(cfg, log, level)
+	known := newWatcher(func() []string { return filesOf(cfg, from.file) }) // what changes from now on is noticed
+	running, err := start(cfg, from, log, level)
 	if err != nil {
 		return err
 	}
-	running.load, running.file = load, file
 	known.files = running.files
 	health.ready()
 	err = running.wait(ctx, known)

@@ -21,7 +21,8 @@ import (
 func newTestOrigin() *origin {
 	o := &origin{proxy: &Proxy{places: []*place{{}}}, follow: func() {}}
 	o.keeper = catalog.New(catalog.Options{Identity: &o.Identity})
-	o.Begin(session.IdentityOptions{ID: 1, Database: "test", User: "tester", Interner: &settings.Interner{}, Watch: o})
+	o.proxy.limits.Set(DefaultMaxMessage, session.DefaultMaxPrepared)
+	o.Begin(session.IdentityOptions{ID: 1, Database: "test", User: "tester", Limits: &o.proxy.limits, Interner: &settings.Interner{}, Watch: o})
 	return o
 }
 
