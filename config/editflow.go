@@ -111,7 +111,10 @@ func (d *document) span(n *yaml.Node) (span, error) {
 	if err != nil {
 		return span{}, err
 	}
-	for n.Kind != yaml.AliasNode && start < len(d.text) && (d.text[start] == '&' && n.Anchor != "" || d.text[start] == '!' && n.Style&yaml.TaggedStyle != 0) {
+	decorated := func() bool {
+		return start < len(d.text) && (d.text[start] == '&' && n.Anchor != "" || d.text[start] == '!' && n.Style&yaml.TaggedStyle != 0)
+	}
+	for n.Kind != yaml.AliasNode && decorated() {
 		for start < len(d.text) && !unicode.IsSpace(rune(d.text[start])) {
 			start++
 		}

@@ -56,7 +56,7 @@ auth:
 	host, port, _ := strings.Cut(pg.Addr(), ":")
 	got := done(t, "create", "Second One", "--config", path, "--host", host, "--port", port, "--user=app", "--password=s3cr@t", "--database=postgres", "--origin-connection-limit=5")
 	for _, want := range []string{
-		"server   PostgreSQL ", " at " + pg.Addr() + ", no TLS, login ", "cache    works: the catalog can be read, 1 tables and 1 views\n",
+		"server   PostgreSQL ", " at " + pg.Addr() + ", no TLS, login ", "cache    works: the catalog can be read (tables: 1, views: 1)\n",
 		"\n  postgres://app:s3cr%40t@127.0.0.1:0/Second%20One\n", `"localConnectionString": "postgres://app:s3cr%40t@127.0.0.1:0/Second%20One"`,
 	} {
 		if !strings.Contains(got.out, want) {
@@ -82,7 +82,7 @@ auth:
 		t.Errorf("got %s", got)
 	}
 	done(t, "delete", "Second One", "--config", path)
-	s.await("reloaded")
+	s.await("clients are asked to leave")
 	if text := read(t, path); strings.Contains(text, "Second") {
 		t.Errorf("got\n%s", text)
 	}

@@ -23,6 +23,7 @@ import (
 // visit is what became of the visit to a database.
 type visit struct {
 	place string
+	known bool            // the server's certificate is verified, if there is one
 	found *postgres.Found // nil if there is no user to log in as
 }
 
@@ -39,6 +40,7 @@ func visitDatabase(ctx context.Context, d *config.Draft, name string) (*visit, e
 	}
 	db := cfg.Databases[name]
 	v := &visit{place: db.Upstream.Addresses()}
+	v.known = db.Upstream.SSLRootCert != "" || db.Upstream.SSLMode == config.TLSVerifyCA || db.Upstream.SSLMode == config.TLSVerifyFull
 	to := target(&db.Upstream)
 	if to.User == "" {
 		return v, nil
@@ -108,7 +110,9 @@ func (v *visit) server() string {
 	version, _, _ := strings.Cut(f.Version, " ")
 	over := "no TLS"
 	if f.TLS != "" {
-		over = f.TLS
+		if over = f.TLS; !v.known {
+			over += " (the certificate is not verified)"
+		}
 	}
 	text := fmt.Sprintf("PostgreSQL %s at %s, %s, login %s, query %s", version, v.place, over, milliseconds(f.Login), milliseconds(f.Query))
 	if f.Connections > 0 {
@@ -132,7 +136,7 @@ func (v *visit) cache() string {
 	case v.found.Uncached != nil:
 		return "nothing can be cached: " + v.found.Uncached.Error()
 	}
-	return fmt.Sprintf("works: the catalog can be read, %d tables and %d views", v.found.Tables, v.found.Views)
+	return fmt.Sprintf("works: the catalog can be read (tables: %d, views: %d)", v.found.Tables, v.found.Views)
 }
 
 // addTo adds for programs what was found.
@@ -142,7 +146,8 @@ func (v *visit) addTo(o map[string]any) {
 		return
 	}
 	o["server"] = map[string]any{
-		"address": v.place, "version": f.Version, "tls": f.TLS, "login_ms": inMilliseconds(f.Login), "query_ms": inMilliseconds(f.Query),
+		"address": v.place, "version": f.Version, "tls": f.TLS, "verified": f.TLS != "" && v.known,
+		"login_ms": inMilliseconds(f.Login), "query_ms": inMilliseconds(f.Query),
 		"max_connections": f.Connections, "read_only": f.ReadOnly,
 	}
 	cache := map[string]any{"possible": f.Uncached == nil, "tables": f.Tables, "views": f.Views}
