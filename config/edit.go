@@ -15,7 +15,8 @@ import (
 // lines, quotes. An edit is checked twice before the file is replaced: the new text must say what the old one said but for the edit, and
 // it must be a configuration without problems.
 
-// A Table is a value that an edit writes: keys with values, in this order. A value is a string, an int, a bool or a Table.
+// A Table is a value that an edit writes: keys with values, in this order. A value is a string, an int, a bool, a list of
+// such or a Table.
 type Table []Entry
 
 // Entry is one key of a Table.
@@ -32,6 +33,7 @@ type Draft struct {
 	opts   Options
 	format string // "yaml", "json" or "toml"
 	text   []byte
+	isNew  bool     // there is no file yet
 	unset  Problems // variables that are not set here, so that what they stand for is not known
 }
 
@@ -90,7 +92,7 @@ func Read(opts Options) (*Draft, error) {
 
 // rehearse edits content, which is nil for a file that is not there.
 func rehearse(opts Options, content []byte, change func(*Draft) error) (*Draft, error) {
-	d := &Draft{opts: opts, format: formatOf(opts.File), text: content}
+	d := &Draft{opts: opts, format: formatOf(opts.File), text: content, isNew: content == nil}
 	switch {
 	case d.format == "toml":
 		return nil, errors.New("TOML is not edited by this program: use YAML or JSON, or edit the file by hand")
@@ -140,6 +142,9 @@ func (p Problem) isUnset() bool {
 
 // Unset lists the keys whose values are not known here, since a variable is not set.
 func (d *Draft) Unset() Problems { return d.unset }
+
+// IsNew says whether there is no file yet.
+func (d *Draft) IsNew() bool { return d.isNew }
 
 // Config returns what the draft says, with every problem of it. Unlike that of Load, it is there even with problems: keys with a problem
 // are then not set.

@@ -50,6 +50,12 @@ func meaningOf(value any) any {
 			return nil
 		}
 		return table
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = meaningOf(v[i])
+		}
+		return list
 	case bool:
 		return strconv.FormatBool(v)
 	case int:

@@ -73,9 +73,9 @@ func enclose(opening string, parts []string, closing, newline, step string) stri
 
 var (
 	// plainText needs no quotes outside of a flow collection: no colon at a word's end, no comment, no indicator in front.
-	plainText = regexp.MustCompile(`^[A-Za-z0-9_./$\\](:?[A-Za-z0-9_./$\\+%@=?!~*;^(){}\[\]<>|,-])*$`)
+	plainText = regexp.MustCompile(`^[A-Za-z0-9_./$\\](:?[A-Za-z0-9_./$\\+%@&=?!~*;^(){}\[\]<>|,-])*$`)
 	// plainInFlow has none of the signs of flow collections either.
-	plainInFlow = regexp.MustCompile(`^[A-Za-z0-9_./$\\](:?[A-Za-z0-9_./$\\+%@=!~*;^()<>|-])*$`)
+	plainInFlow = regexp.MustCompile(`^[A-Za-z0-9_./$\\](:?[A-Za-z0-9_./$\\+%@&=!~*;^()<>|-])*$`)
 )
 
 // scalar writes a text, in quotes where it would be read as something else without.

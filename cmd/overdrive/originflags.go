@@ -152,6 +152,11 @@ func seenFrom(dir, name string) string {
 	if name == "system" || filepath.IsAbs(name) {
 		return name
 	}
+	return relativeTo(dir, name)
+}
+
+// relativeTo is the name of a file from a directory on, if it is in there, else its absolute name.
+func relativeTo(dir, name string) string {
 	absolute, err := filepath.Abs(name)
 	if err != nil {
 		return name

@@ -35,6 +35,7 @@ func TestRun_ExitsWithTwoOnWrongUsage(t *testing.T) {
 		{[]string{"create", "shop", "--host=a", "--max-age=soon"}, "must be a duration"},
 		{[]string{"update", "shop"}, "update needs a flag that says what to change"},
 		{[]string{"get"}, "want one argument, the database's name, got 0"},
+		{[]string{"import"}, "want one argument, a file of PgBouncer, got 0"},
 		{[]string{"list", "shop"}, `unexpected argument "shop"`},
 		{[]string{"delete", "a", "b"}, "want one argument, the database's name, got 2"},
 	} {
