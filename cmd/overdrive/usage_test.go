@@ -55,7 +55,7 @@ func TestRun_HelpsWithoutACommand(t *testing.T) {
 		if got.code != exitDone || got.errOut != "" {
 			t.Errorf("%q: got %+v", args, got)
 		}
-		for _, command := range []string{"serve", "check", "demo", "explain", "purge", "stats", "healthcheck", "version"} {
+		for _, command := range []string{"serve", "check", "demo", "explain", "purge", "stats", "healthcheck", "create", "get", "list", "update", "delete", "import", "version"} {
 			if !strings.Contains(got.out, "\n  "+command+" ") {
 				t.Errorf("%q: %s is not listed in\n%s", args, command, got.out)
 			}
