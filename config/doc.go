@@ -24,4 +24,14 @@
 // Load reads only what its Options name and changes nothing. Each has a viper of its own, so a reload is another Load: when it
 // reports problems, the old Config is still whole and still in use. All problems are reported together, each with the path of
 // its key. No problem, and nothing printed from a Config, contains a secret.
+//
+// Edit changes the file for a program. It works on the text, at the places that YAML's parser tells, since writing the tree anew would
+// move comments and change quotes and indents:
+//
+//	text ─▶ document ─▶ new text ─▶ means what it should? ─▶ Load ─▶ in place of the file, at once
+//	        editdocument.go          editmeaning.go                   replacefile.go
+//	        editblock.go, editflow.go, editvalue.go
+//
+// Where the layout does not allow to change one key alone, since an anchor has others mean the same text, the second look finds that
+// out, and the file stays as it was. dsn.go does for the text of a url what Edit does for the file.
 package config

@@ -5,6 +5,12 @@ import (
 	"strings"
 )
 
+// What is said of a variable that is not set stands around its name.
+const (
+	unsetBefore = "the environment variable "
+	unsetBehind = " is not set"
+)
+
 // expander replaces ${NAME} in texts of the file by the environment's values. $${ stands for the two characters ${.
 type expander struct {
 	env func(string) (string, bool)
@@ -36,7 +42,7 @@ func (x expander) expand(s string) (out string, wrong []string) {
 		}
 		value, found := x.env(name)
 		if !found {
-			wrong = append(wrong, "the environment variable "+name+" is not set")
+			wrong = append(wrong, unsetBefore+name+unsetBehind)
 		}
 		if x.encode != nil {
 			value = x.encode(start, value)

@@ -27,6 +27,8 @@ type Options struct {
 	// Flags are command line flags as AddFlags defines them. Only those that were given count. It may be nil, and it
 	// may hold other flags.
 	Flags *pflag.FlagSet
+
+	standIns bool // a variable of the file that is not set stands for its own name: ${NAME}
 }
 
 // AddFlags defines a flag for each key with a fixed path: cache.memory is --cache-memory. The flags have no defaults of
@@ -63,16 +65,26 @@ func FromConnectionString(dsn string, listen []string) (*Config, Problems) {
 	return Load(Options{ConnectionString: dsn, Listen: listen})
 }
 
-// load is Load for a file that holds data. Each call has a viper of its own, in which nothing of an earlier one is left.
+// load is Load for a file that holds data.
 func load(opts Options, data []byte) (*Config, Problems) {
+	cfg, problems := read(opts, data)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return cfg, nil
+}
+
+// read is load that returns what it could read beside the problems; keys with a problem are not set. Each call has a viper of its own, in
+// which nothing of an earlier one is left.
+func read(opts Options, data []byte) (*Config, Problems) {
 	r := &report{origin: make(map[string]string)}
-	c := &codec{report: r, file: filepath.Base(opts.File), env: opts.variable}
+	c := &codec{report: r, file: filepath.Base(opts.File), env: opts.inFile}
 	v := viper.NewWithOptions(viper.WithDecoderRegistry(c))
 	dir := ""
 	if opts.File != "" {
 		dir = filepath.Dir(opts.File)
 		if err := readInto(v, c, data); err != nil {
-			return nil, Problems{{Text: oneLine(err.Error()), Where: opts.File}}
+			return new(Config), Problems{{Text: oneLine(err.Error()), Where: opts.File}}
 		}
 	}
 	if opts.ConnectionString != "" {
@@ -81,10 +93,7 @@ func load(opts Options, data []byte) (*Config, Problems) {
 	opts.bind(v, r)
 	cfg := opts.decode(v, dir, r)
 	validate(cfg, dir, r)
-	if len(r.problems) > 0 {
-		return nil, r.problems
-	}
-	return cfg, nil
+	return cfg, r.problems
 }
 
 // readInto has v read data through c, in the format that the extension of c's file tells.

@@ -49,3 +49,15 @@ func distance(a, b string) int {
 	}
 	return edlib.OSADamerauLevenshteinDistance(a, b)
 }
+
+// NearestName returns the name that is most like the one given, or "" if there are none. Names differ by letter case, but are no farther
+// from each other for it.
+func NearestName(name string, known []string) string {
+	best, least := "", 0
+	for _, k := range known {
+		if d := distance(strings.ToLower(name), strings.ToLower(k)); best == "" || d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}

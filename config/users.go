@@ -45,6 +45,9 @@ func parseUserlist(text string) (map[string]Secret, error) {
 	return users, errors.Join(errs...)
 }
 
+// ReadUsers reads a file in the form of userlist.txt.
+func ReadUsers(file string) (map[string]Secret, error) { return readUserlist(file) }
+
 // quoted takes a quoted text off the front of s.
 func quoted(s string) (text, rest string, ok bool) {
 	if s == "" || s[0] != '"' {

@@ -110,7 +110,8 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), explainCommand(), purgeCommand(), statsCommand(),
-		healthcheckCommand(), versionCommand())
+		healthcheckCommand(), createCommand(), getCommand(), listCommand(), updateCommand(), deleteCommand(),
+		importCommand(), versionCommand())
 	return root
 }
 

@@ -28,6 +28,16 @@ func TestRun_ExitsWithTwoOnWrongUsage(t *testing.T) {
 		{[]string{"purge", "--all", "--tag=x", "--config=a.yaml"}, "purge needs one of"},
 		{[]string{"stats", "now"}, `unexpected argument "now"`},
 		{[]string{"stats", "--watch"}, "stats needs either"},
+		{[]string{"create"}, "want one argument, the database's name, got 0"},
+		{[]string{"create", "shop"}, "create needs either --connection-string or --host"},
+		{[]string{"create", "shop", "--host=a", "--connection-string=postgres://b"}, "use either --connection-string or --host"},
+		{[]string{"create", "shop", "--host=a", "--password=x", "--password-stdin"}, "use either --password or --password-stdin"},
+		{[]string{"create", "shop", "--host=a", "--max-age=soon"}, "must be a duration"},
+		{[]string{"update", "shop"}, "update needs a flag that says what to change"},
+		{[]string{"get"}, "want one argument, the database's name, got 0"},
+		{[]string{"import"}, "want one argument, a file of PgBouncer, got 0"},
+		{[]string{"list", "shop"}, `unexpected argument "shop"`},
+		{[]string{"delete", "a", "b"}, "want one argument, the database's name, got 2"},
 	} {
 		got := runToEnd(t, c.args...)
 		if got.code != exitUsage || got.out != "" || !strings.Contains(got.errOut, c.want) {
@@ -45,7 +55,7 @@ func TestRun_HelpsWithoutACommand(t *testing.T) {
 		if got.code != exitDone || got.errOut != "" {
 			t.Errorf("%q: got %+v", args, got)
 		}
-		for _, command := range []string{"serve", "check", "demo", "explain", "purge", "stats", "healthcheck", "version"} {
+		for _, command := range []string{"serve", "check", "demo", "explain", "purge", "stats", "healthcheck", "create", "get", "list", "update", "delete", "import", "version"} {
 			if !strings.Contains(got.out, "\n  "+command+" ") {
 				t.Errorf("%q: %s is not listed in\n%s", args, command, got.out)
 			}

@@ -16,5 +16,5 @@
 //
 //	keeper    run.go lend.go
 //	look      look.go examine.go ghosts.go trust.go setback.go troubles.go
-//	leaves    conn.go pace.go slot.go shelf.go keeper.go
+//	leaves    survey.go conn.go pace.go slot.go shelf.go keeper.go
 package catalog
