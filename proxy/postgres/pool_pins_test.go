@@ -233,3 +233,28 @@ func TestPins_WaitsBehindOneAreCounted(t *testing.T) {
 		t.Errorf("%d pinned, %d waits; want 0, 1", now, waits)
 	}
 }
+
+// Who is pinned can read by what.
+func TestPins_AreCalledByTheirNames(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "pins_named", "")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "pins_named", Size: 2, Caching: true})
+	c := in.Connect(t, "pins_named")
+	for _, step := range []struct{ sql, want string }{
+		{"create temp table mine(a int)", "temporary object: mine"},
+		{"begin; declare chosen cursor with hold for select 1; commit", "temporary object: mine; cursor WITH HOLD: chosen"},
+		{"close chosen; select pg_advisory_lock(7)", "temporary object: mine; session advisory lock: 0 7"},
+		{"drop table mine; select pg_advisory_unlock(7)", ""},
+		{"create function pg_temp.f() returns int language sql as 'select 1'", "temporary object"},
+		{"discard all", ""},
+		{"set temp_buffers = 200", "SET of a parameter that cannot follow: temp_buffers"},
+	} {
+		rig.Ask(t, c, step.sql)
+		if got := rig.Ask(t, c, "show overdrive.pinned"); got != step.want {
+			t.Errorf("%s: pinned by %q, want %q", step.sql, got, step.want)
+		}
+		if all := in.Proxy.Clients(t.Context()); len(all) != 1 || all[0].Pinned != step.want {
+			t.Errorf("%s: operators see %+v, want %q", step.sql, all, step.want)
+		}
+	}
+}

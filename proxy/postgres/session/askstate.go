@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"overdrive/querycache/classify"
+	"overdrive/querycache/sqlscan"
 )
 
 // This file is about what a session has on its server besides parameters, as far as the server shows it.
 
-// askStateText tells of its own session to which channels it listens, in the server's bytes with zero bytes between, and whether it has temporary objects, cursors that outlive their transaction, session
-// advisory locks, and statements of SQL PREPARE, in the order of statePins. To look at all locks is dear where there are many, so that
-// is asked for only where there may be one. It is asked where no transaction is open, so a lock that is there is the session's.
+// askStateText tells of its own session to which channels it listens, in the server's bytes with zero bytes between, and whether it has
+// temporary objects, cursors that outlive their transaction, session advisory locks, and statements of SQL PREPARE, in the order of
+// statePins; behind these, in the order of namedPins, what some of the objects are called. To look at all locks is dear where there are many,
+// so that is asked for only where there may be one. It is asked where no transaction is open, so a lock that is there is the session's.
 const askStateText = "SELECT (SELECT pg_catalog.string_agg(pg_catalog.convert_to(l.name, pg_catalog.getdatabaseencoding())," +
 	" pg_catalog.decode('00', 'hex')) FROM (SELECT c FROM pg_catalog.pg_listening_channels() c LIMIT 1002) l(name))," +
 	" EXISTS (SELECT 1 FROM pg_catalog.pg_depend d" +
@@ -21,12 +23,22 @@ const askStateText = "SELECT (SELECT pg_catalog.string_agg(pg_catalog.convert_to
 	" EXISTS (SELECT 1 FROM pg_catalog.pg_cursors c WHERE c.is_holdable)," +
 	" CASE WHEN $1 THEN EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'" +
 	" AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()) ELSE false END," +
-	" EXISTS (SELECT 1 FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql)"
+	" EXISTS (SELECT 1 FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql)," +
+	" (SELECT pg_catalog.string_agg(n.name, ', ') FROM (SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class c" +
+	" WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()" +
+	` AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v,S,p}'::pg_catalog."char"[]) LIMIT 3) n(name)),` +
+	" (SELECT pg_catalog.string_agg(n.name, ', ') FROM (SELECT c.name FROM pg_catalog.pg_cursors c WHERE c.is_holdable LIMIT 3) n(name))," +
+	" CASE WHEN $1 THEN (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', n.classid, n.objid), ', ') FROM (SELECT l.classid, l.objid" +
+	" FROM pg_catalog.pg_locks l WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'" +
+	" AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() LIMIT 3) n) END"
 
 var parseAskState = parseOf(askStateText, boolType)
 
 // statePins are what the columns of askStateText tell.
 var statePins = [...]pinSet{pinListen, pinTemporary, pinHoldCursor, pinAdvisoryLock, pinPrepare}
+
+// namedPins are what the columns behind those name.
+var namedPins = [...]pinSet{pinTemporary, pinHoldCursor, pinAdvisoryLock}
 
 // appendAskState adds the question.
 func appendAskState(b []byte, locks bool) []byte {
@@ -47,9 +59,11 @@ type listening struct {
 type shownState struct {
 	pins     pinSet
 	channels listening
+	called   map[pinSet]string // what pins, where that has a name
 }
 
-// readState reads the row of the answer. But for the first, a value is one byte.
+// readState reads the row of the answer. But for the first and the names, a value is one byte. Names are shown as they are, and so only if
+// that is the same in all encodings.
 func readState(row [][]byte) (st shownState) {
 	for name := range strings.SplitSeq(string(row[0]), "\x00") {
 		switch {
@@ -65,6 +79,14 @@ func readState(row [][]byte) (st shownState) {
 			st.pins |= pin
 		}
 	}
+	for i, pin := range namedPins {
+		if name := row[len(statePins)+i]; len(name) > 0 && sqlscan.IsASCII(name) {
+			if st.called == nil {
+				st.called = make(map[pinSet]string)
+			}
+			st.called[pin] = string(name)
+		}
+	}
 	return st
 }
 
@@ -74,6 +96,7 @@ func (s *Session) takeState(left shownState) {
 	s.unpin(shownPins &^ (left.pins | pinListen))
 	s.takeChannels(left.channels)
 	s.view.veiled = left.pins&pinTemporary != 0
+	s.srv.params.called = left.called
 	s.srv.params.unasked = false
 }
 

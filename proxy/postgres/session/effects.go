@@ -94,6 +94,9 @@ func (s *Session) noteState(v *classify.Verdict) {
 	}
 	pins := s.pinsOf(v)
 	s.pin(pins)
+	if pins&pinSetting != 0 && len(v.Sets) > 0 {
+		s.srv.call(pinSetting, strings.Join(v.Sets, ", "))
+	}
 	if pins&shownPins != 0 || s.pins&shownPins != 0 && v.Session.Has(classify.Ends) {
 		s.inquire().state = true
 	}

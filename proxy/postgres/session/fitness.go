@@ -80,7 +80,7 @@ func (s *Session) reason(v *classify.Verdict, status querycache.Status) string {
 		return "the statement stands in a transaction, or in a batch that does more than read"
 	case statusSession:
 		if s.pins != 0 {
-			return "the session is pinned: " + s.pins.String()
+			return "the session is pinned: " + s.pinned()
 		}
 		if !s.knows(v.Needs) {
 			return "the answer depends on parameters that are not part of the key: " + strings.Join(v.Needs, ", ")

@@ -250,7 +250,7 @@ func (s *Session) learned(row [][]byte) {
 	case row == nil, q.bytes > maxFollowed:
 		q.large = true
 		q.next++
-	case len(row) == len(statePins):
+	case len(row) == len(statePins)+len(namedPins):
 		q.shown, q.left = true, readState(row)
 	case len(row) == 3:
 		q.found = append(q.found, readFound(row))

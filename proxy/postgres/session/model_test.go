@@ -307,8 +307,8 @@ func (m *modelServer) errand(p *modelPortal) bool {
 		rows = [][][]byte{{[]byte(m.home[p.args[0]])}}
 	case p.sql == patienceText, p.sql == askTimeoutText, p.sql == askPreparedText:
 	case p.sql == askStateText:
-		row := make([][]byte, len(statePins))
-		for i := range row {
+		row := make([][]byte, len(statePins)+len(namedPins))
+		for i := range statePins {
 			row[i] = []byte{0}
 		}
 		row[0][0] = byte(len(m.settings[listens]))

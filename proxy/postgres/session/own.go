@@ -41,7 +41,7 @@ func (s *Session) value(name string) (v string, ok bool) {
 	case ownReason:
 		return s.cache.why, true
 	case ownPinned:
-		return s.pins.String(), true
+		return s.pinned(), true
 	case ownCache:
 		if s.cache.off || s.cache.localOff {
 			return "off", true

@@ -68,6 +68,33 @@ func (p pinSet) String() string {
 	return strings.Join(names, ", ")
 }
 
+// pinned says why the session keeps its server connection, with the names of what pins it as far as these are known; empty: it does not.
+func (s *Session) pinned() string {
+	var reasons []string
+	for _, n := range pinNames {
+		if s.pins&n.pin == 0 {
+			continue
+		}
+		reason := n.name
+		if s.srv != nil && s.srv.params.called[n.pin] != "" {
+			reason += ": " + s.srv.params.called[n.pin]
+		}
+		reasons = append(reasons, reason)
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// call notes what pins the holder is called.
+func (c *ServerConn) call(pin pinSet, name string) {
+	if c.params.called == nil {
+		c.params.called = make(map[pinSet]string)
+	}
+	c.params.called[pin] = name[:min(len(name), maxCalled)]
+}
+
+// maxCalled bounds a name that is shown.
+const maxCalled = 200
+
 // pinsOf translates what a statement leaves behind in a session. Parameters that the server reports leave nothing: they
 // follow the client.
 func (s *Session) pinsOf(v *classify.Verdict) pinSet {

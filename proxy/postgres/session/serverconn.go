@@ -69,6 +69,8 @@ type serverParams struct {
 	stain ID            // who may have left settings, or a seed, that nobody knows of; 0: nobody
 	owner ID            // who may have set parameters of the user's own; 0: nobody
 	drawn ID            // who has drawn from sequences last, as currval and lastval tell; 0: nobody
+	// called is what pins the holder, where that has a name: at the last look, and the parameters that it has set since.
+	called map[pinSet]string
 	// unasked: code may have run PREPARE, and nobody has asked the server.
 	unasked bool
 }

@@ -11,7 +11,7 @@ type Status struct {
 
 // Show is for the session's own loop.
 func (s *Session) Show() Status {
-	v := Status{Doing: "idle", Prepared: len(s.names.known), Pinned: s.pins.String()}
+	v := Status{Doing: "idle", Prepared: len(s.names.known), Pinned: s.pinned()}
 	if s.params.want != nil {
 		v.Application, _ = s.params.want.Get("application_name")
 	}
