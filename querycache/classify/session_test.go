@@ -6,15 +6,21 @@ import (
 	"testing"
 )
 
-var bitNames = []string{"Listen", "TempObject", "HoldCursor", "AdvisoryLock", "SQLPrepare", "SetsConfig", "Load", "SetSeed",
-	"DiscardAll", "DeallocateAll", "", "", // Renames and Configures have tests of their own, and Ends and ReadOnly that of the session
-	"SessionUnknown", "", "", "", "", "", "TempPath", "", "", "", "", "", "", "", "Unlistens"}
+// bits are those that the tables below speak of. Renames, Configures and others have tests of their own.
+var bits = []struct {
+	bit  Session
+	name string
+}{
+	{Listen, "Listen"}, {TempObject, "TempObject"}, {HoldCursor, "HoldCursor"}, {AdvisoryLock, "AdvisoryLock"}, {SQLPrepare, "SQLPrepare"},
+	{SetsConfig, "SetsConfig"}, {Load, "Load"}, {SetSeed, "SetSeed"}, {DiscardAll, "DiscardAll"}, {DeallocateAll, "DeallocateAll"},
+	{SessionUnknown, "SessionUnknown"}, {TempPath, "TempPath"}, {Unlistens, "Unlistens"},
+}
 
 func sessionSummary(v *Verdict) string {
 	var out []string
-	for i, name := range bitNames {
-		if name != "" && v.Session.Has(1<<i) {
-			out = append(out, name)
+	for _, b := range bits {
+		if v.Session.Has(b.bit) {
+			out = append(out, b.name)
 		}
 	}
 	if v.Sets != nil {
