@@ -15,7 +15,7 @@ import (
 const (
 	maxListened   = 1000             // channels of a session
 	handOverLimit = 2 * time.Second  // for the listener to see the marker that the server has seen
-	handOverRetry = 30 * time.Second // until it is tried again, and twice as long after each time
+	handOverRetry = 2 * time.Second  // until it is tried again, and twice as long after each time
 	maxDoublings  = 7
 )
 
