@@ -13,9 +13,9 @@ import (
 
 // Limits of what is handed over.
 const (
-	maxListened   = 1000             // channels of a session
-	handOverLimit = 2 * time.Second  // for the listener to see the marker that the server has seen
-	handOverRetry = 2 * time.Second  // until it is tried again, and twice as long after each time
+	maxListened   = 1000            // channels of a session
+	handOverLimit = 2 * time.Second // for the listener to see the marker that the server has seen
+	handOverRetry = 2 * time.Second // until it is tried again, and twice as long after each time
 	maxDoublings  = 7
 )
 
