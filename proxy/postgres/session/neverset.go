@@ -54,13 +54,9 @@ func (s *Session) ownRead(v *classify.Verdict, text []byte) (names []string, oth
 		names = append(names, v.Needs...)
 	}
 	add(v, text)
-	if s.saysNames(v) {
-		for _, n := range v.Prepared {
-			if st := s.names.known[n.Name].statement; st != nil && n.Executed {
-				if run := s.verdict(st); run != nil {
-					add(run, st.text())
-				}
-			}
+	for st := range s.executed(v) {
+		if run := s.verdict(st); run != nil {
+			add(run, st.text())
 		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool {

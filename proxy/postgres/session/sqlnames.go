@@ -1,6 +1,7 @@
 package session
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -115,15 +116,26 @@ func (s *Session) parseBesideSQL(st *statement, name string) {
 
 // unjudged returns the text of a statement that a text runs by EXECUTE and of which it is not known yet what it does, nil if there is none.
 func (s *Session) unjudged(v *classify.Verdict) []byte {
-	if !s.saysNames(v) {
-		return nil
-	}
-	for _, n := range v.Prepared {
-		if st := s.names.known[n.Name].statement; st != nil && n.Executed && s.verdict(st) == nil {
+	for st := range s.executed(v) {
+		if s.verdict(st) == nil {
 			return st.text()
 		}
 	}
 	return nil
+}
+
+// executed yields the statements of the client's that a text runs by EXECUTE.
+func (s *Session) executed(v *classify.Verdict) iter.Seq[*statement] {
+	return func(yield func(*statement) bool) {
+		if !s.saysNames(v) {
+			return
+		}
+		for _, n := range v.Prepared {
+			if st := s.names.known[n.Name].statement; st != nil && n.Executed && !yield(st) {
+				return
+			}
+		}
+	}
 }
 
 // noteExecuted is called behind noteText: what is lent and run by EXECUTE leaves behind what its own text does.
@@ -131,11 +143,7 @@ func (s *Session) noteExecuted(v *classify.Verdict) {
 	if !s.saysNames(v) {
 		return
 	}
-	for _, n := range v.Prepared {
-		st := s.names.known[n.Name].statement
-		if st == nil || !n.Executed {
-			continue
-		}
+	for st := range s.executed(v) {
 		run := s.verdict(st)
 		if run == nil { // the catalog has changed since it was parsed
 			run = Unseen
