@@ -78,10 +78,13 @@ func (p *Proxy) dismiss(o *origin, why string, patience time.Duration) {
 	o.Part(words)
 	p.server.Log().Info("clients are asked to leave", "db", o.Database, "user", o.User, "clients", o.sessions.Load(), "limit", patience, "why", words)
 	p.server.Go(func() {
-		p.eachClient(o, func(c *client) { c.Drain() })
-		if !p.waitFor(o, patience) {
+		p.eachClient(o, (*client).Drain)
+		p.waitUntil(patience, func() bool { return !p.isHeld(o) })
+		p.eachClient(o, (*client).Drain) // those who were on their way in
+		gone := func() bool { return o.sessions.Load() == 0 }
+		if !p.waitUntil(patience, gone) {
 			p.eachClient(o, func(c *client) { c.ShutDown(words) })
-			p.waitFor(o, closeLimit)
+			p.waitUntil(closeLimit, gone)
 		}
 		o.giveUp()
 		o.pool.Close(proxy.ErrShutdown)
@@ -103,11 +106,11 @@ func (p *Proxy) eachClient(o *origin, f func(*client)) {
 	})
 }
 
-// waitFor waits until an origin has no clients, and reports whether it has none.
-func (p *Proxy) waitFor(o *origin, patience time.Duration) bool {
+// waitUntil waits for something, for at most limit or until the server has stopped, and reports whether it came about.
+func (p *Proxy) waitUntil(limit time.Duration, ok func() bool) bool {
 	const look = 50 * time.Millisecond
-	for ; o.sessions.Load() > 0 || p.isHeld(o); patience -= look {
-		if patience <= 0 {
+	for ; !ok(); limit -= look {
+		if limit <= 0 {
 			return false
 		}
 		select {
@@ -115,7 +118,6 @@ func (p *Proxy) waitFor(o *origin, patience time.Duration) bool {
 		case <-p.server.Context().Done():
 			return false
 		}
-		p.eachClient(o, func(c *client) { c.Drain() }) // one that has come in meanwhile, too
 	}
 	return true
 }
