@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -94,40 +93,11 @@ func (d *document) readJSON() error {
 	if len(bytes.TrimSpace(d.text)) == 0 {
 		return nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(d.text))
-	dec.UseNumber()
-	file := new(yaml.Node)
-	for open := []*yaml.Node{file}; len(open) > 1 || len(file.Content) == 0; {
-		before := int(dec.InputOffset())
-		token, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		end := int(dec.InputOffset())
-		start := before + len(d.text[before:end]) - len(bytes.TrimLeft(d.text[before:end], " \t\r\n,:"))
-		n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: fmt.Sprint(token), Style: yaml.FlowStyle}
-		switch token {
-		case json.Delim('}'), json.Delim(']'):
-			inner := open[len(open)-1]
-			d.spans[inner] = span{d.spans[inner].start, end}
-			open = open[:len(open)-1]
-			continue
-		case json.Delim('{'):
-			n.Kind = yaml.MappingNode
-		case json.Delim('['):
-			n.Kind = yaml.SequenceNode
-		case nil:
-			n.Tag = "!!null"
-		}
-		d.spans[n] = span{start, end}
-		inner := open[len(open)-1]
-		inner.Content = append(inner.Content, n)
-		if n.Kind != yaml.ScalarNode {
-			open = append(open, n)
-		}
-	}
-	d.root = file.Content[0]
-	return nil
+	j := newJSONReader(d.text)
+	j.spans = d.spans
+	root, err := j.value()
+	d.root = root
+	return err
 }
 
 // own returns the key and the value of an entry that a table has itself, not by a merge.

@@ -16,8 +16,7 @@ func parseJSON(data []byte) (*yaml.Node, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return &yaml.Node{Kind: yaml.MappingNode}, nil
 	}
-	j := &jsonReader{dec: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1}
-	j.dec.UseNumber()
+	j := newJSONReader(data)
 	root, err := j.value()
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
@@ -33,6 +32,27 @@ type jsonReader struct {
 	data    []byte
 	counted int64 // offset up to which line is counted
 	line    int
+	spans   map[*yaml.Node]span // of all that was read, if it is not nil
+}
+
+func newJSONReader(data []byte) *jsonReader {
+	j := &jsonReader{dec: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1}
+	j.dec.UseNumber()
+	return j
+}
+
+// note keeps where a token stands that was read behind the offset before, or the end of one that is closed by it.
+func (j *jsonReader) note(n *yaml.Node, before int, closes bool) {
+	if j.spans == nil {
+		return
+	}
+	end := int(j.dec.InputOffset())
+	if closes {
+		j.spans[n] = span{j.spans[n].start, end}
+		return
+	}
+	blank := len(j.data[before:end]) - len(bytes.TrimLeft(j.data[before:end], " \t\r\n,:"))
+	j.spans[n] = span{before + blank, end}
 }
 
 // here returns the line of the token read last.
@@ -47,13 +67,16 @@ func (j *jsonReader) here() int {
 func (j *jsonReader) value() (*yaml.Node, error) {
 	file := new(yaml.Node)
 	for open := []*yaml.Node{file}; len(open) > 1 || len(file.Content) == 0; {
+		before := int(j.dec.InputOffset())
 		token, err := j.dec.Token()
 		if err != nil {
 			return nil, err
 		}
-		n := &yaml.Node{Kind: yaml.ScalarNode, Line: j.here()}
+		inner := open[len(open)-1]
+		n := &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.FlowStyle, Line: j.here()}
 		switch token {
 		case json.Delim('}'), json.Delim(']'):
+			j.note(inner, before, true)
 			open = open[:len(open)-1]
 			continue
 		case json.Delim('{'):
@@ -65,7 +88,7 @@ func (j *jsonReader) value() (*yaml.Node, error) {
 		default:
 			n.Tag, n.Value = "!!str", fmt.Sprint(token)
 		}
-		inner := open[len(open)-1]
+		j.note(n, before, false)
 		inner.Content = append(inner.Content, n)
 		if n.Kind != yaml.ScalarNode {
 			open = append(open, n)
