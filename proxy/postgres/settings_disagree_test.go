@@ -33,6 +33,7 @@ var unwilling = map[string]string{
 	"log_planner_stats":             "fills the log",
 	"log_executor_stats":            "fills the log",
 	"log_statement_stats":           "excludes the three before it",
+	"jit_above_cost":                "compiles every statement, and so makes everything slow",
 	"debug_discard_caches":          "makes everything slow",
 	"wal_consistency_checking":      "makes everything slow",
 	"transaction_isolation":         "is of the transaction",

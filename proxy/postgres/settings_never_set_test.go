@@ -17,6 +17,7 @@ func TestSettings_WhatAClientHasNeverSetIsNull(t *testing.T) {
 	proxytest.ChangesCluster(t)
 	pg := rig.NewDatabase(t, "never_set", `
 		create table t(id int primary key, tenant text); insert into t values (1, 'public'), (2, 'x');
+		create view v as select id from t where coalesce(current_setting('app.policy', true), 'public') = tenant;
 		create role never_set_reader; grant select on t to never_set_reader; grant never_set_reader to postgres;
 		alter table t enable row level security;
 		create policy p on t using (tenant = coalesce(current_setting('app.policy', true), 'public'));
@@ -43,6 +44,12 @@ func TestSettings_WhatAClientHasNeverSetIsNull(t *testing.T) {
 				wantNull(t, reader, name)
 			}
 			rig.Ask(t, setter, "set app.policy = 'x'")
+			if s.Caching {
+				if got := rig.Ask(t, reader, "select string_agg(id::text, ',') from v"); got != "1" {
+					t.Errorf("the view lets through %q, want 1", got)
+				}
+				rig.Ask(t, setter, "select 2")
+			}
 			rig.Ask(t, reader, "set role never_set_reader")
 			for range 3 {
 				if got := rig.Ask(t, reader, "select string_agg(id::text, ',') from t"); got != "1" {
@@ -75,4 +82,30 @@ func wantNull(t *testing.T, c *pgconn.PgConn, name string) {
 	rig.Ask(t, c, "deallocate p")
 	_, err := rig.Try(t.Context(), c, "show "+name)
 	rig.WantState(t, err, "42704")
+	for _, begin := range []string{"begin", "start transaction read only", "begin isolation level read committed"} {
+		rig.Ask(t, c, begin)
+		if got := rig.Ask(t, c, "select coalesce(current_setting('"+name+"', true), 'null')"); got != "null" {
+			t.Errorf("%s: got %q behind %s, want NULL", name, got, begin)
+		}
+		rig.Ask(t, c, "commit")
+	}
+}
+
+// A parameter that a library has defined is nobody's own, whoever has set it: to read it takes no connection that is fresh.
+func TestSettings_WhatALibraryDefinesNeedsNoFreshConnection(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "defined", "")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "defined", Size: 1})
+	setter, reader := in.Connect(t, "defined"), in.Connect(t, "defined")
+	for range 3 {
+		rig.Ask(t, setter, "do $$ begin perform 1; end $$")
+		rig.Ask(t, setter, "set plpgsql.extra_Errors = 'all'")
+		pid := rig.Ask(t, setter, "select pg_backend_pid()")
+		if got := rig.Ask(t, reader, "select current_setting('plpgsql.extra_errors', true)"); got != "none" {
+			t.Errorf("got %q, want the default", got)
+		}
+		if got := rig.Ask(t, reader, "select pg_backend_pid()"); got != pid {
+			t.Errorf("the reader came to backend %s, want %s", got, pid)
+		}
+	}
 }

@@ -18,7 +18,7 @@ type reading struct {
 	reason string
 	reads  map[*relation]bool // with rows of their own
 	views  map[*relation]bool
-	needs  map[string]bool // parameters that policies read
+	needs  map[string]bool // parameters that policies and views read
 	writes bool            // it may write anything
 	deep   bool            // it was refused for more than maxViews, and names but its own part
 }
@@ -135,11 +135,10 @@ func (c *Inventory) readTree(rd *reading, t tree, r *relation, whole string, pol
 	}
 	c.judgeFacts(part, t.facts)
 	asks := &t.facts.Outside
-	if policy {
-		for _, name := range asks.Settings {
-			part.needs[sqlscan.Fold(name)] = true
-		}
-	} else if !asks.None() {
+	for _, name := range asks.Settings {
+		part.needs[sqlscan.Fold(name)] = true
+	}
+	if !policy && !asks.None() {
 		part.refuse(verdict.Volatile, "it depends on who is asking")
 	}
 	for _, one := range t.facts.Relations {

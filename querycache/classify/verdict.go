@@ -67,8 +67,8 @@ type Verdict struct {
 	Prepared []PreparedName // the prepared statements that PREPARE, EXECUTE and DEALLOCATE name, each once
 	Dropped  []string       // of each DEALLOCATE of one, in their order
 
-	// Needs names the parameters, in lower case, that the statement depends on because a policy of a table that it reads or writes asks for them
-	// with current_setting. An answer may be kept only for a session whose value of each is known and in the key.
+	// Needs names the parameters, in lower case, that the statement depends on because a policy of a table that it reads or writes, or a view, asks
+	// for them with current_setting. An answer may be kept only for a session whose value of each is known and in the key.
 	Needs []string
 
 	generation uint64 // of the Classifier; 0: holds for ever

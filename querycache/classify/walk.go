@@ -29,7 +29,7 @@ type walker struct {
 	named      map[*relation]bool // by the statement itself, and read
 	reads      map[*relation]bool // with rows of their own
 	views      map[*relation]bool // that are read through
-	needs      map[string]bool    // parameters that policies read
+	needs      map[string]bool    // parameters that policies and views read
 	writes     map[*relation]bool
 	written    map[writeKey]bool // what was noted in writes already
 	planning   bool              // what is visited is not run: it writes no relation

@@ -46,6 +46,7 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 	if v.Status != verdict.Cacheable {
 		s.batch.onlyReads = false
 	}
+	srv.noteOpening(v)
 	s.noteEffects(srv, v)
 }
 

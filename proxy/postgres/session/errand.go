@@ -58,18 +58,18 @@ const (
 	knownHere
 )
 
-// probed takes in what the server knows of a parameter that was asked for.
-func (u *undertaking) probed(row [][]byte) {
-	if row == nil || len(row) == 1 && row[0] != nil {
-		u.novelty = knownHere
-	}
-}
+// probed takes in a row: the server knows a parameter that was asked for.
+func (u *undertaking) probed() { u.novelty = knownHere }
 
 // The texts of errands. A value is asked for in the server's own encoding and as bytes, so that it survives every
 // client_encoding, or is NULL.
 const (
 	setConfigText = "SELECT pg_catalog.set_config($1, $2, $3)"
 	askText       = "SELECT pg_catalog.convert_to(pg_catalog.current_setting($1, true), pg_catalog.getdatabaseencoding())"
+	// probeText has a row if somebody has set a parameter that is of nobody else: one that a library has defined is shown by pg_settings, and is
+	// what a wash has brought it back to.
+	probeText = "SELECT true WHERE pg_catalog.current_setting($1, true) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_settings s" +
+		" WHERE pg_catalog.lower(s.name COLLATE pg_catalog.\"C\") OPERATOR(pg_catalog.=) $1)"
 	// askDefaultText tells what a parameter goes back to: it does so until the batch, and with it the transaction, ends.
 	askDefaultText = "SELECT pg_catalog.convert_to(pg_catalog.set_config($1, NULL, true), pg_catalog.getdatabaseencoding())"
 	// leftText asks for the names of statements that SQL has prepared. Its rows have two columns, as no others have of a wash.
@@ -83,6 +83,7 @@ const (
 var (
 	parseSetConfig = parseOf(setConfigText, textType, textType, boolType)
 	parseAsk       = parseOf(askText, textType)
+	parseProbe     = parseOf(probeText, textType)
 	parseDefault   = parseOf(askDefaultText, textType)
 	parseAskAll    = parseOf(askAllText)
 	// What brings the server back to what its login came with, whoever was to be somebody else in between; see appendWash.

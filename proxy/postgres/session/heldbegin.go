@@ -35,16 +35,7 @@ func (s *Session) holdBack(v *classify.Verdict) string {
 		}
 		return "COMMIT"
 	}
-	s.begun = begunHeld
-	if v.Session.Has(classify.Committed) {
-		s.begun |= begunCommitted
-	}
-	switch {
-	case v.Session.Has(classify.ReadOnly):
-		s.begun |= begunReadOnly
-	case v.Session.Has(classify.Writes):
-		s.begun |= begunReadWrite
-	}
+	s.begun = begunBy(v)
 	if v.Session.Has(classify.Starts) {
 		return "START TRANSACTION"
 	}

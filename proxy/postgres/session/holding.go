@@ -350,5 +350,5 @@ func (s *Session) begunAtServer() {
 	s.srv.answers.early = s.attempt.fill != nil
 	s.view.begins = s.begun&begunReadOnly != 0
 	s.view.readOnly = s.view.begins
-	s.begun = 0
+	s.begun, s.srv.opened = 0, s.begun
 }

@@ -240,7 +240,7 @@ func (s *Session) addKnown(names []string, r reach) []string {
 func (s *Session) learned(row [][]byte) {
 	q := s.params.inquiry
 	if q == nil || q.queue == nil {
-		s.errand.probed(row)
+		s.errand.probed()
 		return
 	}
 	for _, value := range row {

@@ -303,6 +303,10 @@ func (m *modelServer) errand(p *modelPortal) bool {
 		if rows = [][][]byte{{[]byte(value)}}; !ok {
 			rows = [][][]byte{{nil}}
 		}
+	case p.sql == probeText:
+		if _, ok := m.settings[strings.ToLower(p.args[0])]; ok {
+			rows = [][][]byte{{[]byte("t")}}
+		}
 	case strings.Contains(p.sql, "set_config($1, NULL, true)"):
 		rows = [][][]byte{{[]byte(m.home[p.args[0]])}}
 	case p.sql == patienceText, p.sql == askTimeoutText, p.sql == askPreparedText:

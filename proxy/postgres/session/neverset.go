@@ -16,7 +16,7 @@ import (
 //	reads app.tenant ──▶ others have set such here ──▶ asked: is it NULL? ──▶ yes: the text is sent
 //	                                                                     └──▶ no: a fresh connection
 //
-// In a transaction it is too late for another connection.
+// In a transaction that has done nothing since a plain BEGIN, the BEGIN moves to the fresh connection. Later it is too late for another one.
 
 // neverSet sees to it that what the client has never set does not exist at its server, if a text that is about to be sent reads it. false:
 // the message at hand waits.
@@ -25,7 +25,7 @@ func (s *Session) neverSet(v *classify.Verdict, text []byte) bool {
 	switch owner := srv.params.owner; {
 	case owner == 0, owner == s.login.id, s.errand.novelty == unknownHere:
 		return true
-	case srv.status != pgwire.TxIdle, s.batch.open, s.pins != 0, s.identity.Mode == SessionPooling:
+	case srv.status != pgwire.TxIdle && srv.opened == 0, s.batch.open, s.pins != 0, s.identity.Mode == SessionPooling:
 		return true
 	}
 	names, others := s.ownRead(v, text)
@@ -38,7 +38,7 @@ func (s *Session) neverSet(v *classify.Verdict, text []byte) bool {
 		s.freshen()
 		return s.link() != nil
 	}
-	srv.send(probes, false, func(b []byte) []byte { return appendAsks(b, names[:min(len(names), maxPerErrand)]) })
+	srv.send(probes, false, func(b []byte) []byte { return appendEach(b, parseProbe, names[:min(len(names), maxPerErrand)]) })
 	s.enter(settling)
 	s.errand.asking = true
 	return false
@@ -65,9 +65,20 @@ func (s *Session) ownRead(v *classify.Verdict, text []byte) (names []string, oth
 	}), others
 }
 
-// freshen parts with the server connection, which is at rest, for one that nobody has had before.
+// noteOpening notes whether a text that is about to be sent begins a transaction and does nothing else.
+func (c *ServerConn) noteOpening(v *classify.Verdict) {
+	c.opened = 0
+	if v.Session.Has(classify.PlainBegin) && c.status == pgwire.TxIdle && c.owed.len() == 0 {
+		c.opened = begunBy(v)
+	}
+}
+
+// freshen parts with the server connection, which is at rest or has only begun a transaction, for one that nobody has had before.
 func (s *Session) freshen() {
 	srv := s.srv
+	if srv.status != pgwire.TxIdle {
+		s.begun = srv.opened | begunMoved
+	}
 	s.srv, s.errand.fresh, s.errand.novelty = nil, true, notAsked
 	srv.abortFills()
 	srv.discard(Dirty)

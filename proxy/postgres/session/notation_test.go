@@ -166,6 +166,8 @@ func clientMessage(name string, a arguments) (b []byte, ok bool) {
 		return settingsErrand(a.texts(0)), true
 	case "Asks":
 		return asksErrand(a.texts(0)), true
+	case "Probes":
+		return probesErrand(a.texts(0)), true
 	case "DiscardSequences":
 		return slices.Concat(proxytest.Parse("", "DISCARD SEQUENCES"), proxytest.Bind("", "", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()), true
 	case "Runs": // statements of ours, as one batch
@@ -320,6 +322,20 @@ func settingsErrand(words []string) (b []byte) {
 	if asks {
 		b = append(b, proxytest.Parse("", leftText)...)
 		run()
+	}
+	return append(b, proxytest.Sync()...)
+}
+
+// probesErrand is how the proxy asks a server whether somebody has set parameters of the user's own; "closing" is for transactions.
+func probesErrand(names []string) []byte {
+	b := proxytest.Parse("", probeText, 25)
+	for _, name := range names {
+		if name == "closing" {
+			b = append(b, proxytest.CloseName('P', "")...)
+			continue
+		}
+		b = append(b, proxytest.Bind("", "", [][]byte{[]byte(name)}, nil, []int{1})...)
+		b = append(b, proxytest.Execute("", 0)...)
 	}
 	return append(b, proxytest.Sync()...)
 }

@@ -24,11 +24,14 @@ var (
 )
 
 // appendAsks adds the questions for parameters by name, if there are any.
-func appendAsks(b []byte, names []string) []byte {
+func appendAsks(b []byte, names []string) []byte { return appendEach(b, parseAsk, names) }
+
+// appendEach adds a statement, by its Parse, that is run for each of the names, if there are any.
+func appendEach(b, parse []byte, names []string) []byte {
 	if len(names) == 0 {
 		return b
 	}
-	b = append(b, parseAsk...)
+	b = append(b, parse...)
 	for _, name := range names {
 		b = appendRun(b, argument{text: name})
 	}

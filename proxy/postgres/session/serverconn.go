@@ -31,6 +31,7 @@ type ServerConn struct {
 	holder   holder // nil while pooled
 	gone     bool   // the socket is closed
 	status   pgwire.TxStatus
+	opened   begun // how the open transaction was begun, if nothing has run in it yet
 
 	in         arriving
 	owed       replyQueue
