@@ -183,7 +183,7 @@ func (c *client) Judge(l *session.Lens, text []byte) {
 func (p *Proxy) judge(l *session.Lens, text []byte) (v *classify.Verdict) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			p.server.Log().Error("a statement could not be judged", "fault", fault, "stack", string(debug.Stack()))
+			p.server.Log().Error("a statement could not be judged", "value", fault, "stack", string(debug.Stack()))
 			v = session.Unseen
 		}
 	}()
@@ -269,14 +269,18 @@ func (g *grantee) Refused(err error) {
 // Status is what operators see of the client.
 func (c *client) Status() proxy.ClientStatus {
 	s := c.Show()
-	status := proxy.ClientStatus{
+	return proxy.ClientStatus{
 		ID: uint64(c.ID()), Database: c.origin.Database, User: c.User(), State: s.Doing, Application: s.Application, Server: s.Server,
-		Prepared: s.Prepared, Pinned: s.Pinned,
+		Prepared: s.Prepared, Pinned: s.Pinned, Address: c.remote(),
 	}
+}
+
+// remote is the address of the client's socket, or empty.
+func (c *client) remote() string {
 	if conn, ok := c.Socket().(interface{ RemoteAddr() net.Addr }); ok {
-		status.Address = conn.RemoteAddr().String()
+		return conn.RemoteAddr().String()
 	}
-	return status
+	return ""
 }
 
 // fetch brings a connection that was leased to s to the loop of s, who waits for it and so does not move. The caller may

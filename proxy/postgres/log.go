@@ -12,8 +12,6 @@ import (
 func (p *Proxy) logEnd(c *client, why session.Reason, err error) {
 	level := slog.LevelInfo
 	switch why {
-	case session.ReasonClientClosed:
-		level = slog.LevelDebug
 	case session.ReasonServerLost, session.ReasonNoServer, session.ReasonClientProtocol, session.ReasonListenerLost:
 		level = slog.LevelWarn
 	case session.ReasonPanic:
@@ -23,8 +21,8 @@ func (p *Proxy) logEnd(c *client, why session.Reason, err error) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.Uint64("session", uint64(c.ID())), slog.String("db", c.origin.Database), slog.String("user", c.User()),
-		slog.String("reason", why.String()),
+		slog.Uint64("session", uint64(c.ID())), slog.String("client", c.remote()), slog.String("db", c.origin.Database),
+		slog.String("user", c.User()), slog.String("reason", why.String()),
 	}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))

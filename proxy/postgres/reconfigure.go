@@ -76,7 +76,7 @@ func (p *Proxy) dismiss(o *origin, why string, patience time.Duration) {
 	p.leaving[o] = struct{}{}
 	words := fmt.Sprintf(why, o.Database)
 	o.Part(words)
-	p.server.Log().Info("clients are asked to leave", "db", o.Database, "user", o.User, "clients", o.sessions.Load(), "limit", patience, "why", words)
+	p.server.Log().Info("clients are asked to leave", "db", o.Database, "user", o.User, "clients", o.sessions.Load(), "limit", patience, "reason", words)
 	p.server.Go(func() {
 		p.eachClient(o, (*client).Drain)
 		p.waitUntil(patience, func() bool { return !p.isHeld(o) })

@@ -33,7 +33,7 @@ var unwilling = map[string]string{
 	"log_planner_stats":             "fills the log",
 	"log_executor_stats":            "fills the log",
 	"log_statement_stats":           "excludes the three before it",
-	"jit_above_cost":                "compiles every statement, and so makes everything slow",
+	"jit":                           "compiles every statement where another parameter has made it dear, and so makes everything slow",
 	"debug_discard_caches":          "makes everything slow",
 	"wal_consistency_checking":      "makes everything slow",
 	"transaction_isolation":         "is of the transaction",
@@ -127,7 +127,7 @@ func TestSettings_TwoWhoDisagreeOnEverythingReadTheirOwn(t *testing.T) {
 	if text := os.Getenv("OVERDRIVE_DISAGREE"); text != "" {
 		transactions, _ = strconv.Atoi(text)
 	}
-	pg := rig.NewDatabase(t, "disagree", "create table t(a int); create function sets(name text, value text) returns text language sql as $$ select set_config(name, value, false) $$")
+	pg := rig.NewDatabase(t, "disagree", "alter database disagree set jit = off; create table t(a int); create function sets(name text, value text) returns text language sql as $$ select set_config(name, value, false) $$")
 	for _, c := range []struct {
 		size    int
 		caching bool

@@ -95,7 +95,7 @@ func (a *attendance) run() {
 			}
 		} else {
 			a.conn.NC.Close()
-			l.given.Logger.Warn("the connection that listens for sessions is lost", "db", l.given.Database, "sessions", len(a.members), "err", err)
+			l.given.Logger.Warn("the connection that listens for sessions is lost", "db", l.given.Database, "sessions", len(a.members), "error", err)
 		}
 		a.lose(left, err)
 		return

@@ -171,7 +171,7 @@ func (l *Listener) attend(connect Connect) {
 		l.mu.Lock()
 		l.pause = time.Now().Add(retryPause)
 		l.mu.Unlock()
-		l.given.Logger.Warn("no connection that listens for sessions", "db", l.given.Database, "err", err)
+		l.given.Logger.Warn("no connection that listens for sessions", "db", l.given.Database, "error", err)
 		left, _ := l.done(true)
 		for _, o := range left {
 			if o.kind == prepare {
