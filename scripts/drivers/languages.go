@@ -81,7 +81,7 @@ var languages = []language{
 	{
 		name: "php", needs: []string{"php"}, manifests: []string{"composer.json"},
 		install: []string{`php -r 'foreach (["pdo_pgsql", "pcntl"] as $x) if (!extension_loaded($x)) { echo "php has no $x\n"; exit(1); }'`},
-		drivers: []driver{{"PDO", []string{"php", "run_pdo.php"}}, {"PDO, lastInsertId", []string{"php", "run_pdo.php", "lastInsertId"}}},
+		drivers: []driver{{"PDO", []string{"php", "run_pdo.php"}}, {"PDO, lastInsertId in a transaction", []string{"php", "run_pdo.php", "lastInsertId"}}},
 	},
 	{
 		name: "ruby", needs: []string{"ruby", "bundle"}, manifests: []string{"Gemfile"},

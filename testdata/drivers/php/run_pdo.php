@@ -1,6 +1,6 @@
 <?php
 // PDO, as the PHP manual shows it. PHP has no threads, so each client is a process with a connection of its own. With an argument,
-// the id of a new row is asked for by PDO::lastInsertId, which is a statement of its own: SELECT currval(…).
+// the id of a new row is asked for by PDO::lastInsertId, which is a statement of its own: SELECT currval(…). It stands in the INSERT's transaction then.
 
 declare(strict_types=1);
 
@@ -51,8 +51,13 @@ final class Client
         if (!LAST_INSERT_ID) {
             return $this->one("$insert RETURNING id", [$client, $body])[0];
         }
+        $alone = !$this->db->inTransaction() && $this->db->beginTransaction(); // the number belongs to a server connection
         $this->db->prepare($insert)->execute([$client, $body]);
-        return (int) $this->db->lastInsertId('notes_id_seq');
+        $id = (int) $this->db->lastInsertId('notes_id_seq');
+        if ($alone) {
+            $this->db->commit();
+        }
+        return $id;
     }
 
     public function readNote(int $id): string
