@@ -56,7 +56,8 @@ var rooms = map[string][]string{
 	"scripts/gotest":    {},
 	"cmd/overdrive": {
 		"cmd/overdrive/logqueue",
-		"config", "pool", "proxy", "proxy/admin", "proxy/postgres", "proxy/postgres/pgauth", "proxy/postgres/upstream", "proxy/proxytest/pglocal", "querycache",
+		"config", "pool", "proxy", "proxy/admin", "proxy/postgres", "proxy/postgres/pgauth", "proxy/postgres/upstream", "proxy/proxytest/pglocal",
+		"proxy/traffic", "querycache",
 	},
 	"cmd/overdrive/logqueue": {},
 	"cmd/overdrive-bench":    {"proxy/proxytest/pglocal"},
@@ -77,7 +78,7 @@ var outsiders = map[string][]string{
 	"proxy/proxytest":         {"github.com/jackc/pgx/v5"},
 	"proxy/proxytest/pglocal": {"github.com/jackc/pgx/v5"},
 	"proxy/proxytest/rig":     {"github.com/jackc/pgx/v5"},
-	"cmd/overdrive":           {"github.com/jackc/pgx/v5", "github.com/spf13/cobra"},
+	"cmd/overdrive":           {"github.com/jackc/pgx/v5", "github.com/spf13/cobra", "go.opentelemetry.io/otel"},
 	"scripts/drivers":         {"github.com/jackc/pgx/v5"},
 	"scripts/suites":          {"github.com/jackc/pgx/v5"},
 	"cmd/overdrive-bench":     {"github.com/jackc/pgx/v5"},

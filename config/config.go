@@ -8,6 +8,7 @@ type Config struct {
 	Listen    []string            `key:"listen"` // host:port, or the directory of a Unix socket
 	HTTP      string              `key:"http"`   // empty turns the HTTP side off
 	Log       Log                 `key:"log"`
+	Traces    Traces              `key:"traces"`
 	Loops     int                 `key:"loops"` // 0 means one per processor
 	Auth      Auth                `key:"auth"`
 	TLS       TLS                 `key:"tls"`
@@ -21,6 +22,15 @@ type Config struct {
 type Log struct {
 	Level  string `key:"level"`  // debug, info, warn or error
 	Format string `key:"format"` // text or json
+	// SlowStatement is from when on a batch of statements is told of. 0: none is.
+	SlowStatement Duration `key:"slow_statement"`
+}
+
+// Traces says where spans go to, by OTLP over HTTP, and how many.
+type Traces struct {
+	Endpoint string `key:"endpoint"` // http://host:port or https://host:port; empty: there are none
+	// Sample is the share of statements that are traced, of those whose client says nothing of a trace of its own.
+	Sample Share `key:"sample"`
 }
 
 // Auth says how clients prove who they are.
@@ -164,6 +174,7 @@ func Default() *Config {
 		Listen: []string{"127.0.0.1:6432"},
 		HTTP:   "127.0.0.1:9432",
 		Log:    Log{Level: "info", Format: "text"},
+		Traces: Traces{Sample: 0.01},
 		Auth:   Auth{Method: AuthSCRAM},
 		TLS:    TLS{Mode: TLSPrefer},
 		Limits: Limits{

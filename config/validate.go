@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -46,6 +47,8 @@ func validate(cfg *Config, dir string, r *report) {
 	}
 	v.check("log.level", oneOf(cfg.Log.Level, logLevels))
 	v.check("log.format", oneOf(cfg.Log.Format, logFormats))
+	atLeast(v, "log.slow_statement", cfg.Log.SlowStatement, 0)
+	v.check("traces.endpoint", checkEndpoint(cfg.Traces.Endpoint))
 	between(v, "loops", cfg.Loops, 0, maxLoops)
 	v.auth(&cfg.Auth)
 	v.tls(&cfg.TLS)
@@ -68,6 +71,18 @@ func validate(cfg *Config, dir string, r *report) {
 	v.memoryFloors(cfg)
 	v.admin(cfg)
 	unsupported(cfg, v)
+}
+
+// checkEndpoint checks where traces go to.
+func checkEndpoint(endpoint string) error {
+	if endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("must be http://host:port or https://host:port, with a path or without, or empty")
+	}
+	return nil
 }
 
 // validator adds problems for keys that have none yet.

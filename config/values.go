@@ -100,6 +100,29 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
+// Share is a part of a whole between 0 and 1, written as "0.25" or "25%".
+type Share float64
+
+// UnmarshalText reads a Share.
+func (s *Share) UnmarshalText(text []byte) error {
+	number, percent := strings.CutSuffix(strings.TrimSpace(string(text)), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if percent {
+		v /= 100
+	}
+	if err != nil || !(v >= 0 && v <= 1) {
+		return errors.New("must be a share between 0 and 1, such as 0.25 or 25%")
+	}
+	*s = Share(v)
+	return nil
+}
+
+// MarshalText writes s so that UnmarshalText reads it back.
+func (s Share) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// String writes s as a number.
+func (s Share) String() string { return strconv.FormatFloat(float64(s), 'g', -1, 64) }
+
 const redacted = "[secret]"
 
 // Secret is a password or a verifier. Whatever prints it prints a placeholder; Reveal is the only way to its text.

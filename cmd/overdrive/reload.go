@@ -36,6 +36,10 @@ func (r *running) reload() error {
 	if err != nil {
 		return err
 	}
+	if err := r.witness.follow(cfg); err != nil {
+		closeAll(opened)
+		return err
+	}
 	before := r.cfg
 	r.cfg = cfg
 	r.level.Set(levelOf(cfg.Log))

@@ -24,6 +24,7 @@ type running struct {
 	clients *postgres.Proxy
 	console *admin.Console
 	cache   *querycache.Cache
+	witness *witness
 
 	tasks  sync.WaitGroup
 	failed chan error // says why a listener takes no more clients
@@ -107,6 +108,7 @@ func (r *running) stop(limit time.Duration) error {
 	defer cancel()
 	err := r.server.Shutdown(ctx)
 	r.tasks.Wait()
+	r.witness.tracing.Load().close()
 	return err
 }
 

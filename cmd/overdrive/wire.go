@@ -33,7 +33,11 @@ func (r *running) build(cfg *config.Config) error {
 	}
 	r.console = admin.New(r.consoleOptions(cfg))
 	r.cache = querycache.New(querycache.Options{MaxBytes: int64(cfg.Cache.Memory)})
-	o.Console, o.Cache = r.console, r.cache
+	r.witness = newWitness(r.log)
+	if err := r.witness.follow(cfg); err != nil {
+		return err
+	}
+	o.Console, o.Cache, o.Witness = r.console, r.cache, r.witness.Witness
 	r.server, err = proxy.New(proxy.Options{Logger: r.log, Loops: loops(cfg), Limits: limits(cfg)})
 	if err != nil {
 		return err

@@ -277,14 +277,6 @@ func (c *client) Status() proxy.ClientStatus {
 	}
 }
 
-// remote is the address of the client's socket, or empty.
-func (c *client) remote() string {
-	if conn, ok := c.Socket().(interface{ RemoteAddr() net.Addr }); ok {
-		return conn.RemoteAddr().String()
-	}
-	return ""
-}
-
 // fetch brings a connection that was leased to s to the loop of s, who waits for it and so does not move. The caller may
 // be on any loop.
 func fetch(c *pooledConn, s *client) {

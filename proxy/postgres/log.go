@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 
 	"overdrive/proxy/postgres/session"
 )
@@ -39,4 +40,12 @@ func (p *Proxy) logRefusal(a *admission, err error) {
 	}
 	p.server.Log().Log(p.server.Context(), level, "client refused", "client", a.nc.RemoteAddr().String(), "db", a.startup.Get("database"),
 		"user", a.startup.Get("user"), "error", err)
+}
+
+// remote is the address of the client's socket, or empty.
+func (c *client) remote() string {
+	if conn, ok := c.Socket().(interface{ RemoteAddr() net.Addr }); ok {
+		return conn.RemoteAddr().String()
+	}
+	return ""
 }

@@ -26,6 +26,8 @@ type Options struct {
 	MaxMessage  int // bytes of one message; 0: 1 GiB
 	MaxPrepared int // bytes that the prepared statements of one client may keep; 0: 64 MiB
 	Cache       *querycache.Cache
+	// Witness is told of single batches of clients; nil: nobody is.
+	Witness *traffic.Witness
 	// Console serves clients of the databases overdrive and pgbouncer; nil: there are no such databases.
 	Console Console
 }
@@ -36,6 +38,7 @@ type Proxy struct {
 	server        *proxy.Server
 	cache         *querycache.Cache
 	console       Console
+	witness       *traffic.Witness
 	given         atomic.Pointer[given]
 	limits        session.Limits
 	interner      settings.Interner
@@ -65,7 +68,7 @@ const DefaultMaxMessage = 1 << 30
 // New has a server serve PostgreSQL's clients: give the Proxy to its Serve.
 func New(server *proxy.Server, o Options) *Proxy {
 	p := &Proxy{
-		server: server, cache: o.Cache, console: o.Console,
+		server: server, cache: o.Cache, console: o.Console, witness: o.Witness,
 		authenticator: pgauth.NewAuthenticator(pgauth.Options{}), logins: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		directory: directory{
 			origins: make(map[originKey]*origin), leaving: make(map[*origin]struct{}), upstreams: make(map[string]*upstreamDatabase), noRoom: make(map[string]time.Time),

@@ -132,32 +132,39 @@ func TestSettings_TwoWhoDisagreeOnEverythingReadTheirOwn(t *testing.T) {
 		size    int
 		caching bool
 	}{{1, true}, {1, false}, {2, true}} {
-		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "disagree", Size: c.size, Caching: c.caching})
-		var turns sync.WaitGroup
-		for i := range 2 {
-			direct, err := pgconn.Connect(t.Context(), "postgres://postgres@"+pg.Addr()+"/disagree?sslmode=disable")
-			if err != nil {
-				t.Fatal(err)
-			}
-			d := &dissenter{through: in.Connect(t, "disagree"), direct: direct, which: i, r: rand.New(rand.NewPCG(11, uint64(i)))}
-			if d.functions = c.size > 1; d.functions { // what they set is asked for where a catalog is known, for which there is a server to spare
-				rig.Prime(t, d.through, "select 1 from t")
-			}
-			d.parameters = disputedParameters(t, direct)
-			if len(d.parameters) < 100 {
-				t.Fatalf("only %d parameters are disputed", len(d.parameters))
-			}
-			turns.Go(func() {
-				defer direct.Close(t.Context())
-				for range transactions {
-					if d.transaction(t); t.Failed() {
-						return
-					}
-				}
-			})
-		}
-		turns.Wait()
+		t.Run(fmt.Sprintf("size %d, cache %v", c.size, c.caching), func(t *testing.T) {
+			disagree(t, rig.Setup{Upstream: pg.Addr(), Database: "disagree", Size: c.size, Caching: c.caching}, transactions)
+		})
 	}
+}
+
+// disagree has two clients do so.
+func disagree(t *testing.T, setup rig.Setup, transactions int) {
+	in := rig.Start(t, setup)
+	var turns sync.WaitGroup
+	for i := range 2 {
+		direct, err := pgconn.Connect(t.Context(), "postgres://postgres@"+setup.Upstream+"/disagree?sslmode=disable")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &dissenter{through: in.Connect(t, "disagree"), direct: direct, which: i, r: rand.New(rand.NewPCG(11, uint64(i)))}
+		if d.functions = setup.Size > 1; d.functions { // what they set is asked for where a catalog is known, for which there is a server to spare
+			rig.Prime(t, d.through, "select 1 from t")
+		}
+		d.parameters = disputedParameters(t, direct)
+		if len(d.parameters) < 100 {
+			t.Fatalf("only %d parameters are disputed", len(d.parameters))
+		}
+		turns.Go(func() {
+			defer direct.Close(t.Context())
+			for range transactions {
+				if d.transaction(t); t.Failed() {
+					return
+				}
+			}
+		})
+	}
+	turns.Wait()
 }
 
 // A dissenter says the same through the proxy and to a server of its own.

@@ -107,7 +107,7 @@ func keyOf(r *slog.Record, context string) string {
 }
 
 // passing are the attributes that belong to one connection, or to one moment.
-var passing = map[string]bool{"session": true, "client": true, "retry_in": true, "stack": true}
+var passing = map[string]bool{"session": true, "client": true, "retry_in": true, "stack": true, "took": true, "waited": true, "upstream": true}
 
 func appendKey(b *strings.Builder, a slog.Attr) {
 	if passing[a.Key] {

@@ -1,6 +1,9 @@
 package session
 
-import "overdrive/querycache/classify"
+import (
+	"overdrive/proxy/postgres/pgwire"
+	"overdrive/querycache/classify"
+)
 
 // This file holds back the BEGIN of a client where its database has cache.in_transactions. The client is told that its transaction has
 // begun, and reads that the cache has are answered, since the first statements of a READ COMMITTED transaction see what a statement
@@ -41,4 +44,12 @@ func (s *Session) first() bool {
 		return s.begun&(begunMoved|begunFailed) == 0
 	}
 	return s.attempt.fill != nil && s.srv != nil && s.srv.answers.early
+}
+
+// noteOpening notes whether a text that is about to be sent begins a transaction and does nothing else.
+func (c *ServerConn) noteOpening(v *classify.Verdict) {
+	c.opened = 0
+	if v.Session.Has(classify.PlainBegin) && c.status == pgwire.TxIdle && c.owed.len() == 0 {
+		c.opened = begunBy(v)
+	}
 }

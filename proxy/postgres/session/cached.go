@@ -80,6 +80,7 @@ func (s *Session) cachedUnit(b []byte) (n int, done bool) {
 	if v.Own != nil {
 		return 0, false
 	}
+	s.accountFor(v, u.statement.text())
 	if s.holdsBack(v) && m == matchWhole {
 		return s.serveTransaction(&u, v), true
 	}
@@ -139,7 +140,7 @@ func (s *Session) askUnit(u *unit, v *classify.Verdict) (outcome, found) {
 // startKey puts in front of r.Key whose answer it is, under which settings, and in which form. What follows is the statement
 // and its parameters.
 func (s *Session) startKey(r *querycache.Request, form byte) {
-	r.User, r.MaxAge, r.Waited = s.login.user, s.cache.maxAge, int(s.delay.joins)
+	r.User, r.MaxAge, r.Waited = s.login.user, s.cache.maxAge, int(s.attempt.joins)
 	key := s.space.key[:0]
 	key = binary.BigEndian.AppendUint64(key, s.identity.ID)
 	key = binary.BigEndian.AppendUint64(key, s.params.want.Answers())
@@ -158,7 +159,7 @@ type found struct {
 // be asked, and if attempt.fill is set the answer is wanted. waits: somebody else asks the server the same.
 func (s *Session) ask(r *querycache.Request, v *classify.Verdict) (outcome, found) {
 	var w querycache.Waiter
-	if s.srv == nil && !s.batch.open && !s.delay.alone && s.begun == 0 {
+	if s.srv == nil && !s.batch.open && !s.attempt.alone && s.begun == 0 {
 		w = (*sleeper)(s)
 	}
 	s.space.key = r.Key // which may have grown
@@ -167,7 +168,7 @@ func (s *Session) ask(r *querycache.Request, v *classify.Verdict) (outcome, foun
 	s.space.scratch.buf = r.Room
 	if out.Ticket == nil {
 		s.cache.why = s.reason(v, out.Status)
-		if s.delay.joins > 0 && out.Status == querycache.Hit {
+		if s.attempt.joins > 0 && out.Status == querycache.Hit {
 			out.Status = statusCoalesced
 		}
 		s.noteStatus(out.Status)

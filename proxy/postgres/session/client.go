@@ -159,6 +159,7 @@ func (s *Session) query(msg, body []byte) bool {
 	if v == nil {
 		return s.await(text)
 	}
+	s.accountFor(v, text)
 	if v.Own != nil && !s.amidCopy() {
 		if s.batch.open && s.unanswered() { // should the batch fail, the server skips what comes up to a Sync
 			return s.stall()

@@ -214,8 +214,8 @@ func (s *Session) woken(alone bool) {
 		return
 	}
 	s.stopWaiting()
-	s.delay.joins++
-	s.delay.alone = s.delay.alone || alone
+	s.attempt.joins++
+	s.attempt.alone = s.attempt.alone || alone
 	s.advance(nil)
 	s.settle()
 }

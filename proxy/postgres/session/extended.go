@@ -152,6 +152,9 @@ func (s *Session) execute(msg, body []byte) bool {
 	if executed := s.unjudged(v); executed != nil {
 		return s.await(executed)
 	}
+	if st != nil {
+		s.accountFor(v, st.text())
+	}
 	srv := s.link()
 	if srv == nil {
 		return false

@@ -126,6 +126,7 @@ func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 		e.statement.stale.Store(true) // "cached plan must not change result type"
 	}
 	s.identity.Meter.ServerErrors.AddError(r.Code)
+	s.accountError(r.Code)
 	s.params.resets.rolledBack = true
 	s.forgetWithheld(e)
 	if s.batch.discards && s.srv.status == pgwire.TxIdle && s.srv.owed.len() == 1 && halfDone(r.Code) {
@@ -188,6 +189,9 @@ func (s *Session) ready(e *owed) {
 	}
 	s.view.readOnly = s.view.begins && srv.status == pgwire.TxOpen
 	if e.action == forward {
+		if s.account != nil {
+			s.account.Upstream += srv.work.took
+		}
 		s.turnEnds(srv.status, true, srv.owed.len() > 0)
 		s.heardOut()
 		if srv.owed.toCome() == 0 { // what resets is the last under way

@@ -82,7 +82,9 @@ type IdentityOptions struct {
 	Tallies    *verdict.Tallies // of the texts that the identity's clients send
 	// Meter counts what passes, by the words of Vocabulary. It has a lane for each Workspace. nil: there is one Workspace, and nobody reads.
 	Meter *traffic.Meter
-	Watch Watch
+	// Witness is told of single batches; nil: nobody is.
+	Witness *traffic.Witness
+	Watch   Watch
 }
 
 // Part says what clients are told whose sessions end because they were drained; by default it is what PostgreSQL says when it stops.

@@ -65,14 +65,6 @@ func (s *Session) ownRead(v *classify.Verdict, text []byte) (names []string, oth
 	}), others
 }
 
-// noteOpening notes whether a text that is about to be sent begins a transaction and does nothing else.
-func (c *ServerConn) noteOpening(v *classify.Verdict) {
-	c.opened = 0
-	if v.Session.Has(classify.PlainBegin) && c.status == pgwire.TxIdle && c.owed.len() == 0 {
-		c.opened = begunBy(v)
-	}
-}
-
 // freshen parts with the server connection, which is at rest or has only begun a transaction, for one that nobody has had before.
 func (s *Session) freshen() {
 	srv := s.srv

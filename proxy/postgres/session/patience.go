@@ -18,14 +18,12 @@ import (
 // A delay is how long the message at hand has waited, whatever for. end is its one reset.
 type delay struct {
 	since             instant // none: it does not wait
-	joins             uint8   // how often it has waited for somebody else's answer
-	alone             bool    // it must not do so again
 	timeout, patience Timer   // the client's statement_timeout, and the pool's wait_timeout; see standBy
 }
 
 // end is called when the message has gone, or is given up: the next one's time is its own.
 func (d *delay) end() {
-	d.since, d.alone, d.joins = 0, false, 0
+	d.since = 0
 	for _, t := range []*Timer{&d.timeout, &d.patience} {
 		if *t != nil {
 			(*t).Stop()
@@ -77,6 +75,7 @@ func asksForWork(b []byte) bool {
 func (s *Session) waitOver() {
 	if s.waits() {
 		s.delay.end()
+		s.attempt.joins, s.attempt.alone = 0, false
 	}
 }
 

@@ -69,9 +69,11 @@ type incoming struct {
 // An attempt is the way of the message at hand, or of the unit at hand, to the server or to an answer. It goes on while the message
 // waits and is taken up again; sent and giveUp end it.
 type attempt struct {
-	looked    bool // the cache was asked for what is being sent now
-	leased    bool // the server came for the message at hand: nothing of it has been sent, so a stain is still washed off
-	judgeOwes bool // a verdict is on its way, of this message or one that was given up
+	looked    bool  // the cache was asked for what is being sent now
+	leased    bool  // the server came for the message at hand: nothing of it has been sent, so a stain is still washed off
+	judgeOwes bool  // a verdict is on its way, of this message or one that was given up
+	joins     uint8 // how often the message has waited for somebody else's answer; waitOver resets it
+	alone     bool  // it must not do so again; the same
 	// cancelled is set once the message at hand will not be sent, until what it waits for comes.
 	cancelled cancellation
 	awaited   *awaited           // the verdict that came for it

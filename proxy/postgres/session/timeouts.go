@@ -18,7 +18,7 @@ func (s *Session) timedOut() {
 // free at once, the pool refuses.
 func (s *Session) impatient() {
 	s.delay.patience = nil
-	s.delay.alone = true
+	s.attempt.alone = true
 	if s.state == joined {
 		s.woken(true)
 	}

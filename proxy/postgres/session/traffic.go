@@ -55,6 +55,8 @@ type timing struct {
 	// since is when the client's batch at hand began to arrive; none: no batch is at hand; unattended: nobody waits for answers.
 	since  instant
 	queued instant // when the session began to wait for a server connection; none: it does not
+	// account is what is told of the batch at hand, nil if nobody wants to know.
+	account *traffic.Testimony
 }
 
 // unattended is the since of a session that has no client.
@@ -69,6 +71,7 @@ func (c *ServerConn) lane() *traffic.Lane { return c.identity.Meter.Lane(c.space
 // noteStatus notes what became of a statement as far as the cache is concerned, once for each.
 func (s *Session) noteStatus(status querycache.Status) {
 	s.cache.last = indexOf(status)
+	s.accountStatus(status)
 	s.lane().Statements.Add(int(s.cache.last))
 }
 
@@ -94,6 +97,7 @@ func (s *Session) shareWithClient(b []byte, loan Releaser) {
 // errorOf returns the message that tells the client of an error of ours.
 func (s *Session) errorOf(report pgwire.ErrorReport) []byte {
 	s.identity.Meter.ProxyErrors.AddError(report.Code)
+	s.accountError(report.Code)
 	return pgwire.AppendError(nil, report)
 }
 
@@ -101,6 +105,7 @@ func (s *Session) errorOf(report pgwire.ErrorReport) []byte {
 func (s *Session) turnBegins() {
 	if s.since == 0 {
 		s.since = s.space.instant()
+		s.accountBegins()
 	}
 }
 
@@ -123,6 +128,7 @@ func (s *Session) turnEnds(status pgwire.TxStatus, fromServer, more bool) {
 	if status == pgwire.TxIdle {
 		lane.Transactions.Add(1)
 	}
+	s.accountEnds(s.since, now)
 	s.since = 0
 	if more {
 		s.since = now
@@ -139,15 +145,20 @@ func (s *Session) queues() {
 // queuesNoMore is called when a wait for a server connection may have ended, in whatever way.
 func (s *Session) queuesNoMore() {
 	if s.queued != 0 && s.since != unattended {
-		s.lane().Waits.Observe(time.Duration(s.space.instant() - s.queued))
+		waited := time.Duration(s.space.instant() - s.queued)
+		s.lane().Waits.Observe(waited)
+		if s.account != nil {
+			s.account.Waited += waited
+		}
 	}
 	s.queued = 0
 }
 
 // work is since when a server has had something to do.
 type work struct {
-	since       instant // the batch that it is at; what it says is only good while a reply is owed
-	transaction instant // the transaction that it is in; none: it is in none
+	since       instant       // the batch that it is at; what it says is only good while a reply is owed
+	transaction instant       // the transaction that it is in; none: it is in none
+	took        time.Duration // by the last batch
 }
 
 // write writes to the server.
@@ -167,8 +178,9 @@ func (c *ServerConn) workBegins() {
 // workEnds is called when the server has ended a batch. What we ask for ourselves is not counted: ours says that it was such a batch.
 func (c *ServerConn) workEnds(ours bool) {
 	now, lane := c.space.instant(), c.lane()
+	c.work.took = time.Duration(now - c.work.since)
 	if !ours {
-		lane.Upstream.Observe(time.Duration(now - c.work.since))
+		lane.Upstream.Observe(c.work.took)
 	}
 	if c.status == pgwire.TxIdle {
 		if !ours {
