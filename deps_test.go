@@ -27,7 +27,8 @@ var rooms = map[string][]string{
 		"querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict",
 	},
 	"proxy/postgres/catalog": {
-		"pool", "proxy/postgres/pgwire", "proxy/postgres/session", "proxy/postgres/upstream", "querycache", "querycache/classify",
+		"pool", "proxy/postgres/pgwire", "proxy/postgres/session", "proxy/postgres/upstream", "proxy/traffic", "querycache",
+		"querycache/classify",
 	},
 	"proxy/postgres/session": {
 		"querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict", "proxy/postgres/pgwire", "proxy/postgres/settings",

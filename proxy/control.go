@@ -120,6 +120,22 @@ type TrafficStatus struct {
 	traffic.Counts
 }
 
+// LoopStatus is one event loop.
+type LoopStatus struct {
+	Clients int64 // that live there, or are on their way
+	// Turns are the times that the turns of the loop took. What comes while a turn is on waits for its end, so a long one is what
+	// everybody on the loop feels.
+	Turns traffic.Distribution
+}
+
+// CatalogStatus is how the catalog of a database is looked after. Databases of one upstream share their numbers.
+type CatalogStatus struct {
+	Database string
+	Looks    traffic.Distribution // of the times that it took to ask whether the catalog has changed, and to read it if it has
+	Loads    traffic.Distribution // of the times that it took to read the catalog anew
+	Failures uint64               // looks that came to nothing, so that nothing could be cached, or only for a while
+}
+
 // DatabaseStatus is one name that clients may connect to.
 type DatabaseStatus struct {
 	Name, Host     string

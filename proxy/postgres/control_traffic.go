@@ -72,3 +72,20 @@ func (p *Proxy) Traffic() []proxy.TrafficStatus {
 	})
 	return list
 }
+
+// Catalogs returns how the catalog of every database is looked after, in order of their names.
+func (p *Proxy) Catalogs() []proxy.CatalogStatus {
+	var list []proxy.CatalogStatus
+	for _, name := range p.DatabaseNames() {
+		db := p.now().databases[name]
+		if db == nil { // it has just gone
+			continue
+		}
+		p.mu.Lock()
+		u := p.upstreamOf(db.Target)
+		p.mu.Unlock()
+		n := u.shelf.Counts()
+		list = append(list, proxy.CatalogStatus{Database: name, Looks: n.Looks, Loads: n.Loads, Failures: n.Failures})
+	}
+	return list
+}

@@ -42,6 +42,7 @@ type Proxy struct {
 	authenticator *pgauth.Authenticator
 	logins        chan struct{} // holds one token for each proof that is being checked
 	places        []*place      // by the index of the worker
+	refusals      traffic.ByWord
 
 	mu sync.Mutex // guards the fields below
 	directory
@@ -66,7 +67,7 @@ const DefaultMaxMessage = 1 << 30
 func New(server *proxy.Server, o Options) *Proxy {
 	p := &Proxy{
 		server: server, cache: o.Cache, console: o.Console,
-		authenticator: pgauth.NewAuthenticator(pgauth.Options{}), logins: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		refusals: traffic.NewByWord(refusalWords), authenticator: pgauth.NewAuthenticator(pgauth.Options{}), logins: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		directory: directory{
 			origins: make(map[originKey]*origin), leaving: make(map[*origin]struct{}), upstreams: make(map[string]*upstreamDatabase), noRoom: make(map[string]time.Time),
 			meters: make(map[originKey]*traffic.Meter), departed: make(map[string]*traffic.Counts),
