@@ -114,10 +114,11 @@ type PoolStatus struct {
 }
 
 // TrafficStatus is what has passed of one server user of a database since the proxy began. Its counters never fall, but for a database that
-// was taken out of the configuration. For all of a database, add up its users (Counts.Add).
+// was taken out of the configuration and came back. For all of a database, add up its users, the empty one among them (Counts.Add, Counters.Add).
 type TrafficStatus struct {
-	Database, User string // by the name clients use; at the server. The empty user stands for those whose pools are gone
+	Database, User string // by the name clients use; at the server. The empty user stands for some of those who are gone
 	traffic.Counts
+	Pool pool.Counters // of the user's pools, those that are closed among them
 }
 
 // LoopStatus is one event loop.

@@ -54,8 +54,7 @@ type directory struct {
 	leaving   map[*origin]struct{}         // that the configuration has no more, and whose clients are still to go
 	upstreams map[string]*upstreamDatabase // by name
 	noRoom    map[string]time.Time         // by database: when it was last looked in vain for a user who can be given up
-	meters    map[originKey]*traffic.Meter // of the origins, those that are leaving among them
-	departed  map[string]*traffic.Counts   // by database: what users have left behind whose origins are gone
+	accounts  accounts
 }
 
 type originKey struct{ database, user string }
@@ -70,7 +69,7 @@ func New(server *proxy.Server, o Options) *Proxy {
 		refusals: traffic.NewByWord(refusalWords), authenticator: pgauth.NewAuthenticator(pgauth.Options{}), logins: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		directory: directory{
 			origins: make(map[originKey]*origin), leaving: make(map[*origin]struct{}), upstreams: make(map[string]*upstreamDatabase), noRoom: make(map[string]time.Time),
-			meters: make(map[originKey]*traffic.Meter), departed: make(map[string]*traffic.Counts),
+			accounts: newAccounts(),
 		},
 	}
 	p.take(o)

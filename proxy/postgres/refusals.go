@@ -6,7 +6,6 @@ import (
 
 	"overdrive/proxy"
 	"overdrive/proxy/postgres/pgwire"
-	"overdrive/proxy/traffic"
 )
 
 // refusalWords say why a client was not let in. Names that clients make up are not among them.
@@ -57,7 +56,3 @@ func refusalWord(why error) string {
 
 // countRefusal counts a client that was not let in.
 func (p *Proxy) countRefusal(why error) { p.refusals.Add(slices.Index(refusalWords, refusalWord(why))) }
-
-// Refusals returns how many clients were not let in since the proxy began, by reason. Whoever hangs up before it has said who it is, as
-// probes do, counts as a connection that was lost.
-func (p *Proxy) Refusals() []traffic.Count { return p.refusals.Counts() }
