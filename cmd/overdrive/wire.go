@@ -34,7 +34,7 @@ func (r *running) build(cfg *config.Config) error {
 	r.console = admin.New(r.consoleOptions(cfg))
 	r.cache = querycache.New(querycache.Options{MaxBytes: int64(cfg.Cache.Memory)})
 	o.Console, o.Cache = r.console, r.cache
-	r.server, err = proxy.New(proxy.Options{Logger: r.log, Loops: loops(cfg), Limits: limits(cfg)})
+	r.server, err = proxy.New(proxy.Options{Logger: r.log.Logger, Loops: loops(cfg), Limits: limits(cfg)})
 	if err != nil {
 		return err
 	}
