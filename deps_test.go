@@ -27,7 +27,8 @@ var rooms = map[string][]string{
 		"querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict",
 	},
 	"proxy/postgres/catalog": {
-		"pool", "proxy/postgres/pgwire", "proxy/postgres/session", "proxy/postgres/upstream", "querycache", "querycache/classify",
+		"pool", "proxy/postgres/pgwire", "proxy/postgres/session", "proxy/postgres/upstream", "proxy/traffic", "querycache",
+		"querycache/classify",
 	},
 	"proxy/postgres/session": {
 		"querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict", "proxy/postgres/pgwire", "proxy/postgres/settings",
@@ -36,6 +37,7 @@ var rooms = map[string][]string{
 	"proxy/postgres/notify":   {"proxy/postgres/pgwire", "proxy/postgres/session", "proxy/postgres/upstream"},
 	"proxy/postgres/settings": {},
 	"proxy/admin":             {"proxy", "proxy/postgres/pgwire", "querycache/sqlscan"},
+	"proxy/admin/metrics":     {"pool", "proxy", "proxy/traffic"},
 	"proxy/postgres/pgwire":   {},
 	"proxy/postgres/pgauth":   {},
 	"proxy/loop":              {},
@@ -56,7 +58,7 @@ var rooms = map[string][]string{
 	"scripts/gotest":    {},
 	"cmd/overdrive": {
 		"cmd/overdrive/logqueue",
-		"config", "pool", "proxy", "proxy/admin", "proxy/postgres", "proxy/postgres/pgauth", "proxy/postgres/upstream", "proxy/proxytest/pglocal",
+		"config", "pool", "proxy", "proxy/admin", "proxy/admin/metrics", "proxy/postgres", "proxy/postgres/pgauth", "proxy/postgres/upstream", "proxy/proxytest/pglocal",
 		"proxy/traffic", "querycache",
 	},
 	"cmd/overdrive/logqueue": {},
@@ -71,6 +73,7 @@ var outsiders = map[string][]string{
 	},
 	"querycache/classify":     {"github.com/hashicorp/golang-lru/v2", "github.com/multigres/multigres/go/common/parser"},
 	"proxy/admin":             {"github.com/hbollon/go-edlib", "github.com/jackc/pgx/v5/pgproto3"},
+	"proxy/admin/metrics":     {"github.com/prometheus/client_golang", "github.com/prometheus/client_model"},
 	"proxy/postgres/session":  {"github.com/hashicorp/golang-lru/v2"},
 	"proxy/postgres/pgauth":   {"golang.org/x/text"},
 	"proxy/loop":              {"golang.org/x/sys/unix"},

@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -356,4 +357,26 @@ func TestDiscard_CountsAnUnknownReasonAsUnspecified(t *testing.T) {
 			t.Errorf("unspecified closes %d, want %d", got, want)
 		}
 	})
+}
+
+func TestCounters_AddAddsEverything(t *testing.T) {
+	var one pool.Counters
+	fields := reflect.ValueOf(&one).Elem()
+	for i := range fields.NumField() {
+		switch f := fields.Field(i); f.Kind() {
+		case reflect.Array:
+			f.Index(1).SetUint(1)
+		case reflect.Int64:
+			f.SetInt(1)
+		default:
+			f.SetUint(1)
+		}
+	}
+	sum := one
+	sum.Add(&one)
+	for i, twice := 0, reflect.ValueOf(sum); i < twice.NumField(); i++ {
+		if reflect.DeepEqual(twice.Field(i).Interface(), fields.Field(i).Interface()) {
+			t.Errorf("%s was not added", twice.Type().Field(i).Name)
+		}
+	}
 }

@@ -31,6 +31,21 @@ type Counters struct {
 	Closes [closeReasons]uint64
 }
 
+// Add adds the counters of another pool to c.
+func (c *Counters) Add(o *Counters) {
+	c.Acquires += o.Acquires
+	c.Waits += o.Waits
+	c.WaitTime += o.WaitTime
+	c.Timeouts += o.Timeouts
+	c.Refusals += o.Refusals
+	c.Cancels += o.Cancels
+	c.Dials += o.Dials
+	c.DialFailures += o.DialFailures
+	for why, n := range o.Closes {
+		c.Closes[why] += n
+	}
+}
+
 // Stats returns a snapshot.
 func (p *Pool[C]) Stats() Stats {
 	p.mu.Lock()

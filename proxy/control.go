@@ -114,10 +114,27 @@ type PoolStatus struct {
 }
 
 // TrafficStatus is what has passed of one server user of a database since the proxy began. Its counters never fall, but for a database that
-// was taken out of the configuration. For all of a database, add up its users (Counts.Add).
+// was taken out of the configuration and came back. For all of a database, add up its users, the empty one among them (Counts.Add, Counters.Add).
 type TrafficStatus struct {
-	Database, User string // by the name clients use; at the server. The empty user stands for those whose pools are gone
+	Database, User string // by the name clients use; at the server. The empty user stands for some of those who are gone
 	traffic.Counts
+	Pool pool.Counters // of the user's pools, those that are closed among them
+}
+
+// LoopStatus is one event loop.
+type LoopStatus struct {
+	Clients int64 // that live there, or are on their way
+	// Turns are the times that the turns of the loop took. What comes while a turn is on waits for its end, so a long one is what
+	// everybody on the loop feels.
+	Turns traffic.Distribution
+}
+
+// CatalogStatus is how the catalog of a database is looked after. Databases of one upstream share their numbers.
+type CatalogStatus struct {
+	Database string
+	Looks    traffic.Distribution // of the times that it took to ask whether the catalog has changed, and to read it if it has
+	Loads    traffic.Distribution // of the times that it took to read the catalog anew
+	Failures uint64               // looks that came to nothing, so that nothing could be cached, or only for a while
 }
 
 // DatabaseStatus is one name that clients may connect to.

@@ -112,13 +112,19 @@ func New(o Options) (*Server, error) {
 const vanishedLimit = 30 * time.Second
 
 func (s *Server) startWorker(i int) error {
-	l, err := loop.New(loop.Options{Vanished: vanishedLimit, Panicked: func(p *loop.PanicError) {
-		s.log.Error("contained a panic", "value", fmt.Sprint(p.Value), "stack", string(p.Stack))
-	}})
+	var w *Worker
+	l, err := loop.New(loop.Options{
+		Vanished: vanishedLimit,
+		Panicked: func(p *loop.PanicError) {
+			s.log.Error("contained a panic", "value", fmt.Sprint(p.Value), "stack", string(p.Stack))
+		},
+		TurnTook: func(d time.Duration) { w.turns.Observe(d) },
+	})
 	if err != nil {
 		return err
 	}
-	s.workers = append(s.workers, NewWorker(i, l))
+	w = NewWorker(i, l)
+	s.workers = append(s.workers, w)
 	s.loops.Go(func() {
 		if err := l.Run(); err != nil && !errors.Is(err, loop.ErrClosed) {
 			s.log.Error("event loop ended", "loop", i, "error", err)
@@ -158,6 +164,15 @@ func (s *Server) NextID() uint64 { return s.ids.Add(1) }
 
 // Workers returns the event loops, in the order of their indices. They are not to be changed.
 func (s *Server) Workers() []*Worker { return s.workers }
+
+// Loops returns how the event loops are doing, in the order of their indices.
+func (s *Server) Loops() []LoopStatus {
+	var list []LoopStatus
+	for _, w := range s.workers {
+		list = append(list, LoopStatus{Clients: w.load.Load(), Turns: w.turns.Distribution()})
+	}
+	return list
+}
 
 // Find returns the session with the key, or nil. To act on it, use Post of its Address.
 func (s *Server) Find(k Key) Session { return s.registry.find(k) }

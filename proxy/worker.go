@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"overdrive/proxy/loop"
+	"overdrive/proxy/traffic"
 )
 
 // A Worker is one event loop with who lives there. Its exported fields do not change; the others belong to the loop.
@@ -15,8 +16,9 @@ type Worker struct {
 	post  func(func()) bool // has something run on the loop, from any goroutine; false: the loop has ended
 	alarm func(d time.Duration, f func()) Timer
 
-	sessions   list         // of clients
-	unattended list         // sessions without a client
+	sessions   list // of clients
+	unattended list // sessions without a client
+	turns      traffic.Times
 	load       atomic.Int64 // how many clients there are; those on their way here count already. Everybody may read it
 }
 

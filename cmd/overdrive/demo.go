@@ -79,15 +79,15 @@ func startDemoProxy(errOut io.Writer, dsn string) (address string, stop func(), 
 		cfg.Databases[name] = db
 	}
 	cfg.Log.Level = "warn"
-	log, level, flush := newLogger(errOut, cfg.Log)
-	r, err := start(cfg, origin{}, log, level)
+	log := newLogger(errOut, cfg.Log)
+	r, err := start(cfg, origin{}, log)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		cfg.Listen = []string{"127.0.0.1:0"}
-		r, err = start(cfg, origin{}, log, level)
+		r, err = start(cfg, origin{}, log)
 	}
 	if err != nil {
-		flush()
+		log.flush()
 		return "", nil, err
 	}
-	return r.listeners[cfg.Listen[0]].Addr().String(), func() { _ = r.stop(time.Second); flush() }, nil
+	return r.listeners[cfg.Listen[0]].Addr().String(), func() { _ = r.stop(time.Second); log.flush() }, nil
 }

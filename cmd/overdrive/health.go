@@ -18,12 +18,13 @@ import (
 	"overdrive/config"
 )
 
-// health is the HTTP side: /healthz says that the process lives, /readyz that it takes new clients.
+// health is the HTTP side: /healthz says that the process lives, /readyz that it takes new clients, /metrics what it has counted.
 type health struct {
 	address string // empty: there is no HTTP side
 	server  *http.Server
 	serving sync.WaitGroup
 	isReady atomic.Bool
+	metrics atomic.Pointer[http.Handler] // nil: nothing runs yet
 }
 
 // Bounds of the HTTP side, whose questions are a few bytes long.
@@ -83,6 +84,7 @@ func startHealth(address string, log *slog.Logger) (*health, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", h.answerReady)
+	mux.HandleFunc("GET /metrics", h.answerMetrics)
 	h.server = &http.Server{
 		Handler: mux, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), MaxHeaderBytes: maxHTTPHeader,
 		ReadHeaderTimeout: httpLimit, ReadTimeout: httpLimit, WriteTimeout: httpLimit, IdleTimeout: 4 * httpLimit,
@@ -98,6 +100,15 @@ func (h *health) answerReady(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+}
+
+func (h *health) answerMetrics(w http.ResponseWriter, r *http.Request) {
+	handler := h.metrics.Load()
+	if handler == nil {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	(*handler).ServeHTTP(w, r)
 }
 
 // ready makes /readyz say yes: clients may come.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"overdrive/config"
@@ -16,9 +17,36 @@ var fixedKeys = []string{"http", "log.format", "loops"}
 // errNoFile refuses a reload where there is nothing that could have changed.
 var errNoFile = errors.New("there is no configuration file to reload")
 
+// reloads count what became of reloads.
+type reloads struct {
+	mu         sync.Mutex // guards the fields below
+	ok, failed uint64
+	lastFailed bool
+	loaded     time.Time // when the configuration that counts was read
+}
+
+func (n *reloads) note(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.lastFailed = err != nil; n.lastFailed {
+		n.failed++
+		return
+	}
+	n.ok++
+	n.loaded = time.Now()
+}
+
 // reload reads the configuration again and has everything that runs follow it. If it cannot, nothing changes, and the error says every
 // reason. Clients of what has not changed notice nothing.
 func (r *running) reload() error {
+	err := r.follow()
+	if !errors.Is(err, errNoFile) { // else nothing was tried
+		r.reloads.note(err)
+	}
+	return err
+}
+
+func (r *running) follow() error {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
 	if r.file == "" {
@@ -42,7 +70,7 @@ func (r *running) reload() error {
 	}
 	before := r.cfg
 	r.cfg = cfg
-	r.level.Set(levelOf(cfg.Log))
+	r.log.level.Set(levelOf(cfg.Log))
 	r.server.SetLimits(limits(cfg))
 	r.cache.SetMaxBytes(int64(cfg.Cache.Memory))
 	r.clients.Reconfigure(*options, time.Duration(cfg.Limits.ShutdownTimeout))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -18,8 +17,7 @@ import (
 
 // running is a proxy that takes clients from its listeners, by a configuration that may change: see reload.go.
 type running struct {
-	log     *slog.Logger
-	level   *slog.LevelVar
+	log     *logger
 	server  *proxy.Server
 	clients *postgres.Proxy
 	console *admin.Console
@@ -34,6 +32,8 @@ type running struct {
 	cfg       *config.Config
 	listeners map[string]net.Listener // by the address in the configuration
 	closed    map[net.Listener]bool   // by us
+
+	reloads reloads
 }
 
 // An origin is where a configuration comes from.
@@ -43,11 +43,12 @@ type origin struct {
 }
 
 // start opens the addresses and lets clients in. The caller must stop what is running.
-func start(cfg *config.Config, from origin, log *slog.Logger, level *slog.LevelVar) (*running, error) {
+func start(cfg *config.Config, from origin, log *logger) (*running, error) {
 	r := &running{
-		log: log, level: level, cfg: cfg, origin: from, failed: make(chan error, 1),
+		log: log, cfg: cfg, origin: from, failed: make(chan error, 1),
 		listeners: make(map[string]net.Listener), closed: make(map[net.Listener]bool),
 	}
+	r.reloads.loaded = time.Now()
 	opened, err := r.open(cfg.Listen)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -31,19 +32,28 @@ func serveCommand() *cobra.Command {
 				return err
 			}
 			signal.Ignore(syscall.SIGPIPE) // which would end the process when nobody reads its log any more
-			log, level, flush := newLogger(cmd.ErrOrStderr(), cfg.Log)
-			defer flush()
-			return serve(cmd.Context(), cfg, origin{from.file, func() (*config.Config, error) { return from.load(cmd) }}, log, level)
+			log := newLogger(cmd.ErrOrStderr(), cfg.Log)
+			defer log.flush()
+			return serve(cmd.Context(), cfg, origin{from.file, func() (*config.Config, error) { return from.load(cmd) }}, log)
 		},
 	}
 	from.addTo(cmd)
 	return cmd
 }
 
-// newLogger writes to w, which is standard error: a container's log is read from there. Nobody who logs waits for it. flush
-// must be called at the end; it writes what waits, for a moment at most.
-func newLogger(w io.Writer, l config.Log) (log *slog.Logger, level *slog.LevelVar, flush func()) {
-	level = new(slog.LevelVar)
+// A logger is the program's log. Nobody who logs waits for whoever reads it. flush must be called at the end.
+type logger struct {
+	*slog.Logger
+	level *slog.LevelVar
+	queue *logqueue.Queue
+}
+
+// flush writes what waits, for a moment at most.
+func (l *logger) flush() { l.queue.Close(flushLimit) }
+
+// newLogger writes to w, which is standard error: a container's log is read from there.
+func newLogger(w io.Writer, l config.Log) *logger {
+	level := new(slog.LevelVar)
 	level.Set(levelOf(l))
 	o := &slog.HandlerOptions{Level: level}
 	queue, handler := logqueue.New(w, func(w io.Writer) slog.Handler {
@@ -52,15 +62,15 @@ func newLogger(w io.Writer, l config.Log) (log *slog.Logger, level *slog.LevelVa
 		}
 		return slog.NewTextHandler(w, o)
 	})
-	return slog.New(handler), level, func() { queue.Close(flushLimit) }
+	return &logger{slog.New(handler), level, queue}
 }
 
 // flushLimit is how long the end of the program waits for who reads its log.
 const flushLimit = time.Second
 
 // serve runs the proxy until ctx ends, then stops it gently.
-func serve(ctx context.Context, cfg *config.Config, from origin, log *slog.Logger, level *slog.LevelVar) error {
-	health, err := startHealth(cfg.HTTP, log)
+func serve(ctx context.Context, cfg *config.Config, from origin, log *logger) error {
+	health, err := startHealth(cfg.HTTP, log.Logger)
 	if err != nil {
 		return err
 	}
@@ -68,11 +78,14 @@ func serve(ctx context.Context, cfg *config.Config, from origin, log *slog.Logge
 	if health.address != "" {
 		log.Info("health", "address", health.address)
 	}
-	warnOfDescriptors(cfg, log)
+	warnOfDescriptors(cfg, log.Logger)
 	known := newWatcher(func() []string { return filesOf(cfg, from.file) }) // what changes from now on is noticed
-	running, err := start(cfg, from, log, level)
+	running, err := start(cfg, from, log)
 	if err != nil {
 		return err
+	}
+	if err := health.showMetrics(running); err != nil {
+		return errors.Join(err, running.stop(0))
 	}
 	known.files = running.files
 	health.ready()

@@ -33,12 +33,12 @@ func (r *running) build(cfg *config.Config) error {
 	}
 	r.console = admin.New(r.consoleOptions(cfg))
 	r.cache = querycache.New(querycache.Options{MaxBytes: int64(cfg.Cache.Memory)})
-	r.witness = newWitness(r.log)
+	r.witness = newWitness(r.log.Logger)
 	if err := r.witness.follow(cfg); err != nil {
 		return err
 	}
 	o.Console, o.Cache, o.Witness = r.console, r.cache, r.witness.Witness
-	r.server, err = proxy.New(proxy.Options{Logger: r.log, Loops: loops(cfg), Limits: limits(cfg)})
+	r.server, err = proxy.New(proxy.Options{Logger: r.log.Logger, Loops: loops(cfg), Limits: limits(cfg)})
 	if err != nil {
 		return err
 	}

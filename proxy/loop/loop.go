@@ -32,6 +32,10 @@ type Options struct {
 	// Panicked, if set, is told on the loop of every panic the loop contained, whether it came from a handler,
 	// a posted function or a timer. It is meant for a log line; what it panics with itself is swallowed.
 	Panicked func(*PanicError)
+
+	// TurnTook, if set, is told on the loop at the end of each turn how long it took, from when the kernel had reported or the loop had
+	// something else to do. Whatever came meanwhile has waited for the rest of the turn. It costs one look at the clock a turn.
+	TurnTook func(time.Duration)
 }
 
 func (o Options) withDefaults() Options {
@@ -185,6 +189,9 @@ func (l *Loop) turn() error {
 	if err != nil {
 		return fmt.Errorf("loop: wait: %w", err)
 	}
+	if l.o.TurnTook != nil {
+		l.Now() // the turn begins
+	}
 	for i := range n {
 		l.events.next, l.events.end = i+1, n
 		id, r := l.poll.event(i)
@@ -196,6 +203,9 @@ func (l *Loop) turn() error {
 	l.revisit()
 	l.runPosted()
 	l.runTimers()
+	if l.o.TurnTook != nil {
+		l.o.TurnTook(time.Since(l.Now()))
+	}
 	return nil
 }
 

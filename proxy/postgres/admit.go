@@ -95,6 +95,7 @@ func (a *admission) end(err error) {
 	}
 	a.nc.Close()
 	if !errors.Is(err, errCancelled) && !errors.Is(err, errConsole) {
+		a.proxy.countRefusal(err)
 		a.proxy.logRefusal(a, err)
 	}
 }

@@ -1,12 +1,13 @@
 package postgres
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"overdrive/pool"
 	"overdrive/proxy/postgres/upstream"
-	"overdrive/proxy/traffic"
 	"overdrive/querycache"
 )
 
@@ -21,32 +22,51 @@ func (s *Proxy) transactions(database string) (n uint64, users []string) {
 	return n, users
 }
 
+// giveUpAll has nobody have an origin any more.
+func (s *Proxy) giveUpAll() {
+	now := time.Now()
+	s.retireUnused(now)
+	s.retireUnused(now.Add(2 * unusedLimit))
+}
+
 func TestTraffic_OfUsersWhoAreGivenUpIsNotLost(t *testing.T) {
 	s := newTrusting(t)
-	for _, user := range []string{"ann", "bob"} {
+	for _, user := range []string{"bob", "ann"} {
 		o := s.mustOrigin(t, user)
 		o.Meter.Lane(0).Transactions.Add(5)
 		s.letGo(o)
 	}
-	if n, users := s.transactions("shop"); n != 10 || len(users) != 2 {
-		t.Fatalf("%d transactions of %q", n, users)
-	}
-	now := time.Now()
-	s.retireUnused(now)
-	s.retireUnused(now.Add(2 * unusedLimit))
-	if n, users := s.transactions("shop"); n != 10 || len(users) != 1 || users[0] != "" {
-		t.Fatalf("when they are gone: %d transactions of %q", n, users)
-	}
-	s.mu.Lock()
-	kept := len(s.meters)
-	s.mu.Unlock()
-	if kept != 0 {
-		t.Errorf("%d meters are kept of nobody", kept)
+	s.giveUpAll()
+	if n, users := s.transactions("shop"); n != 10 || !slices.Equal(users, []string{"bob", "ann"}) {
+		t.Fatalf("when they are gone: %d transactions of %q, want those who came first to be first", n, users)
 	}
 	o := s.mustOrigin(t, "ann")
 	o.Meter.Lane(0).Transactions.Add(1)
 	if n, users := s.transactions("shop"); n != 11 || len(users) != 2 {
 		t.Errorf("when one is back: %d transactions of %q", n, users)
+	}
+}
+
+func TestTraffic_OfMoreUsersThanAreKeptStandsTogether(t *testing.T) {
+	s := newTrusting(t)
+	const users = maxAccounts + 50
+	for i := range users {
+		o := s.mustOrigin(t, fmt.Sprint("user", i))
+		o.Meter.Lane(0).Transactions.Add(1)
+		s.letGo(o)
+		if i%100 == 0 {
+			s.giveUpAll()
+		}
+	}
+	s.giveUpAll()
+	n, names := s.transactions("shop")
+	if n != users || len(names) != maxAccounts+1 || names[maxAccounts] != "" {
+		t.Errorf("%d transactions of %d users, want %d of %d", n, len(names), users, maxAccounts+1)
+	}
+	for i := range shownUsers {
+		if names[i] != fmt.Sprint("user", i) {
+			t.Fatalf("the %dth is %q: those who came first are to stay", i, names[i])
+		}
 	}
 }
 
@@ -81,20 +101,12 @@ func TestTraffic_GoesOnWhenTheDatabaseIsServedInAnotherWay(t *testing.T) {
 	if list := s.Traffic(); len(list) != 0 {
 		t.Errorf("of a database that is gone: %+v", list)
 	}
-}
-
-func TestTraffic_SnapshotIsNotChangedByWhatComesLater(t *testing.T) {
-	s := newTrusting(t)
-	o := s.mustOrigin(t, "ann")
-	s.letGo(o)
-	o.Meter.Logins.Add(1)
-	o.Meter.Ends.Add(0)
-	now := time.Now()
-	s.retireUnused(now)
-	s.retireUnused(now.Add(2 * unusedLimit))
-	before := s.Traffic()
-	before[0].Counts.Add(&traffic.Counts{Logins: 1, Ends: before[0].Ends})
-	if after := s.Traffic(); after[0].Logins != 1 || after[0].Ends[0].N != 1 {
-		t.Errorf("got %+v", after[0])
+	if !s.waitUntil(10*time.Second, left) {
+		t.Fatal("the last origin stays")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.accounts.byKey) != 0 || len(s.accounts.folded) != 0 {
+		t.Error("accounts of a database that is gone are kept")
 	}
 }

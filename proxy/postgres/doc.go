@@ -13,6 +13,6 @@
 //	clients   admit.go reconfigure.go client.go
 //	control   control_purge.go control_explain.go
 //	origins   proxy.go identities.go control_verify.go origins.go origin.go control_cache.go control_traffic.go admitsettings.go shutdown.go
-//	leaves    survey.go pooledconn.go place.go cancel.go log.go control_show.go control.go database.go upstreams.go listening.go ownconn.go given.go errors.go
+//	leaves    survey.go pooledconn.go place.go cancel.go log.go control_show.go control.go database.go upstreams.go listening.go ownconn.go given.go errors.go refusals.go accounts.go
 //	          modes.go
 package postgres

@@ -47,6 +47,7 @@ const partLimit = 10 * time.Millisecond
 
 // Part writes the words of a refusal, if there is room for them without waiting: see proxy.Protocol.
 func (p *Proxy) Part(nc net.Conn, why error) {
+	p.countRefusal(why)
 	if words := farewell(why); words != nil {
 		_ = nc.SetWriteDeadline(time.Now().Add(partLimit))
 		_, _ = nc.Write(words)

@@ -109,7 +109,7 @@ func (o *origin) isUnused() bool {
 // retire gives an origin up that nobody uses. Call it with mu held.
 func (p *Proxy) retire(o *origin) {
 	delete(p.origins, originKey{o.Database, o.User})
-	p.closeMeter(o)
+	p.accounts.leave(o.account, o.pool)
 	o.giveUp()
 	o.pool.Close(nil) // which has nothing to close, and nobody to refuse
 }

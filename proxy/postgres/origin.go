@@ -21,6 +21,7 @@ type origin struct {
 	proxy      *Proxy
 	upstream   *upstreamDatabase
 	servedLast atomic.Pointer[string] // which of the hosts served it last
+	account    *account
 	crowd
 
 	context context.Context // ends when the origin is given up, or the server has stopped

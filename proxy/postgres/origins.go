@@ -16,7 +16,7 @@ import (
 
 // newOrigin makes the pool and the view of the cache for one identity at one upstream. Call it with mu held.
 func (p *Proxy) newOrigin(db *Database, user string) (*origin, error) {
-	o := &origin{proxy: p, upstream: p.upstreamOf(db.Target)}
+	o := &origin{proxy: p, upstream: p.upstreamOf(db.Target), account: p.accounts.open(originKey{db.Name, user}, len(p.places))}
 	o.maxRefreshing.Store(maxRefreshing(db.Pool.Size))
 	way, err := p.wayTo(db, user)
 	if err != nil {
@@ -41,6 +41,7 @@ func (p *Proxy) newOrigin(db *Database, user string) (*origin, error) {
 		Close:     closeServer,
 		Permanent: upstream.Permanent,
 	})
+	o.account.pools = append(o.account.pools, o.pool)
 	var cache *querycache.Database
 	if db.Cache != nil && db.Cache.Enabled && p.cache != nil {
 		cache = p.cache.Database(o.upstream.name, *db.Cache)
@@ -49,7 +50,7 @@ func (p *Proxy) newOrigin(db *Database, user string) (*origin, error) {
 		ID: p.server.NextID(), Database: db.Name, User: user, Mode: db.Mode, Limits: &p.limits,
 		Interner: &p.interner, Tallies: o.upstream.tallies, Cache: cache, Watch: o,
 		InTransactions: cache != nil && db.Cache.InTransactions, RefusePins: db.RefusePins && db.Mode != SessionPooling,
-		Meter: p.meterFor(originKey{db.Name, user}), Witness: p.witness,
+		Meter: o.account.meter, Witness: p.witness,
 	})
 	o.keeper = catalog.New(catalog.Options{
 		Identity: &o.Identity, Company: &o.crowd, Shelf: &o.upstream.shelf, Pool: catalog.PoolOf(o.pool), Connect: o.connectOwn,

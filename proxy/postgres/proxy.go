@@ -45,6 +45,7 @@ type Proxy struct {
 	authenticator *pgauth.Authenticator
 	logins        chan struct{} // holds one token for each proof that is being checked
 	places        []*place      // by the index of the worker
+	refusals      traffic.ByWord
 
 	mu sync.Mutex // guards the fields below
 	directory
@@ -56,8 +57,7 @@ type directory struct {
 	leaving   map[*origin]struct{}         // that the configuration has no more, and whose clients are still to go
 	upstreams map[string]*upstreamDatabase // by name
 	noRoom    map[string]time.Time         // by database: when it was last looked in vain for a user who can be given up
-	meters    map[originKey]*traffic.Meter // of the origins, those that are leaving among them
-	departed  map[string]*traffic.Counts   // by database: what users have left behind whose origins are gone
+	accounts  accounts
 }
 
 type originKey struct{ database, user string }
@@ -68,11 +68,11 @@ const DefaultMaxMessage = 1 << 30
 // New has a server serve PostgreSQL's clients: give the Proxy to its Serve.
 func New(server *proxy.Server, o Options) *Proxy {
 	p := &Proxy{
-		server: server, cache: o.Cache, console: o.Console, witness: o.Witness,
+		server: server, cache: o.Cache, console: o.Console, witness: o.Witness, refusals: traffic.NewByWord(refusalWords),
 		authenticator: pgauth.NewAuthenticator(pgauth.Options{}), logins: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		directory: directory{
 			origins: make(map[originKey]*origin), leaving: make(map[*origin]struct{}), upstreams: make(map[string]*upstreamDatabase), noRoom: make(map[string]time.Time),
-			meters: make(map[originKey]*traffic.Meter), departed: make(map[string]*traffic.Counts),
+			accounts: newAccounts(),
 		},
 	}
 	p.take(o)

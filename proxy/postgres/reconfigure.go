@@ -94,7 +94,9 @@ func (p *Proxy) dismiss(o *origin, why string, patience time.Duration) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		delete(p.leaving, o)
-		p.closeMeter(o)
+		if p.accounts.leave(o.account, o.pool); p.now().databases[o.Database] == nil {
+			p.accounts.drop(o.Database)
+		}
 	})
 }
 

@@ -27,7 +27,7 @@ type Meter struct {
 func NewMeter(loops int, v *Vocabulary) *Meter {
 	return &Meter{
 		statuses: v.Statuses, lanes: make([]atomic.Pointer[Lane], max(loops, 1)),
-		Ends: newByWord(v.Ends), Pins: newByWord(v.Pins), ServerErrors: newByWord(classes), ProxyErrors: newByWord(classes),
+		Ends: NewByWord(v.Ends), Pins: NewByWord(v.Pins), ServerErrors: NewByWord(classes), ProxyErrors: NewByWord(classes),
 	}
 }
 
@@ -40,7 +40,7 @@ func (m *Meter) Lane(i int) *Lane {
 }
 
 func (m *Meter) newLane(i int) *Lane {
-	m.lanes[i].CompareAndSwap(nil, &Lane{Statements: newByWord(m.statuses)})
+	m.lanes[i].CompareAndSwap(nil, &Lane{Statements: NewByWord(m.statuses)})
 	return m.lanes[i].Load()
 }
 

@@ -17,11 +17,14 @@ type ByWord struct {
 	counts []atomic.Uint64
 }
 
-// newByWord returns counters for words, which must not change.
-func newByWord(words []string) ByWord { return ByWord{words, make([]atomic.Uint64, len(words))} }
+// NewByWord returns counters for words, which must not change.
+func NewByWord(words []string) ByWord { return ByWord{words, make([]atomic.Uint64, len(words))} }
 
 // Add counts one more of the i-th word.
 func (b *ByWord) Add(i int) { b.counts[i].Add(1) }
+
+// Counts returns what was counted up to now, in the order of the words.
+func (b *ByWord) Counts() []Count { return b.addTo(nil) }
 
 // addTo adds what was counted to list, which is empty or has the same words in the same order.
 func (b *ByWord) addTo(list []Count) []Count {

@@ -115,6 +115,9 @@ func TestQueue_TellsHowManyLinesHadNoRoom(t *testing.T) {
 		if got, want := number(out.all()[len(out.all())-1], "lines"), 500; got != want {
 			t.Errorf("told of %d lines that are missing, want %d", got, want)
 		}
+		if got := q.Dropped(); got != 500 {
+			t.Errorf("%d lines were dropped, want 500", got)
+		}
 		q.Close(time.Second)
 	})
 }
@@ -187,8 +190,8 @@ func TestQueue_CloseTellsOfThoseThatCouldNotBeWritten(t *testing.T) {
 		out.broken = false
 		out.mu.Unlock()
 		q.Close(time.Second)
-		if got := out.missing(); got != 1 {
-			t.Errorf("told of %d lines that are missing, want 1", got)
+		if got := out.missing(); got != 1 || q.Dropped() != 1 {
+			t.Errorf("told of %d lines that are missing, and %d, want 1", got, q.Dropped())
 		}
 	})
 }

@@ -24,6 +24,7 @@ type Queue struct {
 
 	mu      sync.Mutex // guards the fields below
 	lines   [][]byte
+	lost    uint64 // of all times
 	bytes   int
 	dropped int
 	closing bool
@@ -43,6 +44,7 @@ func (q *Queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	if q.closing || len(q.lines) >= maxLines || q.bytes+len(line) > maxBytes {
 		q.dropped++
+		q.lost++
 	} else {
 		q.lines = append(q.lines, append([]byte(nil), line...))
 		q.bytes += len(line)
@@ -80,6 +82,7 @@ func (q *Queue) run() {
 		switch {
 		case len(lines) > 0:
 			if lost := q.write(lines); lost > 0 {
+				q.lose(lost)
 				q.drop(lost + dropped)
 			} else {
 				q.tellDropped(dropped)
@@ -122,6 +125,20 @@ func (q *Queue) drop(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.dropped += n
+}
+
+// lose counts lines that could not be written.
+func (q *Queue) lose(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lost += uint64(n)
+}
+
+// Dropped is how many lines were not written since the start, because they found no room, or could not be.
+func (q *Queue) Dropped() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lost
 }
 
 // tellDropped says how many lines are missing, after those that were written. It waits for no room in the queue, and if it fails

@@ -196,9 +196,11 @@ func (k *Keeper) inventory(fingerprint string) (inventory *classify.Inventory, i
 	if inventory, ok := k.given.Shelf.find(fingerprint); ok {
 		return inventory, fingerprint, nil
 	}
+	began := time.Now()
 	if inventory, itsFingerprint, err = k.load(); err != nil {
 		return nil, "", err
 	}
+	k.given.Shelf.loads.Observe(time.Since(began))
 	k.given.Shelf.put(itsFingerprint, inventory)
 	return inventory, itsFingerprint, nil
 }

@@ -38,6 +38,7 @@ func (k *Keeper) look(ctx context.Context) error {
 	began := time.Now()
 	err := k.examine(ctx)
 	took := time.Since(began)
+	k.given.Shelf.looks.Observe(took)
 	close(over)
 	wanted := <-yielding
 	if err != nil {

@@ -31,7 +31,7 @@ const (
 // pace is what decides when a keeper looks, and how long it may.
 type pace struct {
 	grace   grace       // of a look
-	traffic traffic     // at the last look
+	leasing leasing     // at the last look
 	needy   atomic.Bool // clients needed the slot at the last look
 	came    uint64      // sessions, at the last look
 	busy    time.Time   // when there last was one
@@ -55,8 +55,8 @@ func (g *grace) double() { g.now = min(2*g.now, g.most) }
 // compare fingerprints, and the next one may have to read the whole catalog.
 func (g *grace) fit(took time.Duration) { g.now = min(max(2*took, g.now/2, leastGrace), g.most) }
 
-// traffic is how many leases the pool had handed out at some time.
-type traffic struct {
+// leasing is how many leases the pool had handed out at some time.
+type leasing struct {
 	leases  uint64
 	counted time.Time
 }
@@ -86,8 +86,8 @@ func (k *Keeper) worthwhile(now time.Time) bool {
 		return true
 	}
 	s := k.given.Pool.Stats()
-	rate := float64(s.Acquires-k.traffic.leases) / max(now.Sub(k.traffic.counted).Seconds(), 0.1)
-	k.traffic = traffic{s.Acquires, now}
+	rate := float64(s.Acquires-k.leasing.leases) / max(now.Sub(k.leasing.counted).Seconds(), 0.1)
+	k.leasing = leasing{s.Acquires, now}
 	return s.Open+s.Reserved < s.Size || rate >= worthRate
 }
 

@@ -58,7 +58,7 @@ func TestSetback_IsAsLongAsItIsGoodFor(t *testing.T) {
 // A look that was broken off has longer the next time, so it need not wait longer and longer as well; and clients may have stopped
 // waiting at any time.
 func TestSetback_AfterALookThatWasBrokenOffIsAsLongAsTheNextMayLastAndNeverLong(t *testing.T) {
-	k := New(Options{Identity: new(session.Identity), Company: new(company)})
+	k := New(Options{Identity: new(session.Identity), Company: new(company), Shelf: new(Shelf)})
 	k.trust = trust{limit: time.Hour, looked: time.Now()}
 	var pauses []time.Duration
 	for range 5 {

@@ -39,6 +39,7 @@ func (t *trust) confirm(began time.Time) { t.looked, t.doubted = began, false }
 
 // fail ends a look that came to nothing, and returns its failure.
 func (k *Keeper) fail(kind failureKind, err error) error {
+	k.given.Shelf.failures.Add(1)
 	f := &failure{kind: kind, error: err}
 	if kind.byClients() && !k.trust.doubted {
 		f.trusted = k.trust.left()
