@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,6 +119,9 @@ func healthcheckCommand() *cobra.Command {
 		Short: "Ask a running server whether it is alive (for containers)",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, set := os.LookupEnv("OVERDRIVE_HTTP"); file == "" && !set {
+				file = os.Getenv(envConfig)
+			}
 			if file != "" && !cmd.Flags().Changed("http") {
 				cfg, err := (&source{file: file}).load(cmd)
 				if err != nil {
@@ -131,9 +133,12 @@ func healthcheckCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&address, "http", cmp.Or(os.Getenv("OVERDRIVE_HTTP"), config.Default().HTTP),
-		"HTTP address of the server (OVERDRIVE_HTTP)")
-	flags.StringVar(&file, "config", "", "configuration file of the server, for its HTTP address")
+	usual, set := os.LookupEnv("OVERDRIVE_HTTP")
+	if !set {
+		usual = config.Default().HTTP
+	}
+	flags.StringVar(&address, "http", usual, "HTTP address of the server (OVERDRIVE_HTTP)")
+	flags.StringVar(&file, "config", "", "configuration file of the server, for its HTTP address ("+envConfig+")")
 	return cmd
 }
 

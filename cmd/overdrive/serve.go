@@ -33,7 +33,7 @@ func serveCommand() *cobra.Command {
 			signal.Ignore(syscall.SIGPIPE) // which would end the process when nobody reads its log any more
 			log, level, flush := newLogger(cmd.ErrOrStderr(), cfg.Log)
 			defer flush()
-			return serve(cmd.Context(), cfg, origin{from.file, func() (*config.Config, error) { return from.load(cmd) }}, log, level)
+			return serve(cmd.Context(), cfg, origin{from.followed(), func() (*config.Config, error) { return from.load(cmd) }}, log, level)
 		},
 	}
 	from.addTo(cmd)
