@@ -108,6 +108,11 @@ verify: ## what must hold before a commit: lint, tidy modules, build, tests
 	$(MAKE) build
 	$(MAKE) test
 
-.PHONY: docker
-docker: ## build the image overdrive:VERSION
-	docker build --build-arg VERSION=$(VERSION) -t overdrive:$(VERSION) .
+.PHONY: image
+image: ## build the image overdrive:VERSION with buildah, podman or docker; needs no other image
+	@GO=$(GO) VERSION=$(VERSION) scripts/image
+
+.PHONY: test-image
+test-image: ## build the image and run it: no rights, nothing to write to, any user
+	@$(with_postgres) GO=$(GO) VERSION=$(VERSION) IMAGE=localhost/overdrive:test scripts/image && \
+		OVERDRIVE_TEST_IMAGE=localhost/overdrive:test $(GO) test -count=1 -v -run TestImage_ ./cmd/overdrive

@@ -75,7 +75,7 @@ var outsiders = map[string][]string{
 	"proxy/proxytest":         {"github.com/jackc/pgx/v5"},
 	"proxy/proxytest/pglocal": {"github.com/jackc/pgx/v5"},
 	"proxy/proxytest/rig":     {"github.com/jackc/pgx/v5"},
-	"cmd/overdrive":           {"github.com/jackc/pgx/v5", "github.com/spf13/cobra"},
+	"cmd/overdrive":           {"github.com/jackc/pgx/v5", "github.com/spf13/cobra", "golang.org/x/crypto/x509roots/fallback"},
 	"scripts/drivers":         {"github.com/jackc/pgx/v5"},
 	"scripts/suites":          {"github.com/jackc/pgx/v5"},
 	"cmd/overdrive-bench":     {"github.com/jackc/pgx/v5"},
