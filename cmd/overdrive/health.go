@@ -67,14 +67,13 @@ func (c *fewConn) Close() error {
 	return c.Conn.Close()
 }
 
-// startHealth serves on address; an empty one turns it off. The caller must close it.
-func startHealth(address string, log *slog.Logger) (*health, error) {
+// startHealth serves on address, by its socket if there is one; an empty one turns it off. The caller must close it.
+func startHealth(address string, passed sockets, log *slog.Logger) (*health, error) {
 	h := &health{}
 	if address == "" {
 		return h, nil
 	}
-	var network net.ListenConfig
-	l, err := network.Listen(context.Background(), "tcp", address)
+	l, err := passed.listen(address)
 	if err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}

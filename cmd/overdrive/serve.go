@@ -60,7 +60,11 @@ const flushLimit = time.Second
 
 // serve runs the proxy until ctx ends, then stops it gently.
 func serve(ctx context.Context, cfg *config.Config, from origin, log *slog.Logger, level *slog.LevelVar) error {
-	health, err := startHealth(cfg.HTTP, log)
+	sockets, err := inheritedSockets()
+	if err != nil {
+		return err
+	}
+	health, err := startHealth(cfg.HTTP, sockets, log)
 	if err != nil {
 		return err
 	}
@@ -70,16 +74,20 @@ func serve(ctx context.Context, cfg *config.Config, from origin, log *slog.Logge
 	}
 	warnOfDescriptors(cfg, log)
 	known := newWatcher(func() []string { return filesOf(cfg, from.file) }) // what changes from now on is noticed
-	running, err := start(cfg, from, log, level)
+	running, err := start(cfg, from, sockets, log, level)
 	if err != nil {
 		return err
 	}
 	known.files = running.files
+	sockets.warnOfUnused(append([]string{cfg.HTTP}, cfg.Listen...), log)
 	health.ready()
+	running.manager.ready("serving")
+	defer running.keepWatched()()
 	err = running.wait(ctx, known)
 	limit := running.patience()
 	log.Info("stopping: transactions may finish", "limit", limit)
 	health.stopping()
+	running.manager.stopping(limit)
 	if stopErr := running.stop(limit); stopErr != nil {
 		log.Warn("clients were cut off", "error", stopErr)
 	}
