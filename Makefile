@@ -27,6 +27,11 @@ help: ## list the targets
 build: ## build ./overdrive
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o overdrive ./cmd/overdrive
 
+.PHONY: man
+man: ## write the manual into man/, and the completion of command lines for bash, zsh and fish
+	@$(GO) run -ldflags '$(LDFLAGS)' ./cmd/overdrive man man
+	@for shell in bash zsh fish; do $(GO) run -ldflags '$(LDFLAGS)' ./cmd/overdrive completion $$shell >man/overdrive.$$shell || exit; done
+
 .PHONY: demo
 demo: ## start PostgreSQL and Overdrive and show what they do (installs PostgreSQL if need be)
 	@$(with_postgres) $(GO) run ./cmd/overdrive demo $(DEMOFLAGS)
