@@ -61,6 +61,10 @@ test-drivers: ## try drivers and frameworks at their defaults (DRIVERS='Django a
 test-suites: ## run the suites of others through the proxy (SUITES=regress: those with such names); see docs/suites.md
 	@$(with_postgres) $(GO) run ./scripts/suites $(SUITES)
 
+.PHONY: test-examples
+test-examples: ## try examples/ with the loaders of compose and kustomize and with Kubernetes' types
+	cd testdata/examples && $(GO) test -count=1 ./...
+
 .PHONY: consistency
 consistency: ## check reads against writes for TIME (10m); see docs/consistency.md
 	@$(with_postgres) OVERDRIVE_CONSISTENCY=$(TIME) $(GO) test -count=1 -v -timeout 0 -run TestConsistency ./proxy/consistency
