@@ -27,6 +27,11 @@ help: ## list the targets
 build: ## build ./overdrive
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o overdrive ./cmd/overdrive
 
+.PHONY: man
+man: ## write the manual into man/, and the completion of command lines for bash, zsh and fish
+	@$(GO) run -ldflags '$(LDFLAGS)' ./cmd/overdrive man man
+	@for shell in bash zsh fish; do $(GO) run -ldflags '$(LDFLAGS)' ./cmd/overdrive completion $$shell >man/overdrive.$$shell || exit; done
+
 .PHONY: demo
 demo: ## start PostgreSQL and Overdrive and show what they do (installs PostgreSQL if need be)
 	@$(with_postgres) $(GO) run ./cmd/overdrive demo $(DEMOFLAGS)
@@ -55,6 +60,10 @@ test-drivers: ## try drivers and frameworks at their defaults (DRIVERS='Django a
 .PHONY: test-suites
 test-suites: ## run the suites of others through the proxy (SUITES=regress: those with such names); see docs/suites.md
 	@$(with_postgres) $(GO) run ./scripts/suites $(SUITES)
+
+.PHONY: test-examples
+test-examples: ## try examples/ with the loaders of compose and kustomize and with Kubernetes' types
+	cd testdata/examples && $(GO) test -count=1 ./...
 
 .PHONY: consistency
 consistency: ## check reads against writes for TIME (10m); see docs/consistency.md
@@ -108,6 +117,11 @@ verify: ## what must hold before a commit: lint, tidy modules, build, tests
 	$(MAKE) build
 	$(MAKE) test
 
-.PHONY: docker
-docker: ## build the image overdrive:VERSION
-	docker build --build-arg VERSION=$(VERSION) -t overdrive:$(VERSION) .
+.PHONY: image
+image: ## build the image overdrive:VERSION with buildah, podman or docker; needs no other image
+	@GO=$(GO) VERSION=$(VERSION) scripts/image
+
+.PHONY: test-image
+test-image: ## build the image and run it: no rights, nothing to write to, any user
+	@$(with_postgres) GO=$(GO) VERSION=$(VERSION) IMAGE=localhost/overdrive:test scripts/image && \
+		OVERDRIVE_TEST_IMAGE=localhost/overdrive:test $(GO) test -count=1 -v -run TestImage_ ./cmd/overdrive

@@ -81,10 +81,12 @@ var outsiders = map[string][]string{
 	"proxy/proxytest":         {"github.com/jackc/pgx/v5"},
 	"proxy/proxytest/pglocal": {"github.com/jackc/pgx/v5"},
 	"proxy/proxytest/rig":     {"github.com/jackc/pgx/v5"},
-	"cmd/overdrive":           {"github.com/jackc/pgx/v5", "github.com/spf13/cobra", "go.opentelemetry.io/otel"},
-	"scripts/drivers":         {"github.com/jackc/pgx/v5"},
-	"scripts/suites":          {"github.com/jackc/pgx/v5"},
-	"cmd/overdrive-bench":     {"github.com/jackc/pgx/v5"},
+	"cmd/overdrive": {
+		"github.com/coreos/go-systemd/v22", "github.com/jackc/pgx/v5", "github.com/spf13/cobra", "go.opentelemetry.io/otel", "golang.org/x/crypto/x509roots/fallback",
+	},
+	"scripts/drivers":     {"github.com/jackc/pgx/v5"},
+	"scripts/suites":      {"github.com/jackc/pgx/v5"},
+	"cmd/overdrive-bench": {"github.com/jackc/pgx/v5"},
 }
 
 // bans say why some imports would be worse than others. They hold for a package, and for whatever of ours it links, however

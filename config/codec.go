@@ -15,9 +15,9 @@ import (
 // the report, with its line, and leaves its key unset, so that viper is given only what fits the fields of Config.
 type codec struct {
 	*report
-	parse func(data []byte) (*yaml.Node, error) // of the format of the file
-	file  string                                // base name of the file, for places
-	env   func(name string) (string, bool)      // what ${NAME} stands for
+	parse func(data []byte) (*yaml.Node, error)   // of the format of the file
+	file  string                                  // base name of the file, for places
+	env   func(name string) (value, wrong string) // what ${NAME} stands for
 }
 
 // The keys of an entry in a list of names.

@@ -16,6 +16,8 @@ type Config struct {
 	Cache     Cache               `key:"cache"`
 	Admin     Admin               `key:"admin"`
 	Databases map[string]Database `key:"databases"` // by the name clients connect to
+
+	secretFiles []string // that variables of the file named
 }
 
 // Log says what is logged and how.

@@ -7,7 +7,8 @@
 //
 // Every key that has a fixed path has a flag and an environment variable of that shape. Keys under a database have
 // neither: their paths contain names the user chose, and PostgreSQL's names keep their case where variables do not.
-// Inside the file, ${NAME} stands for the value of an environment variable, so that secrets stay out of it.
+// Inside the file, ${NAME} stands for the value of an environment variable, so that secrets stay out of it;
+// where it is not set, NAME_FILE may name a file that holds the value.
 //
 // How a file becomes a Config:
 //

@@ -13,7 +13,7 @@ const (
 
 // expander replaces ${NAME} in texts of the file by the environment's values. $${ stands for the two characters ${.
 type expander struct {
-	env func(string) (string, bool)
+	env func(name string) (value, wrong string) // wrong says why there is no value; empty: there is one
 	// encode says how value is written where the variable at the given offset of the text was; nil is as it is.
 	encode func(offset int, value string) string
 }
@@ -40,9 +40,9 @@ func (x expander) expand(s string) (out string, wrong []string) {
 		if !closed || !isVariable(name) {
 			return "", append(wrong, "${ must be followed by a variable's name and }; $${ stands for the characters ${")
 		}
-		value, found := x.env(name)
-		if !found {
-			wrong = append(wrong, unsetBefore+name+unsetBehind)
+		value, missing := x.env(name)
+		if missing != "" {
+			wrong = append(wrong, missing)
 		}
 		if x.encode != nil {
 			value = x.encode(start, value)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Files returns the files that c names, each once: whoever follows a configuration follows them as well.
+// Files returns the files that c names, or that the variables in it name, each once: whoever follows a configuration follows them as well.
 func (c *Config) Files() []string {
 	names := map[string]bool{c.Auth.UsersFile: true, c.TLS.CertFile: true, c.TLS.KeyFile: true, c.TLS.ClientCAFile: true}
 	for _, db := range c.Databases {
@@ -14,6 +14,9 @@ func (c *Config) Files() []string {
 		if up.SSLRootCert != systemRoots {
 			names[up.SSLRootCert] = true
 		}
+	}
+	for _, name := range c.secretFiles {
+		names[name] = true
 	}
 	delete(names, "")
 	return slices.Sorted(maps.Keys(names))

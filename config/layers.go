@@ -45,15 +45,6 @@ func (o Options) variable(name string) (string, bool) {
 	return os.LookupEnv(name)
 }
 
-// inFile returns what ${NAME} in the file stands for.
-func (o Options) inFile(name string) (string, bool) {
-	value, found := o.variable(name)
-	if !found && o.standIns {
-		return "${" + name + "}", true
-	}
-	return value, found
-}
-
 // place returns the name of the flag or variable that sets s, or "" if none does. viper does not tell which source won.
 func (o Options) place(s setting) string {
 	if f := o.flag(s); f != nil && f.Changed || s.key == "listen" && len(o.Listen) > 0 {

@@ -78,7 +78,8 @@ func load(opts Options, data []byte) (*Config, Problems) {
 // which nothing of an earlier one is left.
 func read(opts Options, data []byte) (*Config, Problems) {
 	r := &report{origin: make(map[string]string)}
-	c := &codec{report: r, file: filepath.Base(opts.File), env: opts.inFile}
+	named := &variables{opts: opts}
+	c := &codec{report: r, file: filepath.Base(opts.File), env: named.lookUp}
 	v := viper.NewWithOptions(viper.WithDecoderRegistry(c))
 	dir := ""
 	if opts.File != "" {
@@ -92,6 +93,7 @@ func read(opts Options, data []byte) (*Config, Problems) {
 	}
 	opts.bind(v, r)
 	cfg := opts.decode(v, dir, r)
+	cfg.secretFiles = named.files
 	validate(cfg, dir, r)
 	return cfg, r.problems
 }
@@ -122,11 +124,7 @@ func resolve(dir string, name *string) {
 func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		var pathErr *os.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err // the name is in the problem's place
-		}
-		return nil, fmt.Errorf("cannot be read: %w", err)
+		return nil, fmt.Errorf("cannot be read: %w", bare(err)) // the name is in the problem's place
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))

@@ -80,10 +80,10 @@ func startDemoProxy(errOut io.Writer, dsn string) (address string, stop func(), 
 	}
 	cfg.Log.Level = "warn"
 	log := newLogger(errOut, cfg.Log)
-	r, err := start(cfg, origin{}, log)
+	r, err := start(cfg, origin{}, nil, log)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		cfg.Listen = []string{"127.0.0.1:0"}
-		r, err = start(cfg, origin{}, log)
+		r, err = start(cfg, origin{}, nil, log)
 	}
 	if err != nil {
 		log.flush()

@@ -26,12 +26,12 @@ type editedFile struct {
 const usualFile = "overdrive.yaml"
 
 func (f *editedFile) addTo(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.name, "config", "", "configuration file (default: OVERDRIVE_CONFIG, else "+usualFile+")")
+	cmd.Flags().StringVar(&f.name, "config", "", "configuration file (default: "+envConfig+", else "+usualFile+")")
 	cmd.Flags().BoolVar(&f.json, "json", false, "write JSON")
 }
 
 func (f *editedFile) options() config.Options {
-	for _, name := range []string{f.name, os.Getenv("OVERDRIVE_CONFIG"), usualFile} {
+	for _, name := range []string{f.name, os.Getenv(envConfig), usualFile} {
 		if name != "" {
 			return config.Options{File: name, Environment: true}
 		}

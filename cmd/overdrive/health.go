@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,14 +68,13 @@ func (c *fewConn) Close() error {
 	return c.Conn.Close()
 }
 
-// startHealth serves on address; an empty one turns it off. The caller must close it.
-func startHealth(address string, log *slog.Logger) (*health, error) {
+// startHealth serves on address, by its socket if there is one; an empty one turns it off. The caller must close it.
+func startHealth(address string, passed sockets, log *slog.Logger) (*health, error) {
 	h := &health{}
 	if address == "" {
 		return h, nil
 	}
-	var network net.ListenConfig
-	l, err := network.Listen(context.Background(), "tcp", address)
+	l, err := passed.listen(address)
 	if err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
@@ -131,6 +129,9 @@ func healthcheckCommand() *cobra.Command {
 		Short: "Ask a running server whether it is alive (for containers)",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, set := os.LookupEnv("OVERDRIVE_HTTP"); file == "" && !set {
+				file = os.Getenv(envConfig)
+			}
 			if file != "" && !cmd.Flags().Changed("http") {
 				cfg, err := (&source{file: file}).load(cmd)
 				if err != nil {
@@ -142,9 +143,12 @@ func healthcheckCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&address, "http", cmp.Or(os.Getenv("OVERDRIVE_HTTP"), config.Default().HTTP),
-		"HTTP address of the server (OVERDRIVE_HTTP)")
-	flags.StringVar(&file, "config", "", "configuration file of the server, for its HTTP address")
+	usual, set := os.LookupEnv("OVERDRIVE_HTTP")
+	if !set {
+		usual = config.Default().HTTP
+	}
+	flags.StringVar(&address, "http", usual, "HTTP address of the server (OVERDRIVE_HTTP)")
+	flags.StringVar(&file, "config", "", "configuration file of the server, for its HTTP address ("+envConfig+")")
 	return cmd
 }
 

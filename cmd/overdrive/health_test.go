@@ -12,7 +12,7 @@ import (
 
 func startTestHealth(t *testing.T) *health {
 	t.Helper()
-	h, err := startHealth("127.0.0.1:0", slog.New(slog.DiscardHandler))
+	h, err := startHealth("127.0.0.1:0", nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,11 +7,32 @@ import (
 )
 
 func TestListen_ProbesSilentClients(t *testing.T) {
-	l, err := listen("127.0.0.1:0")
+	own, err := listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer own.Close()
+	wantProbes(t, own)
+	f, address := tcpSocket(t)
+	passed, err := (sockets{{f, &net.TCPAddr{}}, {f, tcpAddress(t, address)}}).listen(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer passed.Close()
+	wantProbes(t, passed)
+}
+
+func tcpAddress(t *testing.T, address string) net.Addr {
+	t.Helper()
+	at, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+func wantProbes(t *testing.T, l net.Listener) {
+	t.Helper()
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -107,11 +107,10 @@ func rootCommand() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), explainCommand(), purgeCommand(), statsCommand(),
 		healthcheckCommand(), createCommand(), getCommand(), listCommand(), updateCommand(), deleteCommand(),
-		importCommand(), versionCommand())
+		importCommand(), completionCommand(), manCommand(), versionCommand())
 	return root
 }
 

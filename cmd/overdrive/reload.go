@@ -49,6 +49,18 @@ func (r *running) reload() error {
 func (r *running) follow() error {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
+	r.manager.reloading()
+	err := r.follow()
+	if err != nil {
+		r.manager.ready("the last reload failed: the configuration is as it was")
+		return err
+	}
+	r.manager.ready("serving")
+	return nil
+}
+
+// follow is reload for who has the lock.
+func (r *running) follow() error {
 	if r.file == "" {
 		return errNoFile
 	}
@@ -78,6 +90,7 @@ func (r *running) follow() error {
 	r.console.Reconfigure(r.consoleOptions(cfg))
 	r.serve(opened)
 	r.closeUnnamed(cfg.Listen)
+	r.sockets.warnOfUnused(append([]string{before.HTTP}, cfg.Listen...), r.log)
 	r.tellChanges(before, cfg)
 	return nil
 }

@@ -23,6 +23,8 @@ type running struct {
 	console *admin.Console
 	cache   *querycache.Cache
 	witness *witness
+	manager manager
+	sockets sockets
 
 	tasks  sync.WaitGroup
 	failed chan error // says why a listener takes no more clients
@@ -43,9 +45,9 @@ type origin struct {
 }
 
 // start opens the addresses and lets clients in. The caller must stop what is running.
-func start(cfg *config.Config, from origin, log *logger) (*running, error) {
+func start(cfg *config.Config, from origin, passed sockets, log *logger) (*running, error) {
 	r := &running{
-		log: log, cfg: cfg, origin: from, failed: make(chan error, 1),
+		log: log, manager: manager{log.Logger}, sockets: passed, cfg: cfg, origin: from, failed: make(chan error, 1),
 		listeners: make(map[string]net.Listener), closed: make(map[net.Listener]bool),
 	}
 	r.reloads.loaded = time.Now()
@@ -68,7 +70,7 @@ func (r *running) open(addresses []string) (map[string]net.Listener, error) {
 		if r.listeners[address] != nil || opened[address] != nil {
 			continue
 		}
-		l, err := listen(address)
+		l, err := r.sockets.listen(address)
 		if err != nil {
 			closeAll(opened)
 			return nil, fmt.Errorf("listen: %w", err)
@@ -110,6 +112,26 @@ func (r *running) stop(limit time.Duration) error {
 	err := r.server.Shutdown(ctx)
 	r.tasks.Wait()
 	r.witness.tracing.Load().close()
+	return err
+}
+
+// keepWatched serves the watchdog of the service manager, until the caller calls unwatch.
+func (r *running) keepWatched() (unwatch func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var watchdog sync.WaitGroup
+	watchdog.Go(func() { r.manager.keepWatched(ctx, r.alive) })
+	return func() {
+		cancel()
+		watchdog.Wait()
+	}
+}
+
+// alive returns an error if an event loop stands still. Whoever stops has a limit for that, and loops that end in their turn.
+func (r *running) alive(ctx context.Context) error {
+	err := r.server.Alive(ctx)
+	if r.server.Stopping() {
+		return nil
+	}
 	return err
 }
 

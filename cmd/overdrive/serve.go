@@ -34,7 +34,7 @@ func serveCommand() *cobra.Command {
 			signal.Ignore(syscall.SIGPIPE) // which would end the process when nobody reads its log any more
 			log := newLogger(cmd.ErrOrStderr(), cfg.Log)
 			defer log.flush()
-			return serve(cmd.Context(), cfg, origin{from.file, func() (*config.Config, error) { return from.load(cmd) }}, log)
+			return serve(cmd.Context(), cfg, origin{from.followed(), func() (*config.Config, error) { return from.load(cmd) }}, log)
 		},
 	}
 	from.addTo(cmd)
@@ -70,7 +70,11 @@ const flushLimit = time.Second
 
 // serve runs the proxy until ctx ends, then stops it gently.
 func serve(ctx context.Context, cfg *config.Config, from origin, log *logger) error {
-	health, err := startHealth(cfg.HTTP, log.Logger)
+	sockets, err := inheritedSockets()
+	if err != nil {
+		return err
+	}
+	health, err := startHealth(cfg.HTTP, sockets, log.Logger)
 	if err != nil {
 		return err
 	}
@@ -80,7 +84,7 @@ func serve(ctx context.Context, cfg *config.Config, from origin, log *logger) er
 	}
 	warnOfDescriptors(cfg, log.Logger)
 	known := newWatcher(func() []string { return filesOf(cfg, from.file) }) // what changes from now on is noticed
-	running, err := start(cfg, from, log)
+	running, err := start(cfg, from, sockets, log)
 	if err != nil {
 		return err
 	}
@@ -88,11 +92,15 @@ func serve(ctx context.Context, cfg *config.Config, from origin, log *logger) er
 		return errors.Join(err, running.stop(0))
 	}
 	known.files = running.files
+	sockets.warnOfUnused(append([]string{cfg.HTTP}, cfg.Listen...), log.Logger)
 	health.ready()
+	running.manager.ready("serving")
+	defer running.keepWatched()()
 	err = running.wait(ctx, known)
 	limit := running.patience()
 	log.Info("stopping: transactions may finish", "limit", limit)
 	health.stopping()
+	running.manager.stopping(limit)
 	if stopErr := running.stop(limit); stopErr != nil {
 		log.Warn("clients were cut off", "error", stopErr)
 	}

@@ -11,14 +11,14 @@ import (
 	"time"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	spans "go.opentelemetry.io/proto/otlp/trace/v1"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 )
 
 // collect starts a collector, and returns its address and the spans that come.
-func collect(t *testing.T) (endpoint string, came <-chan *spans.Span) {
+func collect(t *testing.T) (endpoint string, came <-chan *otlp.Span) {
 	t.Helper()
-	all := make(chan *spans.Span, 1000)
+	all := make(chan *otlp.Span, 1000)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		var export collector.ExportTraceServiceRequest
@@ -41,7 +41,7 @@ func collect(t *testing.T) (endpoint string, came <-chan *spans.Span) {
 }
 
 // attributesOf returns those of a span, as text.
-func attributesOf(span *spans.Span) map[string]string {
+func attributesOf(span *otlp.Span) map[string]string {
 	all := make(map[string]string)
 	for _, a := range span.GetAttributes() {
 		all[a.GetKey()] = a.GetValue().GetStringValue()
@@ -49,7 +49,7 @@ func attributesOf(span *spans.Span) map[string]string {
 	return all
 }
 
-func nextSpan(t *testing.T, came <-chan *spans.Span) *spans.Span {
+func nextSpan(t *testing.T, came <-chan *otlp.Span) *otlp.Span {
 	t.Helper()
 	select {
 	case span := <-came:

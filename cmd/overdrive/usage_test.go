@@ -37,6 +37,9 @@ func TestRun_ExitsWithTwoOnWrongUsage(t *testing.T) {
 		{[]string{"get"}, "want one argument, the database's name, got 0"},
 		{[]string{"import"}, "want one argument, a file of PgBouncer, got 0"},
 		{[]string{"list", "shop"}, `unexpected argument "shop"`},
+		{[]string{"completion", "csh"}, `unexpected argument "csh"`},
+		{[]string{"completion", "bash", "now"}, `unexpected argument "now"`},
+		{[]string{"man"}, "want one argument, a directory, got 0"},
 		{[]string{"delete", "a", "b"}, "want one argument, the database's name, got 2"},
 	} {
 		got := runToEnd(t, c.args...)
@@ -55,7 +58,7 @@ func TestRun_HelpsWithoutACommand(t *testing.T) {
 		if got.code != exitDone || got.errOut != "" {
 			t.Errorf("%q: got %+v", args, got)
 		}
-		for _, command := range []string{"serve", "check", "demo", "explain", "purge", "stats", "healthcheck", "create", "get", "list", "update", "delete", "import", "version"} {
+		for _, command := range []string{"serve", "check", "demo", "explain", "purge", "stats", "healthcheck", "create", "get", "list", "update", "delete", "import", "completion", "version"} {
 			if !strings.Contains(got.out, "\n  "+command+" ") {
 				t.Errorf("%q: %s is not listed in\n%s", args, command, got.out)
 			}
