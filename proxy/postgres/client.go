@@ -25,6 +25,7 @@ type client struct {
 	origin    *origin
 	judgeStop context.CancelFunc        // while a verdict is on its way: nobody waits for it any more
 	waiter    *pool.Waiter[*pooledConn] // while it waits for a server connection
+	since     time.Time                 // when it was logged in
 }
 
 // newClient returns a client whose session is to be begun. It lives nowhere yet.
@@ -37,6 +38,7 @@ func newClient(o *origin) *client {
 // moveIn hands a client that is logged in to an event loop, where its session begins.
 func (p *Proxy) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry) {
 	c := newClient(o)
+	c.since = time.Now()
 	c.Begin(c, session.ID(p.server.NextID()), &o.Identity, user, entry)
 	o.arrived.Add(1)
 	if o.sessions.Add(1) == 1 {
@@ -83,6 +85,18 @@ func (c *client) ShutDown(words string) {
 		return
 	}
 	c.Session.ShutDown(words)
+}
+
+// kill ends the session and the server connection that it holds, unless that is as good as new. It is for the client's loop.
+func (c *client) kill(words string) {
+	c.space(c.Here()).Begin()
+	held := c.Held()
+	c.Session.Kill(words)
+	if held != nil {
+		if conn := held.(*pooledConn); !conn.Idle() {
+			conn.Sever(errKilled)
+		}
+	}
 }
 
 // refreshes says whether it has no client, and refreshes one entry of the cache. Only clients have keys.
@@ -271,11 +285,15 @@ func (c *client) Status() proxy.ClientStatus {
 	s := c.Show()
 	status := proxy.ClientStatus{
 		ID: uint64(c.ID()), Database: c.origin.Database, User: c.User(), State: s.Doing, Application: s.Application, Server: s.Server,
-		Prepared: s.Prepared, Pinned: s.Pinned,
+		Prepared: s.Prepared, Pinned: s.Pinned, Waits: s.Waits,
 	}
-	if conn, ok := c.Socket().(interface{ RemoteAddr() net.Addr }); ok {
-		status.Address = conn.RemoteAddr().String()
+	if held := c.Held(); held != nil {
+		status.Link = held.(*pooledConn).id
 	}
+	if conn, ok := c.Socket().(*loop.Conn); ok {
+		status.Wire = proxy.WireOf(conn)
+	}
+	status.Since, status.Kept, status.Left, status.Pending = c.since, s.Kept, s.Buffers.Left, s.Buffers.Pending
 	return status
 }
 
