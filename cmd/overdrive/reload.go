@@ -28,6 +28,12 @@ func (r *running) reload() error {
 	if err != nil {
 		return err
 	}
+	return r.follow(cfg)
+}
+
+// follow has everything that runs follow another configuration, or says why it cannot, and nothing has changed then. Call it with
+// reloading held.
+func (r *running) follow(cfg *config.Config) error {
 	options, users, err := postgresOptions(cfg)
 	if err != nil {
 		return err

@@ -25,8 +25,9 @@ type running struct {
 	console *admin.Console
 	cache   *querycache.Cache
 
-	tasks  sync.WaitGroup
-	failed chan error // says why a listener takes no more clients
+	tasks   sync.WaitGroup
+	failed  chan error        // says why a listener takes no more clients
+	endings chan proxy.Ending // says how an administrator wants the program to end
 
 	origin
 	reloading sync.Mutex // guards the fields below; held for as long as a reload takes
@@ -41,10 +42,13 @@ type origin struct {
 	load func() (*config.Config, error)
 }
 
+// maxEndings is how often the program may be told to end before anybody listens, or goes on to listen.
+const maxEndings = 8
+
 // start opens the addresses and lets clients in. The caller must stop what is running.
 func start(cfg *config.Config, from origin, log *slog.Logger, level *slog.LevelVar) (*running, error) {
 	r := &running{
-		log: log, level: level, cfg: cfg, origin: from, failed: make(chan error, 1),
+		log: log, level: level, cfg: cfg, origin: from, failed: make(chan error, 1), endings: make(chan proxy.Ending, maxEndings),
 		listeners: make(map[string]net.Listener), closed: make(map[net.Listener]bool),
 	}
 	opened, err := r.open(cfg.Listen)
