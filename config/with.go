@@ -45,12 +45,13 @@ func (c *Config) lookUp(path []string) (at reflect.Value, leave func()) {
 	leave = func() {}
 	at = reflect.ValueOf(c).Elem()
 	if len(path) > 1 && path[0] == "databases" {
-		db, known := c.Databases[path[1]]
+		database := path[1]
+		db, known := c.Databases[database]
 		if !known {
 			return reflect.Value{}, leave
 		}
 		at = reflect.ValueOf(&db).Elem()
-		leave = func() { c.Databases[path[1]] = db }
+		leave = func() { c.Databases[database] = db }
 		path = path[2:]
 	}
 	for _, name := range path {
