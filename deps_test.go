@@ -19,10 +19,11 @@ var rooms = map[string][]string{
 	"querycache/classify/nodetree": {},
 	"querycache/sqlscan":           {},
 	"querycache/sqlscan/hostile":   {},
-	"proxy":                        {"pool", "proxy/loop"},
+	"proxy":                        {"pool", "proxy/loop", "proxy/traffic"},
+	"proxy/traffic":                {},
 	"proxy/postgres": {
 		"pool", "proxy", "proxy/loop", "proxy/postgres/catalog", "proxy/postgres/notify", "proxy/postgres/pgauth", "proxy/postgres/pgwire",
-		"proxy/postgres/session", "proxy/postgres/settings", "proxy/postgres/upstream",
+		"proxy/postgres/session", "proxy/postgres/settings", "proxy/postgres/upstream", "proxy/traffic",
 		"querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict",
 	},
 	"proxy/postgres/catalog": {
@@ -30,6 +31,7 @@ var rooms = map[string][]string{
 	},
 	"proxy/postgres/session": {
 		"querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict", "proxy/postgres/pgwire", "proxy/postgres/settings",
+		"proxy/traffic",
 	},
 	"proxy/postgres/notify":   {"proxy/postgres/pgwire", "proxy/postgres/session", "proxy/postgres/upstream"},
 	"proxy/postgres/settings": {},
@@ -105,6 +107,9 @@ var bans = []struct{ room, imports, why string }{
 	{"proxy/postgres/session", "overdrive/pool", "the machine asks its Driver for a server; whether there is a pool, and its queue, is not its business"},
 	{"proxy/postgres/session", "overdrive/proxy/postgres/upstream", "how one logs in at a server is over before the machine hears of the connection"},
 	{"proxy/postgres/settings", "overdrive/", "the table of parameters is a leaf: whoever meets a parameter must be able to look it up"},
+	{"proxy/traffic", "overdrive/", "whoever counts must be able to: the machine, the loops, any protocol"},
+	{"proxy", "github.com/prometheus", "who counts knows no metrics library; who scrapes reads snapshots"},
+	{"proxy/postgres", "github.com/prometheus", "who counts knows no metrics library; who scrapes reads snapshots"},
 	{"proxy/loop", "overdrive/", "a loop moves bytes and knows no protocol"},
 	{"proxy/postgres/pgauth", "net", "authentication is bytes in and bytes out"},
 	{"proxy/postgres/pgwire", "net", "framing does no I/O of its own"},

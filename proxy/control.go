@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"overdrive/pool"
+	"overdrive/proxy/traffic"
 )
 
 // This file is what operators are shown: by the console and the command line, whichever protocol a database speaks. All that fills
@@ -140,6 +141,13 @@ const (
 	EndWithServers        // when no server connection is held any more; who waits for one is sent away
 	EndWithClients        // when the last client has left by itself
 )
+
+// TrafficStatus is what has passed of one server user of a database since the proxy began. Its counters never fall, but for a database that
+// was taken out of the configuration. For all of a database, add up its users (Counts.Add).
+type TrafficStatus struct {
+	Database, User string // by the name clients use; at the server. The empty user stands for those whose pools are gone
+	traffic.Counts
+}
 
 // DatabaseStatus is one name that clients may connect to.
 type DatabaseStatus struct {

@@ -41,6 +41,7 @@ func (p *Proxy) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry
 	c.since = time.Now()
 	c.Begin(c, session.ID(p.server.NextID()), &o.Identity, user, entry)
 	o.arrived.Add(1)
+	o.Meter.Logins.Add(1)
 	if o.sessions.Add(1) == 1 {
 		o.keeper.Ask()
 		o.keeper.MayBeBack()
@@ -251,6 +252,7 @@ func (c *client) Ended(why session.Reason, err error) {
 		return
 	}
 	c.origin.sessions.Add(-1)
+	c.origin.Meter.Ends.Add(int(why))
 	p.server.Forget(c)
 	p.logEnd(c, why, err)
 }

@@ -12,7 +12,7 @@
 //
 //	clients   admit.go control_pause.go reconfigure.go client.go
 //	control   control_purge.go control_explain.go control_renew.go control_servers.go
-//	origins   proxy.go identities.go control_verify.go origins.go stops.go origin.go control_cache.go admitsettings.go shutdown.go
+//	origins   proxy.go identities.go control_verify.go origins.go stops.go origin.go control_cache.go control_traffic.go admitsettings.go shutdown.go
 //	leaves    survey.go pooledconn.go servers.go place.go cancel.go log.go control_show.go control.go database.go upstreams.go listening.go ownconn.go given.go errors.go
 //	          modes.go
 package postgres

@@ -112,6 +112,7 @@ func (o *origin) isUnused() bool {
 // retire gives an origin up that nobody uses. Call it with mu held.
 func (p *Proxy) retire(o *origin) {
 	delete(p.origins, originKey{o.Database, o.User})
+	p.closeMeter(o)
 	o.giveUp()
 	o.pool.Close(nil) // which has nothing to close, and nobody to refuse
 }

@@ -11,6 +11,7 @@ import (
 	"overdrive/proxy/postgres/pgauth"
 	"overdrive/proxy/postgres/session"
 	"overdrive/proxy/postgres/settings"
+	"overdrive/proxy/traffic"
 	"overdrive/querycache"
 )
 
@@ -53,6 +54,8 @@ type directory struct {
 	leaving   map[*origin]struct{}         // that the configuration has no more, and whose clients are still to go
 	upstreams map[string]*upstreamDatabase // by name
 	noRoom    map[string]time.Time         // by database: when it was last looked in vain for a user who can be given up
+	meters    map[originKey]*traffic.Meter // of the origins, those that are leaving among them
+	departed  map[string]*traffic.Counts   // by database: what users have left behind whose origins are gone
 }
 
 type originKey struct{ database, user string }
@@ -67,13 +70,15 @@ func New(server *proxy.Server, o Options) *Proxy {
 		authenticator: pgauth.NewAuthenticator(pgauth.Options{}), logins: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		directory: directory{
 			origins: make(map[originKey]*origin), leaving: make(map[*origin]struct{}), upstreams: make(map[string]*upstreamDatabase), noRoom: make(map[string]time.Time),
+			meters: make(map[originKey]*traffic.Meter), departed: make(map[string]*traffic.Counts),
 		},
 		stops: stops{paused: make(map[string]uint64), disabled: make(map[string]bool)},
 	}
 	p.take(o)
 	for _, w := range server.Workers() {
 		here := new(place)
-		here.SetClock(w.Loop.Now)
+		here.SetClock(w.Loop.Now, time.Since)
+		here.CountIn(w.Index)
 		p.places = append(p.places, here)
 	}
 	server.Join(p)

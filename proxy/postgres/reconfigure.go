@@ -95,6 +95,7 @@ func (p *Proxy) dismiss(o *origin, why string, patience time.Duration) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		delete(p.leaving, o)
+		p.closeMeter(o)
 	})
 }
 

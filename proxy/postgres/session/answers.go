@@ -189,6 +189,7 @@ func (c *ServerConn) readyForQuery(body []byte) (action, error) {
 		c.answers.whole = append(c.answers.whole, c.done.fill)
 	}
 	c.keepWhole()
+	c.workEnds(c.done.action != forward)
 	if status == pgwire.TxIdle {
 		c.marks.atRest()
 	}

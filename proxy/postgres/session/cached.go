@@ -166,7 +166,11 @@ func (s *Session) ask(r *querycache.Request, v *classify.Verdict) (outcome, foun
 	out := s.identity.Cache.Ask(r, w)
 	s.space.scratch.buf = r.Room
 	if out.Ticket == nil {
-		s.cache.last, s.cache.why = out.Status, s.reason(v, out.Status)
+		s.cache.why = s.reason(v, out.Status)
+		if s.delay.joins > 0 && out.Status == querycache.Hit {
+			out.Status = statusCoalesced
+		}
+		s.noteStatus(out.Status)
 	}
 	switch {
 	case out.Ticket != nil:
@@ -179,9 +183,6 @@ func (s *Session) ask(r *querycache.Request, v *classify.Verdict) (outcome, foun
 			s.giveUpFill()
 		}
 		return passed, found{}
-	}
-	if s.delay.joins > 0 && out.Status == querycache.Hit {
-		s.cache.last = statusCoalesced
 	}
 	return answered, found{out.Answer, out.Held, out.Fill}
 }
@@ -202,7 +203,7 @@ func (s *Session) serve(u *unit, f found) int {
 // endUnit follows the answer to a unit that no server has seen, and returns the bytes that are dealt with.
 func (s *Session) endUnit(u *unit) int {
 	if u.closes {
-		s.client.Write(closeComplete)
+		s.toClient(closeComplete)
 	}
 	if u.synced && !s.batch.open {
 		s.readyForNext()
@@ -219,23 +220,24 @@ func (s *Session) parsed(u *unit) {
 	} else {
 		s.remember(string(u.name), u.statement)
 	}
-	s.client.Write(parseComplete)
+	s.toClient(parseComplete)
 }
 
 // giveAnswer gives the client the answer that ask found. A large one stays where it is, so that a slow client costs no copy of it, and
 // counts against the memory of the cache until the client has read it.
 func (s *Session) giveAnswer(f found) {
+	s.fromCache = true
 	if f.held == nil {
-		s.client.Write(f.answer)
+		s.toClient(f.answer)
 		return
 	}
 	held := f.held
 	pieces := held.Pieces()
 	for i, b := range pieces {
 		if i < len(pieces)-1 {
-			s.client.WriteShared(b, nil) // what is lent with the last piece is there until all are sent
+			s.shareWithClient(b, nil) // what is lent with the last piece is there until all are sent
 		} else {
-			s.client.WriteShared(b, held)
+			s.shareWithClient(b, held)
 		}
 	}
 	if len(pieces) == 0 {
@@ -248,18 +250,19 @@ const sharedFrom = 16 << 10
 
 // serveTransaction answers a unit of the extended protocol that begins or ends a transaction that is held back.
 func (s *Session) serveTransaction(u *unit, v *classify.Verdict) int {
+	s.noteOwn()
 	s.acknowledge()
 	if u.parses {
 		s.parsed(u)
 	}
 	if u.form&formDescribeStatement != 0 {
-		s.client.Write(noParameters)
-		s.client.Write(noData)
+		s.toClient(noParameters)
+		s.toClient(noData)
 	}
-	s.client.Write(bindComplete)
+	s.toClient(bindComplete)
 	if u.form&formDescribePortal != 0 {
-		s.client.Write(noData)
+		s.toClient(noData)
 	}
-	s.client.Write(s.space.scratch.text(pgwire.CommandComplete, s.holdBack(v)))
+	s.toClient(s.space.scratch.text(pgwire.CommandComplete, s.holdBack(v)))
 	return s.endUnit(u)
 }

@@ -162,7 +162,7 @@ func (c *ServerConn) finish(where amid) {
 func (k *finisher) failCopy() {
 	c := k.conn
 	c.copying.in = false
-	c.peer.Write(c.space.scratch.text(pgwire.CopyFail, "client is gone"))
+	c.write(c.space.scratch.text(pgwire.CopyFail, "client is gone"))
 	k.sync()
 }
 

@@ -71,7 +71,7 @@ func (s *Session) dispatch(h pgwire.Header, msg, body []byte) bool {
 		return s.sync(msg)
 	case pgwire.Flush:
 		if s.srv != nil && s.srv.owed.len() > 0 {
-			s.srv.peer.Write(msg)
+			s.srv.write(msg)
 		}
 		return true
 	case pgwire.FunctionCall:
@@ -93,7 +93,7 @@ func (s *Session) copyMessage(h pgwire.Header, b []byte) int {
 	s.batch.copied = true
 	head := b[:pgwire.HeaderLen]
 	if h.Type == pgwire.CopyData || s.srv.copying.in {
-		s.srv.peer.Write(head)
+		s.srv.write(head)
 	} else {
 		s.srv.exchange(owedCopyEnd, skip, head)
 	}
@@ -163,6 +163,7 @@ func (s *Session) query(msg, body []byte) bool {
 		if s.batch.open && s.unanswered() { // should the batch fail, the server skips what comes up to a Sync
 			return s.stall()
 		}
+		s.noteOwn()
 		s.answerOwnQuery(v.Own)
 		return true
 	}
@@ -171,6 +172,7 @@ func (s *Session) query(msg, body []byte) bool {
 			return s.stall()
 		}
 		s.forgetName(name)
+		s.noteOwn()
 		s.answerQuery(pgwire.AppendString(nil, pgwire.CommandComplete, "DEALLOCATE"))
 		return true
 	}
@@ -181,6 +183,7 @@ func (s *Session) query(msg, body []byte) bool {
 		return s.await(executed)
 	}
 	if s.holdsBack(v) {
+		s.noteOwn()
 		s.answerQuery(pgwire.AppendString(nil, pgwire.CommandComplete, s.holdBack(v)))
 		return true
 	}
@@ -243,10 +246,10 @@ func (s *Session) refusesInFailed(h pgwire.Header, body []byte) bool {
 		if v, _ := s.judgeQuery(text); v == nil || s.holdsBack(v) || v.Own != nil {
 			return false
 		}
-		s.client.Write(pgwire.AppendError(nil, pgwire.ErrorReport{Severity: "ERROR", Code: "25P02", Message: words}))
+		s.toClient(s.errorOf(pgwire.ErrorReport{Severity: "ERROR", Code: "25P02", Message: words}))
 		s.endQuery()
 	case pgwire.Parse, pgwire.Bind, pgwire.Describe, pgwire.Execute, pgwire.Close, pgwire.FunctionCall:
-		s.client.Write(pgwire.AppendError(nil, pgwire.ErrorReport{Severity: "ERROR", Code: "25P02", Message: words}))
+		s.toClient(s.errorOf(pgwire.ErrorReport{Severity: "ERROR", Code: "25P02", Message: words}))
 		s.batch.open, s.batch.skips = true, true
 	default:
 		return false

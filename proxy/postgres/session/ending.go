@@ -27,7 +27,7 @@ func (s *Session) reject(why Reason, code, message string) {
 	}
 	if s.srv == nil || !s.srv.amidReply() { // else the client could not tell it from the rest of a row
 		report := pgwire.ErrorReport{Severity: "FATAL", Code: code, Message: message}
-		s.client.Write(pgwire.AppendError(nil, report))
+		s.toClient(s.errorOf(report))
 	}
 	s.end(why, fmt.Errorf("%s", message))
 }
@@ -50,6 +50,7 @@ func (s *Session) end(why Reason, err error) {
 	}
 	s.enter(gone)
 	s.waitOver()
+	s.queuesNoMore()
 	if s.endTimer != nil {
 		s.endTimer.Stop()
 	}

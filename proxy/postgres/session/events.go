@@ -12,6 +12,7 @@ func (s *Session) OnData(b []byte) {
 	if s.state >= leaving {
 		return
 	}
+	s.lane().FromClients.Add(uint64(len(b)))
 	s.advance(b)
 }
 
@@ -20,6 +21,7 @@ func (s *Session) advance(b []byte) {
 	b = s.in.Join(b)
 	for len(b) > 0 && len(b) >= int(s.in.needs) && s.state == ready && !s.client.Congested() {
 		s.in.needs = 0
+		s.turnBegins()
 		n := s.takeUp(b)
 		if n == 0 {
 			break
@@ -44,7 +46,7 @@ func (s *Session) takeUp(b []byte) int {
 		n := min(s.in.left, len(b))
 		s.in.left -= n
 		if !s.in.drops && s.srv != nil {
-			s.srv.peer.Write(b[:n])
+			s.srv.write(b[:n])
 		}
 		return n
 	}
@@ -175,6 +177,7 @@ func (s *Session) TryAgain() {
 // Refused is the driver's call on the session's loop: no server will come, for the reason that the client gets to read.
 func (s *Session) Refused(report pgwire.ErrorReport) {
 	s.space.scratch.reset()
+	s.queuesNoMore()
 	if s.begun != 0 && s.state == waiting {
 		s.failBegun(report)
 		return
@@ -238,7 +241,7 @@ func (r *Session) StartRefresh(d Driver, id ID, s *Session, fill *querycache.Fil
 	*r = Session{
 		login:        login{id: id, user: s.login.user},
 		surroundings: surroundings{client: noClient{}, driver: d, space: s.space, identity: s.identity},
-		standing:     standing{state: ready},
+		standing:     standing{state: ready, timing: timing{since: unattended}},
 		params:       parameters{startup: s.params.want, want: s.params.want, told: s.params.want},
 		batch:        batch{onlyReads: true}, attempt: attempt{fill: fill},
 	}
@@ -264,7 +267,10 @@ func (s *Session) Kill(words string) { s.reject(ReasonKilled, pgwire.CodeAdminSh
 func (s *Session) Stop() { s.end(ReasonShutdown, nil) }
 
 // MoveTo notes that a movable session lives on the loop of w from now on.
-func (s *Session) MoveTo(w *Workspace) { s.space = w }
+func (s *Session) MoveTo(w *Workspace) {
+	s.space = w
+	s.since = min(s.since, 0) // an instant of the other loop is none of this
+}
 
 // Movable says whether a session is at rest, and nothing of it is left on its loop, such as a timer.
 func (s *Session) Movable() bool {

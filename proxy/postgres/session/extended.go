@@ -52,7 +52,7 @@ func (s *Session) bind(h pgwire.Header, msg, body []byte) bool {
 		e := s.exchange(owedBind, forward, s.space.scratch.bindHead(portal, st.serverName, tail))
 		e.statement, e.name = st, own
 		s.decides(e)
-		srv.peer.Write(rest)
+		srv.write(rest)
 	} else {
 		s.makeUnnamed(name)
 		s.exchange(owedBind, forward, s.disarm(msg, name, pgwire.HeaderLen+len(portal)+1))

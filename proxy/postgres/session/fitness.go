@@ -43,7 +43,8 @@ func (s *Session) unfit(v *classify.Verdict) querycache.Status {
 
 // passBy notes that a statement goes to the server without a look into the cache, and why. It is told once for each.
 func (s *Session) passBy(v *classify.Verdict, why querycache.Status) {
-	s.cache.last, s.cache.why, s.attempt.looked = why, s.reason(v, why), true
+	s.noteStatus(why)
+	s.cache.why, s.attempt.looked = s.reason(v, why), true
 	if s.identity.Cache != nil {
 		v.Tally.PassBy()
 	}

@@ -30,6 +30,9 @@ func (s *Session) settled(e *owed) {
 	if after, touched := e.unnamedAfter(); touched && e.action != skip {
 		s.names.sure = after
 	}
+	if e.kind == owedQuery && e.action == fake {
+		s.turnEnds(s.srv.status, false, s.srv.owed.len() > 0)
+	}
 }
 
 // skipped is the server connection's call. The batch is open until a Sync that is still to be sent, even if a Query was to
@@ -38,9 +41,6 @@ func (s *Session) skipped() {
 	s.batch.open = s.batch.open || s.srv.trouble.discarding
 	s.names.unnamed = s.srv.owed.unnamedAfter(s.names.sure, false)
 }
-
-// toClient is the server connection's call.
-func (s *Session) toClient(b []byte) { s.client.Write(b) }
 
 // completed is the server connection's call. The tag tells what really happened, where the text only asked.
 func (s *Session) completed(tag []byte) {
@@ -100,6 +100,7 @@ func (s *Session) parameter(name, value string, injected bool) (pass bool) {
 func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 	switch {
 	case e == nil:
+		s.identity.Meter.ServerErrors.AddError(r.Code)
 		return
 	case e.errand == asks:
 		if s.params.inquiry != nil {
@@ -124,6 +125,7 @@ func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 	case r.Code == pgwire.CodeFeatureNotSupported && e.statement != nil:
 		e.statement.stale.Store(true) // "cached plan must not change result type"
 	}
+	s.identity.Meter.ServerErrors.AddError(r.Code)
 	s.params.resets.rolledBack = true
 	s.forgetWithheld(e)
 	if s.batch.discards && s.srv.status == pgwire.TxIdle && s.srv.owed.len() == 1 && halfDone(r.Code) {
@@ -147,7 +149,7 @@ func halfDone(code string) bool {
 
 // tooLarge is the server connection's call.
 func (s *Session) tooLarge() {
-	s.cache.last, s.cache.why = statusOversized, "the answer is larger than max_result, or than the memory for answers on their way"
+	s.cache.last, s.cache.why = indexOf(statusOversized), "the answer is larger than max_result, or than the memory for answers on their way"
 }
 
 // reopened is the server connection's call.
@@ -186,6 +188,7 @@ func (s *Session) ready(e *owed) {
 	}
 	s.view.readOnly = s.view.begins && srv.status == pgwire.TxOpen
 	if e.action == forward {
+		s.turnEnds(srv.status, true, srv.owed.len() > 0)
 		s.heardOut()
 		if srv.owed.toCome() == 0 { // what resets is the last under way
 			s.bringBack()
@@ -257,7 +260,7 @@ func (s *Session) walked() {
 func (s *Session) tell() {
 	for _, it := range s.identity.reported(s.params.want).Items() {
 		if told, ok := s.params.told.Get(it.Key); (!ok || told != it.Value) && s.tellable(it.Value) {
-			s.client.Write(s.space.scratch.parameter(it.Name, it.Value))
+			s.toClient(s.space.scratch.parameter(it.Name, it.Value))
 		}
 	}
 	s.params.told = s.params.want
@@ -336,9 +339,9 @@ func (s *Session) errandFailed() {
 // Invariant: no byte of ours is written before every reply owed ahead of it.
 func (s *Session) pay(reply []byte) {
 	if len(reply) >= sharedFrom {
-		s.client.WriteShared(reply, nil)
+		s.shareWithClient(reply, nil)
 	} else {
-		s.client.Write(reply)
+		s.toClient(reply)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"overdrive/proxy/postgres/settings"
+	"overdrive/proxy/traffic"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
 	"overdrive/querycache/verdict"
@@ -79,7 +80,9 @@ type IdentityOptions struct {
 	// RefusePins: a statement that would tie its session to a server is an error.
 	RefusePins bool
 	Tallies    *verdict.Tallies // of the texts that the identity's clients send
-	Watch      Watch
+	// Meter counts what passes, by the words of Vocabulary. It has a lane for each Workspace. nil: there is one Workspace, and nobody reads.
+	Meter *traffic.Meter
+	Watch Watch
 }
 
 // Part says what clients are told whose sessions end because they were drained; by default it is what PostgreSQL says when it stops.
@@ -96,6 +99,9 @@ func (o *Identity) parting() string {
 // Begin initialises o, which must be zero.
 func (o *Identity) Begin(options IdentityOptions) {
 	o.IdentityOptions = options
+	if o.Meter == nil {
+		o.Meter = traffic.NewMeter(1, Vocabulary())
+	}
 	o.statements = newStatementTable()
 	o.Usual = &Lens{Classifier: classify.New(o.Tallies)}
 }

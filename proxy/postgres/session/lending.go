@@ -108,7 +108,7 @@ func (s *Session) runBeside(text string) {
 	s.srv.addStray(name)
 	s.exchange(owedParse, skip, s.space.scratch.parse(name, []byte(text+"\x00\x00\x00"))).statement = noStatement
 	s.exchange(owedBind, skip, s.space.scratch.bindHead([]byte(name), name, len(noFormats)))
-	s.srv.peer.Write(noFormats)
+	s.srv.write(noFormats)
 	s.exchange(owedExecute, skip, pgwire.AppendMessage(nil, pgwire.Execute, append([]byte(name), 0, 0, 0, 0, 0)))
 	s.exchange(owedClose, skip, s.space.scratch.target(pgwire.Close, pgwire.Portal, name))
 }

@@ -19,6 +19,7 @@ func (s *Session) link() *ServerConn {
 		srv := s.driver.Acquire(s.space.time(s.delay.since), s.errand.fresh)
 		if srv == nil {
 			s.identity.pins.noteWait()
+			s.queues()
 			s.standBy(waiting)
 			return nil
 		}
@@ -42,6 +43,7 @@ func (s *Session) link() *ServerConn {
 
 // hold makes the session the holder of srv.
 func (s *Session) hold(srv *ServerConn) {
+	s.queuesNoMore()
 	s.srv, s.errand.applied, s.attempt.leased = srv, nil, true
 	s.errand.fresh, s.errand.novelty = false, notAsked
 	srv.holder, srv.voice.spoken = s, false

@@ -133,7 +133,7 @@ func (s *Session) news() []byte {
 // tellNews tells the client.
 func (s *Session) tellNews() {
 	if b := s.news(); b != nil {
-		s.client.WriteShared(b, nil)
+		s.shareWithClient(b, nil)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"overdrive/proxy/postgres/pgwire"
-	"overdrive/querycache"
 	"overdrive/querycache/classify"
 	"overdrive/querycache/verdict"
 )
@@ -28,16 +27,16 @@ const (
 type cacheWishes struct {
 	off      bool           // SET overdrive.cache = off
 	localOff bool           // SET LOCAL overdrive.cache = off
+	last     statusIndex    // of the last statement
 	maxAge   *time.Duration // SET overdrive.max_age
-	last     querycache.Status
-	why      string // a sentence about last
+	why      string         // a sentence about last
 }
 
 // value answers SHOW. ok is false for a name that does not exist.
 func (s *Session) value(name string) (v string, ok bool) {
 	switch name {
 	case ownStatus:
-		return string(s.cache.last), true
+		return string(statuses[s.cache.last]), true
 	case ownReason:
 		return s.cache.why, true
 	case ownPinned:
@@ -85,7 +84,7 @@ func (s *Session) answerOwnQuery(o *verdict.Own) {
 	reply, report := s.perform(o)
 	switch {
 	case report != nil:
-		b = pgwire.AppendError(nil, *report)
+		b = s.errorOf(*report)
 	case o.Verb == "show":
 		b = pgwire.AppendTextColumns(nil, []string{ownPrefix + o.Name})
 	}
@@ -125,9 +124,10 @@ func (s *Session) describeOwn(v *classify.Verdict, what pgwire.Target) {
 
 // executeOwn runs a portal of an own statement.
 func (s *Session) executeOwn(o *verdict.Own) {
+	s.noteOwn()
 	reply, report := s.perform(o)
 	if report != nil {
-		reply = pgwire.AppendError(nil, *report)
+		reply = s.errorOf(*report)
 		s.batch.skips = true
 	}
 	s.answer(reply, owedExecute)

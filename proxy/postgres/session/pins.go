@@ -147,6 +147,11 @@ func (s *Session) pin(pins pinSet) {
 	if s.pins == 0 {
 		s.identity.pins.now.Add(1)
 	}
+	for i, of := range pinNames {
+		if pins&^s.pins&of.pin != 0 {
+			s.identity.Meter.Pins.Add(i)
+		}
+	}
 	s.pins |= pins
 }
 

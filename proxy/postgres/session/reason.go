@@ -15,6 +15,8 @@ const (
 	ReasonIdle                         // it was idle in a transaction for too long
 	ReasonListenerLost                 // nobody listens in its place any more, or it does not take in what is heard
 	ReasonPanic                        // a fault of ours, contained
+
+	reasons // how many there are
 )
 
 func (r Reason) String() string {

@@ -21,9 +21,10 @@ func (s *Session) exchange(kind replyKind, act action, msg []byte) *owed {
 // It returns what is owed for the message, nil if that has been answered.
 func (s *Session) answer(b []byte, kind replyKind) *owed {
 	if !s.busy() {
-		s.client.Write(b)
+		s.toClient(b)
 		if kind == owedQuery {
-			s.client.Write(s.space.scratch.ready(s.status()))
+			s.toClient(s.space.scratch.ready(s.status()))
+			s.turnEnds(s.status(), false, false)
 		}
 		return nil
 	}
@@ -39,7 +40,7 @@ func (s *Session) answerQuery(b []byte) {
 		s.answer(b, owedQuery)
 		return
 	}
-	s.client.Write(b)
+	s.toClient(b)
 	s.endQuery()
 }
 
@@ -92,7 +93,7 @@ func (s *Session) sync(msg []byte) bool {
 	srv := s.srv
 	if s.amidCopy() { // ignored by a server in copy mode, and so not owed
 		srv.copying.earlySyncs++
-		srv.peer.Write(msg)
+		srv.write(msg)
 		return true
 	}
 	s.batch.open, s.batch.skips = false, false
@@ -112,7 +113,7 @@ func (s *Session) sync(msg []byte) bool {
 // stall puts off the message at hand until all that is owed has come: an error among it may change what the message
 // means. The server is told to hold nothing back.
 func (s *Session) stall() bool {
-	s.srv.peer.Write(s.space.scratch.empty(pgwire.Flush))
+	s.srv.write(s.space.scratch.empty(pgwire.Flush))
 	s.enter(stalled)
 	return false
 }
@@ -125,7 +126,7 @@ func (s *Session) refuse(code, message string) {
 		return
 	}
 	s.batch.skips = true
-	s.answer(pgwire.AppendError(nil, pgwire.ErrorReport{Severity: "ERROR", Code: code, Message: message}), owedParse)
+	s.answer(s.errorOf(pgwire.ErrorReport{Severity: "ERROR", Code: code, Message: message}), owedParse)
 }
 
 // provoke makes the server raise an error in place of what the message at hand would do, so that it has its right place
@@ -139,7 +140,7 @@ func (s *Session) provokeBy(raise string) {
 	srv.addStray(name)
 	s.exchange(owedParse, skip, s.space.scratch.parse(name, []byte(raise+"\x00\x00\x00"))).statement = noStatement
 	s.exchange(owedBind, skip, s.space.scratch.bindHead(nil, name, len(noFormats)))
-	srv.peer.Write(noFormats)
+	srv.write(noFormats)
 	s.exchange(owedExecute, forward, runAll)
 }
 
@@ -157,7 +158,8 @@ func (s *Session) readyForNext() {
 	if s.hears != nil && s.status() == pgwire.TxIdle {
 		s.tellNews()
 	}
-	s.client.Write(s.space.scratch.ready(s.status()))
+	s.toClient(s.space.scratch.ready(s.status()))
+	s.turnEnds(s.status(), false, false)
 	if s.begun == 0 {
 		return
 	}

@@ -43,6 +43,7 @@ type ServerConn struct {
 	trouble    trouble
 	cancelling cancelling
 	voice      voice
+	work       work
 }
 
 // arriving is what has come of the server and is still to be dealt with, and what becomes of the message at hand.
@@ -137,7 +138,7 @@ func (c *ServerConn) Begin(d ServerDriver, o *Identity, b Backend, params map[st
 func (c *ServerConn) Live(socket Peer, w *Workspace) { c.peer, c.space = socket, w }
 
 // MoveTo notes that the connection, which nobody holds, lives on the loop of w from now on.
-func (c *ServerConn) MoveTo(w *Workspace) { c.space = w }
+func (c *ServerConn) MoveTo(w *Workspace) { c.space, c.work = w, work{} }
 
 // Gone says whether the connection is closed. It is for the loop of the connection.
 func (c *ServerConn) Gone() bool { return c.gone }
@@ -153,7 +154,7 @@ func (c *ServerConn) Fault(err error) {
 func (c *ServerConn) Goodbye() {
 	c.gone = true
 	c.marks.drop()
-	c.peer.Write(pgwire.AppendEmpty(nil, pgwire.Terminate))
+	c.write(pgwire.AppendEmpty(nil, pgwire.Terminate))
 	c.peer.CloseAfterFlush()
 }
 
@@ -171,6 +172,7 @@ func (c *ServerConn) OnData(b []byte) {
 		return
 	}
 	c.space.scratch.reset()
+	c.lane().FromServers.Add(uint64(len(b)))
 	c.take(b)
 }
 
@@ -278,8 +280,11 @@ func (c *ServerConn) walk(b []byte) (rest []byte, err error) {
 // exchange sends a message to the server, or the beginning of one, and notes the reply that it owes for it: there is never one without
 // the other. The caller may add to what is owed, until the next exchange.
 func (c *ServerConn) exchange(kind replyKind, act action, msg []byte) *owed {
+	if c.owed.len() == 0 {
+		c.workBegins()
+	}
 	e := c.owed.push(kind, act)
-	c.peer.Write(msg)
+	c.write(msg)
 	return e
 }
 

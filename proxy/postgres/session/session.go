@@ -49,6 +49,9 @@ type standing struct {
 	draining bool         // the proxy is stopping: end at rest
 	retrying bool         // a timer will try to release the server again
 	begun    begun        // a transaction of which no server knows yet
+	// fromCache: the batch at hand has an answer of the cache, and none of the server yet.
+	fromCache bool
+	timing
 }
 
 // incoming is what has come of the client and is still to be dealt with.

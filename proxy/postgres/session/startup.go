@@ -45,6 +45,7 @@ func (s *Session) tryStartup() {
 			if s.delay.since == 0 {
 				s.delay.since = s.space.instant()
 			}
+			s.queues()
 			return
 		}
 		s.hold(srv)
@@ -88,6 +89,6 @@ func (s *Session) greet() {
 		}
 	}
 	b = pgwire.AppendMessage(b, pgwire.BackendKeyData, s.driver.Key().Bytes())
-	s.client.Write(pgwire.AppendReady(b, pgwire.TxIdle))
+	s.toClient(pgwire.AppendReady(b, pgwire.TxIdle))
 	s.enter(ready)
 }

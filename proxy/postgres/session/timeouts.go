@@ -32,6 +32,7 @@ func (s *Session) interrupt(cause cancellation) bool {
 			s.attempt.cancelled = cause
 			return true
 		}
+		s.queuesNoMore()
 		s.enter(ready)
 	case joined:
 		s.stopWaiting()
@@ -69,7 +70,7 @@ func (s *Session) giveUpWith(code, words string) {
 		}
 	} else {
 		report := pgwire.ErrorReport{Severity: "ERROR", Code: code, Message: words}
-		s.client.Write(pgwire.AppendError(nil, report))
+		s.toClient(s.errorOf(report))
 		if simple {
 			s.readyForNext()
 		}
