@@ -30,6 +30,7 @@ type Wire struct {
 	Address, Local net.Addr  // of the other side, and our own; nil: not known
 	TLS            string    // version and cipher; empty without
 	Since          time.Time // when it was logged in
+	Asked          time.Time // when what it is at was asked; zero: it is at nothing
 
 	// Bytes on their way: read and not dealt with; still to come of the message at hand; written and not taken by the kernel.
 	Kept, Left, Pending int

@@ -19,6 +19,7 @@ type Proxy interface {
 	Caches() []proxy.CacheStatus
 	Queries(database string) []proxy.QueryStatus
 	Pools() []proxy.PoolStatus
+	Traffic() []proxy.TrafficStatus
 	Databases() []proxy.DatabaseStatus
 	Clients(ctx context.Context) []proxy.ClientStatus
 	Servers(ctx context.Context) []proxy.ServerStatus

@@ -20,6 +20,7 @@ import (
 	"overdrive/proxy"
 	"overdrive/proxy/admin"
 	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/traffic"
 )
 
 // fakeProxy is what the console is about, in tests. Database shop belongs to app, and lab to eve.
@@ -91,6 +92,15 @@ func (f *fakeProxy) Pools() []proxy.PoolStatus {
 	}}}
 }
 
+func (f *fakeProxy) Traffic() []proxy.TrafficStatus {
+	one, gone := proxy.TrafficStatus{Database: "shop", User: "app"}, proxy.TrafficStatus{Database: "shop"}
+	one.Statements = []traffic.Count{{Word: "hit", N: 30}, {Word: "miss", N: 10}}
+	one.Transactions, one.FromClients, one.ToClients, one.TransactionTime = 5, 1<<33, 700, 10*time.Millisecond
+	one.Upstream.Sum = 20 * time.Millisecond
+	gone.Transactions = 2
+	return []proxy.TrafficStatus{gone, one}
+}
+
 func (f *fakeProxy) Databases() []proxy.DatabaseStatus {
 	return []proxy.DatabaseStatus{{Name: "shop", Host: "db", Port: 5432, Upstream: "shop", Mode: "transaction",
 		Limits: pool.Limits{Size: 20, MaxLifetime: time.Hour}, Servers: 3, Clients: 5, CachingEnabled: true, Paused: true}}
@@ -110,7 +120,7 @@ func (f *fakeProxy) Clients(context.Context) []proxy.ClientStatus {
 
 func (f *fakeProxy) Servers(context.Context) []proxy.ServerStatus {
 	return []proxy.ServerStatus{{ID: 9, Database: "shop", User: "app", State: "active", Application: "web", PID: 4711, Link: 7, Prepared: 3,
-		CloseNeeded: true, Wire: proxy.Wire{Address: tcp("fd00::1", 5432), Local: tcp("10.0.0.2", 40000), Since: born, Kept: 3, Left: 4}}}
+		CloseNeeded: true, Wire: proxy.Wire{Address: tcp("fd00::1", 5432), Local: tcp("10.0.0.2", 40000), Since: born, Asked: born.Add(time.Hour), Kept: 3, Left: 4}}}
 }
 
 func tcp(ip string, port int) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: port} }

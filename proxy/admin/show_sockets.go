@@ -84,11 +84,11 @@ func serverRow(s *proxy.ServerStatus, state string) []any {
 		int64(s.Prepared), int64(s.ID))
 }
 
-// wireRow is the columns up to request_time, which is not known: nobody looks at the clock for each statement.
+// wireRow is the columns up to request_time, which is NULL while nothing is asked.
 func wireRow(typ, user, database, state string, w *proxy.Wire) []any {
 	addr, port := ends(w.Address)
 	localAddr, localPort := ends(w.Local)
-	return []any{typ, user, database, "none", state, addr, port, localAddr, localPort, moment(w.Since), nil}
+	return []any{typ, user, database, "none", state, addr, port, localAddr, localPort, moment(w.Since), moment(w.Asked)}
 }
 
 // ends takes an address apart as PgBouncer does.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"overdrive/proxy"
 )
 
 // This file shows counters: SHOW STATS, STATS_TOTALS, STATS_AVERAGES and TOTALS. The names of their columns differ as PgBouncer's do.
@@ -55,21 +57,19 @@ type stat struct {
 
 // stats returns what is known of each database, in their order.
 func (c *conn) stats() []stat {
-	proxy := c.console.proxy
-	pools := proxy.Pools()
+	pools, passed := c.console.proxy.Pools(), c.console.proxy.Traffic()
 	var list []stat
 	totals := make(map[string]counters)
-	for _, name := range proxy.DatabaseNames() {
+	for _, name := range c.console.proxy.DatabaseNames() {
 		s := stat{database: name}
-		for _, p := range pools {
-			if p.Database == name {
-				s.total[assignments] += int64(p.Acquires)
-				s.total[waitTime] += p.WaitTime.Microseconds()
-				s.waits += p.Waits
-				s.timeouts += p.Timeouts
-				s.dials += p.Dials
-				s.failures += p.DialFailures
-				s.pinnedWaits += p.PinnedWaits
+		for i := range pools {
+			if pools[i].Database == name {
+				s.addPool(&pools[i])
+			}
+		}
+		for i := range passed {
+			if passed[i].Database == name {
+				s.total.addTraffic(&passed[i])
 			}
 		}
 		totals[name] = s.total
@@ -81,6 +81,29 @@ func (c *conn) stats() []stat {
 		s.average = average(s.total, before[s.database], span)
 	}
 	return list
+}
+
+func (s *stat) addPool(p *proxy.PoolStatus) {
+	s.total[assignments] += int64(p.Acquires)
+	s.total[waitTime] += p.WaitTime.Microseconds()
+	s.waits += p.Waits
+	s.timeouts += p.Timeouts
+	s.dials += p.Dials
+	s.failures += p.DialFailures
+	s.pinnedWaits += p.PinnedWaits
+}
+
+// addTraffic adds what has passed of one user. A statement counts as a query whoever has answered it, and takes the time that the server
+// took. How many statements were prepared is not counted.
+func (c *counters) addTraffic(t *proxy.TrafficStatus) {
+	for _, s := range t.Statements {
+		c[queries] += int64(s.N)
+	}
+	c[transactions] += int64(t.Transactions)
+	c[received] += int64(t.FromClients)
+	c[sent] += int64(t.ToClients)
+	c[transactionTime] += t.TransactionTime.Microseconds()
+	c[queryTime] += t.Upstream.Sum.Microseconds()
 }
 
 // average is what was counted in a span: of events, how many in a second; of times, how long each event took.

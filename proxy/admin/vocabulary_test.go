@@ -125,9 +125,11 @@ func TestConsole_ShowsWhatPgBouncerShows(t *testing.T) {
 		conn := startConsole(t).login("watch", mode)
 		for _, c := range []struct{ sql, key, want string }{
 			{"SHOW POOLS", "shop", "cl_active=4 cl_waiting=1 cl_active_cancel_req=1 sv_active=2 sv_active_cancel=1 sv_idle=1 sv_used=0 maxwait=2 maxwait_us=500000"},
-			{"SHOW STATS", "shop", "total_server_assignment_count=9 total_wait_time=1000000 avg_wait_time=111111 total_wait_count=2"},
+			{"SHOW STATS", "shop", "total_server_assignment_count=9 total_wait_time=1000000 avg_wait_time=111111 total_wait_count=2 " +
+				"total_xact_count=7 total_query_count=40 total_received=8589934592 total_sent=700 total_xact_time=10000 total_query_time=20000 " +
+				"avg_xact_time=1428 avg_query_time=500 total_bind_count=0"},
 			{"SHOW STATS", "lab", "total_server_assignment_count=0 total_wait_time=0 avg_wait_time=0"},
-			{"SHOW STATS_TOTALS", "shop", "server_assignment_count=9 wait_time=1000000"},
+			{"SHOW STATS_TOTALS", "shop", "server_assignment_count=9 wait_time=1000000 bytes_received=8589934592 query_count=40"},
 			{"SHOW STATS_AVERAGES", "shop", "wait_time=111111"},
 			{"SHOW TOTALS", "total_wait_time", "value=1000000"},
 			{"SHOW TOTALS", "avg_wait_time", "value=111111"},
@@ -135,7 +137,7 @@ func TestConsole_ShowsWhatPgBouncerShows(t *testing.T) {
 				"connect_time=2026-03-01_12:00:05_UTC request_time=<nil> wait=0 ptr=0x7 link=0x9 remote_pid=0 tls=TLS_1.3/X application_name=web " +
 				"prepared_statements=2 id=7 server_pid=4711 pinned=temporary_table"},
 			{"SHOW CLIENTS", "lab", "state=waiting addr=unix port=0 local_addr=<nil> connect_time=<nil> wait=1 wait_us=500000 link= tls= id=8"},
-			{"SHOW SERVERS", "shop", "type=S user=app replication=none state=active addr=fd00::1 port=5432 local_port=40000 close_needed=1 ptr=0x9 link=0x7 " +
+			{"SHOW SERVERS", "shop", "type=S user=app replication=none state=active addr=fd00::1 port=5432 local_port=40000 request_time=2026-03-01_13:00:05_UTC close_needed=1 ptr=0x9 link=0x7 " +
 				"remote_pid=4711 application_name=web prepared_statements=3 id=9"},
 			{"SHOW SOCKETS", "S", "state=sv_active pkt_remain=4 pkt_avail=3 send_avail=0"},
 			{"SHOW SOCKETS", "lab", "state=cl_waiting send_avail=12"},

@@ -295,7 +295,8 @@ func (c *client) Status() proxy.ClientStatus {
 	if conn, ok := c.Socket().(*loop.Conn); ok {
 		status.Wire = proxy.WireOf(conn)
 	}
-	status.Since, status.Kept, status.Left, status.Pending = c.since, s.Kept, s.Buffers.Left, s.Buffers.Pending
+	status.Since, status.Asked = c.since, s.Asked
+	status.Kept, status.Left, status.Pending = s.Kept, s.Buffers.Left, s.Buffers.Pending
 	return status
 }
 

@@ -235,6 +235,9 @@ func TestServers_ShowsEachConnectionAndWhoHoldsIt(t *testing.T) {
 		if client := clientOf(t, in, "busy"); held && (s.State != "active" || s.Link != client.ID || s.Application != "busy" || client.Link != s.ID) {
 			t.Errorf("the one that is held: got %+v, its client %+v", s, client)
 		}
+		if held != (s.Link != 0) || !s.Asked.IsZero() {
+			t.Errorf("asked nothing: got %+v", s)
+		}
 		if !held && (s.State != "idle" || s.Link != 0 || s.Prepared == 0) {
 			t.Errorf("an idle one: got %+v", s)
 		}
@@ -246,6 +249,19 @@ func TestServers_ShowsEachConnectionAndWhoHoldsIt(t *testing.T) {
 	if c := clientOf(t, in, "busy"); c.Local == nil || c.Local.String() != in.Address || c.Since.IsZero() {
 		t.Errorf("client: got %+v", c)
 	}
+	before := time.Now()
+	running := rig.Asking(t, busy, "select pg_sleep(60), 'servers_shown'")
+	rig.AwaitQuery(t, pg, "select pg_sleep(60), ''servers_shown''")
+	c := clientOf(t, in, "busy")
+	all := in.Servers(t.Context())
+	s := all[slices.IndexFunc(all, func(s proxy.ServerStatus) bool { return s.Link == c.ID })]
+	if c.Asked.Before(before) || s.Asked.Before(before) || s.Asked.After(time.Now()) {
+		t.Errorf("asked after %v: got %v and %v", before, c.Asked, s.Asked)
+	}
+	if err := busy.CancelRequest(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rig.WantState(t, <-running, "57014")
 	rig.Ask(t, busy, "commit")
 	rig.Await(t, "both being idle", func() bool {
 		return !slices.ContainsFunc(in.Servers(t.Context()), func(s proxy.ServerStatus) bool { return s.State != "idle" })

@@ -54,6 +54,7 @@ func (c *pooledConn) status() *proxy.ServerStatus {
 	if lease := c.lease.Load(); lease != nil {
 		status.CloseNeeded = c.origin.pool.CloseNeeded(lease)
 	}
-	status.Since, status.Kept, status.Left, status.Pending = c.Login, s.Kept, s.Left, s.Pending
+	status.Since, status.Asked = c.Login, s.Asked
+	status.Kept, status.Left, status.Pending = s.Kept, s.Left, s.Pending
 	return status
 }

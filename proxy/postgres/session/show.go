@@ -10,15 +10,17 @@ type Status struct {
 	Prepared    int    // statements that have a name
 	Pinned      string // why it keeps its server, or empty
 	Waits       time.Duration
+	Asked       time.Time // when the batch at hand began to arrive; zero: none is
 	Buffers
 }
 
 // A ServerStatus is what operators are shown of a server connection.
 type ServerStatus struct {
-	Doing       string // active: a session holds it; idle; tested: it is being cleaned; being_canceled: it waits for a cancel request
-	Application string // application_name of the session that holds it
-	Holder      ID     // that session, or 0
-	Prepared    int    // statements
+	Doing       string    // active: a session holds it; idle; tested: it is being cleaned; being_canceled: it waits for a cancel request
+	Application string    // application_name of the session that holds it
+	Holder      ID        // that session, or 0
+	Prepared    int       // statements
+	Asked       time.Time // when it was given the batch at hand; zero: it owes nothing
 	Buffers
 }
 
@@ -37,6 +39,9 @@ func (s *Session) Show() Status {
 		v.Doing, v.Server = "active", s.srv.PID
 	case s.state == waiting, s.state == greeting && s.waits():
 		v.Doing, v.Waits = "waiting", time.Duration(s.space.instant()-s.delay.since)
+	}
+	if s.since > 0 {
+		v.Asked = s.space.time(s.since)
 	}
 	v.Buffers = Buffers{s.in.Len(), s.in.left, s.client.Pending()}
 	return v
@@ -70,6 +75,9 @@ func (s *Session) Socket() Peer { return s.client }
 // Show is for the connection's own loop.
 func (c *ServerConn) Show() ServerStatus {
 	v := ServerStatus{Doing: "idle", Prepared: c.prepared.residents.live.Len(), Buffers: Buffers{c.in.Len(), c.in.left, c.peer.Pending()}}
+	if c.owed.len() > 0 {
+		v.Asked = c.space.time(c.work.since)
+	}
 	switch h := c.holder.(type) {
 	case *Session:
 		v.Doing, v.Holder, v.Application = "active", h.ID(), h.application()
