@@ -33,34 +33,55 @@ func (p *Pool[C]) WaitTimeout() time.Duration {
 }
 
 // Reconnect retires every connection opened, or being opened, before this
-// call: idle ones now, the others as they are released.
+// call: idle ones now, the others as they are released. Stats.Stale counts
+// those that are left.
 func (p *Pool[C]) Reconnect() {
 	var out outcome[C]
 	p.mu.Lock()
 	defer p.leave(&out)
 	p.reconns++
+	p.stale = p.connsLocked()
 	for _, l := range p.idle.all() {
 		p.closeLocked(l, CloseReconnect, &out)
 	}
 	p.pumpLocked(&out)
 }
 
-// Pause makes Acquire queue every caller, and starts no logins. Connections
-// that are out may stay out and become idle as they are released. Waiters
-// still time out.
+// Pause lets the pool run dry: every Acquire and Reserve is queued, no login
+// starts, and connections are closed, idle ones now and the others as they are
+// released. Holders of slots are told that these are wanted. Nobody who waits
+// is refused for it: the time until Resume does not count. The pool is dry when
+// Stats shows neither open connections nor reserved slots.
 func (p *Pool[C]) Pause() {
+	var out outcome[C]
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.leave(&out)
 	p.paused = true
+	for _, l := range p.idle.all() {
+		p.closeLocked(l, ClosePaused, &out)
+	}
+	p.callHoldersLocked(&out)
 }
 
-// Resume ends Pause and serves those who waited, in order.
+// Resume ends Pause and serves those who waited, in order. Limits.WaitTimeout
+// begins anew for them. On a pool that is not paused it does nothing.
 func (p *Pool[C]) Resume() {
 	var out outcome[C]
 	p.mu.Lock()
 	defer p.leave(&out)
-	p.paused = false
+	if !p.paused {
+		return
+	}
+	p.paused, p.resumed = false, p.now()
 	p.pumpLocked(&out)
+}
+
+// CloseNeeded reports whether a connection is closed rather than kept when it
+// is released, because of Reconnect or Pause. l may be in any state.
+func (p *Pool[C]) CloseNeeded(l *Lease[C]) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return l.reconns != p.reconns || p.paused || p.closed
 }
 
 // Close refuses all waiters and every later Acquire with err (ErrClosed if

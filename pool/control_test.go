@@ -113,14 +113,113 @@ func TestPause_QueuesAndResumeServesInOrder(t *testing.T) {
 		}
 		b, c := f.caller(0).acquire(), f.caller(0).acquire()
 		held[1].release()
-		if s := f.Stats(); s.Idle != 2 || s.Waiting != 3 || !s.Paused {
-			t.Errorf("idle %d, waiting %d, paused %v; want 2, 3, true", s.Idle, s.Waiting, s.Paused)
+		if s := f.Stats(); s.Open != 0 || s.Waiting != 3 || !s.Paused {
+			t.Errorf("open %d, waiting %d, paused %v; want 0, 3, true", s.Open, s.Waiting, s.Paused)
 		}
 		f.Resume()
 		f.settle()
 		if a.id() == 0 || b.id() == 0 || c.id() != 0 {
 			t.Errorf("after Resume they hold %d, %d, %d; want the first two served", a.id(), b.id(), c.id())
 		}
+	})
+}
+
+func TestPause_ClosesEachConnectionWhenItIsReleased(t *testing.T) {
+	inBubble(t, size(5), func(f *fixture) {
+		held := f.holders(3, 0)
+		slot := f.holder().reserve()
+		f.manual = true
+		w := f.caller(0).acquire() // for it a login is under way
+		late := f.caller(0).acquire()
+		held[0].release() // to w
+		w.release()       // to late
+		w.acquire()
+		f.Pause()
+		f.endDial(nil)
+		held[1].release()
+		held[2].discard(pool.CloseBroken)
+		late.release()
+		late.acquire()
+		f.settle()
+		slot.want("spare", "wanted")
+		if s := f.Stats(); s.Open != 0 || s.Reserved != 1 {
+			t.Errorf("open %d, reserved %d; want 0 and the slot", s.Open, s.Reserved)
+		}
+		slot.giveBack()
+		if s := f.Stats(); s.Reserved != 0 || s.Waiting != 2 || s.Closes[pool.ClosePaused] != 3 {
+			t.Errorf("reserved %d, waiting %d, closed by the pause %d; want 0, 2, 3", s.Reserved, s.Waiting, s.Closes[pool.ClosePaused])
+		}
+		f.Resume()
+		f.settle()
+		f.endDial(nil)
+		f.endDial(nil)
+		if w.id() == 0 || late.id() == 0 {
+			t.Errorf("after Resume they hold %d and %d", w.id(), late.id())
+		}
+	})
+}
+
+func TestPause_DoesNotCountForTheWaitTimeout(t *testing.T) {
+	o := size(1)
+	o.WaitTimeout = time.Minute
+	inBubble(t, o, func(f *fixture) {
+		held := f.holders(1, 0)[0]
+		early := f.caller(0).acquire()
+		f.advance(50 * time.Second)
+		f.Pause()
+		late := f.caller(0).acquire()
+		f.advance(time.Hour)
+		if len(early.refused)+len(late.refused) > 0 {
+			t.Fatalf("refused while paused: %v, %v", early.refused, late.refused)
+		}
+		f.manual = true
+		f.Resume()
+		f.advance(time.Minute - 1)
+		if len(early.refused)+len(late.refused) > 0 {
+			t.Fatalf("refused before a minute has passed: %v, %v", early.refused, late.refused)
+		}
+		f.advance(1)
+		if len(early.refused) != 1 || len(late.refused) != 1 {
+			t.Errorf("refused a minute after Resume: %v, %v; want both", early.refused, late.refused)
+		}
+		f.Resume() // does nothing
+		held.release()
+	})
+}
+
+func TestReconnect_CountsTheConnectionsThatAreStillFromBefore(t *testing.T) {
+	inBubble(t, size(4), func(f *fixture) {
+		held := f.holders(3, 0)
+		held[0].release()
+		f.manual = true
+		f.caller(0).acquire().discard(pool.CloseBroken)
+		w := f.caller(0).acquire() // its dial begins before
+		f.Reconnect()
+		want := func(what string, n int) {
+			t.Helper()
+			f.settle()
+			if got := f.Stats().Stale; got != n {
+				t.Errorf("%s: %d are stale, want %d", what, got, n)
+			}
+		}
+		want("at once", 3)
+		if !f.CloseNeeded(held[1].lease) {
+			t.Error("a connection from before need not be closed")
+		}
+		f.endDial(errStarting)
+		want("a login of before failed", 2)
+		held[1].release()
+		want("one was released", 1)
+		f.Reconnect()
+		want("again", 1)
+		held[2].discard(pool.CloseBroken)
+		want("the last was lost", 0)
+		f.advance(time.Second)
+		f.endDial(nil)
+		if w.id() == 0 || f.CloseNeeded(w.lease) {
+			t.Errorf("the new connection %d must be closed: %v", w.id(), w.lease != nil && f.CloseNeeded(w.lease))
+		}
+		want("a new one", 0)
 	})
 }
 

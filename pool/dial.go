@@ -127,7 +127,7 @@ func (p *Pool[C]) dialedLocked(l *Lease[C], out *outcome[C]) {
 }
 
 func (p *Pool[C]) dialFailedLocked(l *Lease[C], err error, permanent bool, out *outcome[C]) {
-	p.setStateLocked(l, Closed)
+	p.goneLocked(l)
 	if p.closed {
 		return // cancelled by Close: says nothing about the server
 	}

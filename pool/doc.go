@@ -32,7 +32,8 @@
 //     that a Reservation holds for a connection which is not the pool's.
 //   - A connection has at most one lease holder.
 //   - Waiters are served strictly in order of arrival. Nobody waits while a
-//     connection is idle, unless the pool is paused, or only a fresh one will do.
+//     connection is idle, unless only a fresh one will do. While the pool is
+//     paused none is idle.
 //   - A released connection goes to the oldest waiter, so never back to the
 //     caller that released it while anybody else waits.
 //   - A login that fails refuses nobody while a connection is open, or another

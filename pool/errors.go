@@ -22,7 +22,6 @@ type WaitTimeoutError struct {
 
 	Size, Open, Leased, Resetting, Dialing, Reserved int
 
-	Paused   bool
 	LastDial error // why the last login failed; nil if it succeeded or there was none
 }
 
@@ -38,9 +37,6 @@ func (e *WaitTimeoutError) Error() string {
 	}
 	if e.Reserved > 0 {
 		fmt.Fprintf(&b, ", %d reserved", e.Reserved)
-	}
-	if e.Paused {
-		b.WriteString(", paused")
 	}
 	b.WriteByte(')')
 	if e.LastDial != nil {

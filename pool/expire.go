@@ -61,11 +61,19 @@ func (p *Pool[C]) idleUntilLocked(l *Lease[C]) instant {
 	return due
 }
 
+// waitsUntilLocked returns when w, which is queued, has waited for long enough.
+func (p *Pool[C]) waitsUntilLocked(w *Waiter[C]) instant {
+	if p.paused {
+		return never
+	}
+	return max(w.since, p.resumed).after(p.limits.WaitTimeout)
+}
+
 // nextDueLocked returns when tick has something to do.
 func (p *Pool[C]) nextDueLocked() instant {
 	due := never
 	if w := p.waiters.front; w != nil {
-		due = w.since.after(p.limits.WaitTimeout)
+		due = p.waitsUntilLocked(w)
 	}
 	if p.failures > 0 && p.missingLocked() && p.mayDialLocked() {
 		due = min(due, p.retryAtLocked())
@@ -121,9 +129,10 @@ func (p *Pool[C]) tick() {
 }
 
 // expireWaitersLocked refuses those who waited too long. All have the same
-// limit, and the queue is in the order of since, so the oldest is the first.
+// limit, and the queue is in the order of since, so the oldest is the first. Who
+// waited while the pool was paused is as old as the end of that.
 func (p *Pool[C]) expireWaitersLocked(now instant, out *outcome[C]) {
-	for w := p.waiters.front; w != nil && w.since.after(p.limits.WaitTimeout) <= now; w = p.waiters.front {
+	for w := p.waiters.front; w != nil && p.waitsUntilLocked(w) <= now; w = p.waiters.front {
 		err := &WaitTimeoutError{
 			Pool:      p.name,
 			Waited:    now.sub(w.since),
@@ -133,7 +142,6 @@ func (p *Pool[C]) expireWaitersLocked(now instant, out *outcome[C]) {
 			Resetting: p.count[Resetting],
 			Dialing:   p.count[Dialing],
 			Reserved:  len(p.reserved),
-			Paused:    p.paused,
 			LastDial:  p.lastDial,
 		}
 		p.dequeueLocked(w, now)

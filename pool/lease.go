@@ -107,12 +107,22 @@ func (p *Pool[C]) unfitLocked(l *Lease[C], now instant) (CloseReason, bool) {
 		return CloseShutdown, true
 	case l.reconns != p.reconns:
 		return CloseReconnect, true
+	case p.paused:
+		return ClosePaused, true
 	case p.openLocked() > p.limits.Size:
 		return CloseShrunk, true
 	case p.retireLocked(l, now):
 		return CloseLifetime, true
 	}
 	return CloseUnspecified, false
+}
+
+// goneLocked frees the slot of l for good.
+func (p *Pool[C]) goneLocked(l *Lease[C]) {
+	p.setStateLocked(l, Closed)
+	if l.reconns != p.reconns {
+		p.stale--
+	}
 }
 
 // closeLocked takes l out of the pool and frees its slot. Its connection is
@@ -124,7 +134,7 @@ func (p *Pool[C]) closeLocked(l *Lease[C], why CloseReason, out *outcome[C]) {
 	if l.state == Idle {
 		p.idle.remove(l)
 	}
-	p.setStateLocked(l, Closed)
+	p.goneLocked(l)
 	l.why = why
 	p.counters.Closes[why]++
 	p.closing++

@@ -16,6 +16,7 @@ import (
 type model struct {
 	limits  pool.Limits
 	paused  bool
+	resumed time.Duration // when the last pause ended
 	used    bool
 	now     time.Duration
 	dialing []bool      // one for each; true: began before a Reconnect
@@ -62,7 +63,7 @@ func (m *model) takeIdle(home int) modelConn {
 }
 
 func (m *model) acquire(caller, home int) {
-	if len(m.idle) > 0 && !m.paused {
+	if len(m.idle) > 0 {
 		m.lease(m.takeIdle(home), caller)
 		return
 	}
@@ -102,9 +103,9 @@ func (m *model) release(caller, home int) {
 
 func (m *model) settle(c modelConn, tooMany bool) {
 	switch {
-	case c.old || tooMany:
+	case c.old || tooMany || m.paused:
 		m.close(c)
-	case len(m.queue) > 0 && !m.paused:
+	case len(m.queue) > 0:
 		m.lease(c, m.queue[0].caller)
 		m.queue = m.queue[1:]
 	default:
@@ -141,6 +142,14 @@ func (m *model) reconnect() {
 	m.pump()
 }
 
+func (m *model) pause() {
+	m.paused = true
+	for _, c := range m.idle {
+		m.close(c)
+	}
+	m.idle = nil
+}
+
 func (m *model) resize(size int) {
 	m.limits.Size = size
 	for len(m.idle) > 0 && m.open() > size {
@@ -152,7 +161,7 @@ func (m *model) resize(size int) {
 
 func (m *model) advance(d time.Duration) {
 	m.now += d
-	for len(m.queue) > 0 && m.now-m.queue[0].since >= m.limits.WaitTimeout {
+	for len(m.queue) > 0 && !m.paused && m.now-max(m.queue[0].since, m.resumed) >= m.limits.WaitTimeout {
 		m.queue = m.queue[1:]
 		m.refused++
 	}
@@ -166,7 +175,7 @@ func (m *model) advance(d time.Duration) {
 func (m *model) minIdle() int { return min(m.limits.MinIdle, m.limits.Size) }
 
 func (m *model) pump() {
-	for len(m.queue) > 0 && len(m.idle) > 0 && !m.paused {
+	for len(m.queue) > 0 && len(m.idle) > 0 {
 		w := m.queue[0]
 		m.queue = m.queue[1:]
 		m.lease(m.takeIdle(w.home), w.caller)
@@ -257,12 +266,12 @@ func operate(f *fixture, m *model, rng *rand.Rand, c *caller, i int) string {
 		return fmt.Sprint("resize to ", limits.Size)
 	case roll == 17 && m.paused:
 		f.Resume()
-		m.paused = false
+		m.paused, m.resumed = false, m.now
 		m.pump()
 		return "resume"
 	case roll == 17:
 		f.Pause()
-		m.paused = true
+		m.pause()
 		return "pause"
 	}
 	d := time.Duration(rng.IntN(15)) * time.Second

@@ -95,9 +95,11 @@ type Pool[C any] struct {
 
 	used     bool // MinIdle holds from the first Acquire or Warm on
 	paused   bool
+	resumed  instant // when the last Pause ended
 	closed   bool
 	closeErr error  // what Close refuses with
 	reconns  uint64 // how often Reconnect was called
+	stale    int    // connections from before the last Reconnect
 
 	failures      int     // failed logins in a row, those at the same time as one
 	retryAt       instant // no login before this while failures > 0 and nobody waits

@@ -17,6 +17,7 @@ const (
 	CloseAborted                 // caller: its client left in the middle of something
 	CloseKilled                  // caller: an administrator said so
 	CloseYielded                 // pool: its slot was reserved
+	ClosePaused                  // pool: Pause
 
 	closeReasons = iota
 )
@@ -45,6 +46,8 @@ func (r CloseReason) String() string {
 		return "killed"
 	case CloseYielded:
 		return "slot reserved"
+	case ClosePaused:
+		return "paused"
 	}
 	return fmt.Sprintf("CloseReason(%d)", uint8(r))
 }

@@ -27,7 +27,8 @@ type Holder interface {
 	// Refused reports that there will be no slot, with the errors of
 	// Grantee.Refused.
 	Refused(err error)
-	// Wanted reports, once, that callers wait and the slot is what they need.
+	// Wanted reports, once, that callers wait and the slot is what they need, or
+	// that the pool is to run dry.
 	// The holder should close its connection and call Unreserve soon. If it has
 	// given the slot back meanwhile, the call may come late: when it has reserved
 	// again.
@@ -109,13 +110,14 @@ func (p *Pool[C]) reserveLocked(w *Waiter[C], now instant, out *outcome[C]) bool
 }
 
 // callHoldersLocked tells the holders of slots if their slots are what callers
-// wait for: the pool is full, or the server takes no more connections.
+// wait for: the pool is full, or the server takes no more connections; and if
+// the pool is to run dry.
 func (p *Pool[C]) callHoldersLocked(out *outcome[C]) {
 	if len(p.reserved) == 0 {
 		return
 	}
 	lacking := p.waiters.callers() > p.count[Dialing] && (p.openLocked() >= p.limits.Size || p.failures > 0)
-	if !lacking && !p.closed && p.openLocked() <= p.limits.Size {
+	if !lacking && !p.closed && !p.paused && p.openLocked() <= p.limits.Size {
 		return
 	}
 	for _, r := range p.reserved {

@@ -7,6 +7,7 @@ type Stats struct {
 	Size, Open                       int // Open = Dialing + Idle + Leased + Resetting
 	Dialing, Idle, Leased, Resetting int
 	Reserved                         int // slots held for others' connections, which count within Size
+	Stale                            int // of Open: from before the last Reconnect
 
 	Waiting    int
 	OldestWait time.Duration // how long the oldest waiter has waited; 0 without waiters
@@ -58,6 +59,7 @@ func (p *Pool[C]) Stats() Stats {
 		Leased:    p.count[Leased],
 		Resetting: p.count[Resetting],
 		Reserved:  len(p.reserved),
+		Stale:     p.stale,
 		Waiting:   p.waiters.callers(),
 		Paused:    p.paused,
 		LastDial:  p.lastDial,

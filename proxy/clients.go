@@ -3,8 +3,12 @@ package proxy
 import (
 	"cmp"
 	"context"
+	"net"
 	"slices"
 	"sync"
+	"time"
+
+	"overdrive/proxy/loop"
 )
 
 // ClientStatus is one logged-in client.
@@ -12,11 +16,29 @@ type ClientStatus struct {
 	ID             uint64
 	Database, User string // as the client named them
 	State          string // active: it holds a server connection; idle; waiting for one
-	Address        string
 	Application    string // application_name
 	Server         uint32 // process ID of the server it holds, or 0
+	Link           uint64 // ID of that server connection, or 0
 	Prepared       int    // statements
 	Pinned         string // why it keeps its server, or empty
+	Waits          time.Duration
+	Wire
+}
+
+// A Wire is one connection, to a client or to a server, as operators see it.
+type Wire struct {
+	Address, Local net.Addr  // of the other side, and our own; nil: not known
+	TLS            string    // version and cipher; empty without
+	Since          time.Time // when it was logged in
+	Asked          time.Time // when what it is at was asked; zero: it is at nothing
+
+	// Bytes on their way: read and not dealt with; still to come of the message at hand; written and not taken by the kernel.
+	Kept, Left, Pending int
+}
+
+// WireOf is what a loop knows of a connection. Call it on that loop.
+func WireOf(c *loop.Conn) Wire {
+	return Wire{Address: c.RemoteAddr(), Local: c.LocalAddr(), TLS: c.TLS()}
 }
 
 // Clients returns all logged-in clients, in order of their numbers. Each event loop is asked for its own, between two events; one

@@ -110,8 +110,37 @@ type PoolStatus struct {
 	Clients        int64  // logged in
 	Pinned         int64  // of these, tied to their servers
 	PinnedWaits    uint64 // waits for a server that began while some client was
+	Cancels        int64  // cancel requests that are on their way to the server
 	pool.Stats
 }
+
+// ServerStatus is one server connection that clients are given.
+type ServerStatus struct {
+	ID             uint64
+	Database, User string // by the name clients use; at the server
+	State          string // active: a client holds it; idle; tested: it is being cleaned; being_canceled: a cancel request is on its way
+	Application    string // application_name of the client that holds it
+	PID            uint32 // of the server's process, or 0
+	Link           uint64 // ID of the client that holds it, or 0
+	Prepared       int    // statements
+	CloseNeeded    bool   // it is closed when it is next released
+	Wire
+}
+
+// MemoryStatus is what one part of the process takes of the memory, in bytes.
+type MemoryStatus struct {
+	Name       string
+	Used, Free int64
+}
+
+// An Ending is how an operator has the program end.
+type Ending uint8
+
+const (
+	EndNow         Ending = iota
+	EndWithServers        // when no server connection is held any more; who waits for one is sent away
+	EndWithClients        // when the last client has left by itself
+)
 
 // TrafficStatus is what has passed of one server user of a database since the proxy began. Its counters never fall, but for a database that
 // was taken out of the configuration and came back. For all of a database, add up its users, the empty one among them (Counts.Add, Counters.Add).
@@ -148,4 +177,6 @@ type DatabaseStatus struct {
 	Servers        int // connections open
 	Clients        int64
 	CachingEnabled bool
+	Paused         bool // its servers are left in peace until RESUME
+	Disabled       bool // nobody new is let in
 }

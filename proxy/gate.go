@@ -78,6 +78,13 @@ func (g *gate) enter(nc net.Conn, now time.Time) (*Arrival, error) {
 	return g.add(&Arrival{gate: g, from: from, nc: nc, since: now}), nil
 }
 
+// size is how many are on their way.
+func (g *gate) size() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.n
+}
+
 // networkOf is what counts as one address: with IPv6 a whole network, since its owner may take any of its addresses.
 func networkOf(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")

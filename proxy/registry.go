@@ -65,6 +65,18 @@ func (r *registry) all() []*Seat {
 	return slices.Collect(maps.Values(r.seats))
 }
 
+// one returns a session that matches, or nil. The function must not call the registry.
+func (r *registry) one(matches func(Session) bool) Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, seat := range r.seats {
+		if s := seat.session(); matches(s) {
+			return s
+		}
+	}
+	return nil
+}
+
 func (r *registry) size() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

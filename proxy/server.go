@@ -58,6 +58,7 @@ type door struct {
 	gate      *gate         // those on their way
 	farewells chan struct{} // holds one token for each client that is being turned away with words
 	clients   atomic.Int64  // who are logged in, and count against MaxClients
+	shut      atomic.Bool   // see Shut
 }
 
 // A crew is the event loops, and how many of them are used.
@@ -177,8 +178,27 @@ func (s *Server) Loops() []LoopStatus {
 // Find returns the session with the key, or nil. To act on it, use Post of its Address.
 func (s *Server) Find(k Key) Session { return s.registry.find(k) }
 
+// Shut has nobody new be let in from now on, but by Protocols to their consoles. Who is in stays: see Deserted.
+func (s *Server) Shut() { s.shut.Store(true) }
+
+// IsShut reports whether Shut was called.
+func (s *Server) IsShut() bool { return s.shut.Load() }
+
+// Deserted reports whether no client is logged in, or about to be.
+func (s *Server) Deserted() bool { return s.clients.Load() == 0 }
+
+// LoggingIn returns how many connections over TCP are not logged in yet.
+func (s *Server) LoggingIn() int { return s.gate.size() }
+
+// One returns a session with a client that matches, or nil. To act on it, use Post of its Address. The function may be called from any
+// goroutine, so it must look at nothing that changes.
+func (s *Server) One(matches func(Session) bool) Session { return s.registry.one(matches) }
+
 // Full returns an error if no more clients are let in.
 func (s *Server) Full() error {
+	if s.shut.Load() {
+		return ErrShutdown
+	}
 	if limit := s.limits.Load().MaxClients; limit > 0 && s.clients.Load() >= int64(limit) {
 		return full("sorry, too many clients already (limit %d)", limit)
 	}
@@ -187,7 +207,12 @@ func (s *Server) Full() error {
 
 // TakePlace counts one more client, if there is room. MoveIn must follow.
 func (s *Server) TakePlace() error {
-	if n, limit := s.clients.Add(1), s.limits.Load().MaxClients; limit > 0 && n > int64(limit) {
+	n, limit := s.clients.Add(1), s.limits.Load().MaxClients
+	switch {
+	case s.shut.Load(): // asked last, so that nobody comes in behind Deserted
+		s.clients.Add(-1)
+		return ErrShutdown
+	case limit > 0 && n > int64(limit):
 		s.clients.Add(-1)
 		return full("sorry, too many clients already (limit %d)", limit)
 	}

@@ -31,6 +31,9 @@ func (c *Cache) SetMaxBytes(n int64) {
 	}
 }
 
+// MaxBytes returns what Options.MaxBytes is now.
+func (c *Cache) MaxBytes() int64 { return c.budget.Load() }
+
 func (c *Cache) setBudget(n int64) {
 	c.budget.Store(n)
 	c.spans.setLimit(max(minSpareBytes, n/spareShare))

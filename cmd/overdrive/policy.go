@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -65,7 +66,8 @@ func cacheRule(r *config.Rule) (querycache.Rule, error) {
 // consoleOptions are those of the console that administrators log in to.
 func (r *running) consoleOptions(cfg *config.Config) admin.Options {
 	o := admin.Options{
-		Logger: r.log.Logger, Reload: r.reload, Version: version, Admins: cfg.Admin.Users, StatsUsers: cfg.Admin.StatsUsers, Users: len(cfg.Auth.Users),
+		Logger: r.log.Logger, Reload: r.reload, Version: version, Admins: cfg.Admin.Users, StatsUsers: cfg.Admin.StatsUsers,
+		Users: slices.Sorted(maps.Keys(cfg.Auth.Users)), Set: r.set, Shutdown: r.shutDown,
 	}
 	for _, v := range cfg.Values() {
 		o.Config = append(o.Config, admin.Setting{

@@ -39,19 +39,17 @@ func (n *reloads) note(err error) {
 // reload reads the configuration again and has everything that runs follow it. If it cannot, nothing changes, and the error says every
 // reason. Clients of what has not changed notice nothing.
 func (r *running) reload() error {
-	err := r.follow()
-	if !errors.Is(err, errNoFile) { // else nothing was tried
-		r.reloads.note(err)
+	if r.file == "" {
+		return errNoFile
 	}
-	return err
-}
-
-func (r *running) follow() error {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
 	r.manager.reloading()
-	err := r.follow()
-	if err != nil {
+	cfg, err := r.load()
+	if err == nil {
+		err = r.follow(cfg)
+	}
+	if r.reloads.note(err); err != nil {
 		r.manager.ready("the last reload failed: the configuration is as it was")
 		return err
 	}
@@ -59,15 +57,9 @@ func (r *running) follow() error {
 	return nil
 }
 
-// follow is reload for who has the lock.
-func (r *running) follow() error {
-	if r.file == "" {
-		return errNoFile
-	}
-	cfg, err := r.load()
-	if err != nil {
-		return err
-	}
+// follow has everything that runs follow another configuration, or says why it cannot, and nothing has changed then. Call it with
+// reloading held.
+func (r *running) follow(cfg *config.Config) error {
 	options, users, err := postgresOptions(cfg)
 	if err != nil {
 		return err
@@ -90,7 +82,7 @@ func (r *running) follow() error {
 	r.console.Reconfigure(r.consoleOptions(cfg))
 	r.serve(opened)
 	r.closeUnnamed(cfg.Listen)
-	r.sockets.warnOfUnused(append([]string{before.HTTP}, cfg.Listen...), r.log)
+	r.sockets.warnOfUnused(append([]string{before.HTTP}, cfg.Listen...), r.log.Logger)
 	r.tellChanges(before, cfg)
 	return nil
 }

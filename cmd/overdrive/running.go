@@ -26,8 +26,9 @@ type running struct {
 	manager manager
 	sockets sockets
 
-	tasks  sync.WaitGroup
-	failed chan error // says why a listener takes no more clients
+	tasks   sync.WaitGroup
+	failed  chan error        // says why a listener takes no more clients
+	endings chan proxy.Ending // says how an administrator wants the program to end
 
 	origin
 	reloading sync.Mutex // guards the fields below; held for as long as a reload takes
@@ -44,10 +45,14 @@ type origin struct {
 	load func() (*config.Config, error)
 }
 
+// maxEndings is how often the program may be told to end before anybody listens, or goes on to listen.
+const maxEndings = 8
+
 // start opens the addresses and lets clients in. The caller must stop what is running.
 func start(cfg *config.Config, from origin, passed sockets, log *logger) (*running, error) {
 	r := &running{
 		log: log, manager: manager{log.Logger}, sockets: passed, cfg: cfg, origin: from, failed: make(chan error, 1),
+		endings:   make(chan proxy.Ending, maxEndings),
 		listeners: make(map[string]net.Listener), closed: make(map[net.Listener]bool),
 	}
 	r.reloads.loaded = time.Now()

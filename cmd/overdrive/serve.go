@@ -15,6 +15,7 @@ import (
 
 	"overdrive/cmd/overdrive/logqueue"
 	"overdrive/config"
+	"overdrive/proxy"
 )
 
 func serveCommand() *cobra.Command {
@@ -96,8 +97,7 @@ func serve(ctx context.Context, cfg *config.Config, from origin, log *logger) er
 	health.ready()
 	running.manager.ready("serving")
 	defer running.keepWatched()()
-	err = running.wait(ctx, known)
-	limit := running.patience()
+	limit, err := running.wait(ctx, known, health.stopping)
 	log.Info("stopping: transactions may finish", "limit", limit)
 	health.stopping()
 	running.manager.stopping(limit)
@@ -108,8 +108,9 @@ func serve(ctx context.Context, cfg *config.Config, from origin, log *logger) er
 	return err
 }
 
-// wait returns when ctx ends, or with the reason why a listener takes no more clients. Meanwhile it follows the configuration.
-func (r *running) wait(ctx context.Context, known *watcher) error {
+// wait returns when ctx ends, an administrator ends the program, or with the reason why a listener takes no more clients; and for how long
+// clients may finish what is open. Meanwhile it follows the configuration. closing is called when nobody new is let in.
+func (r *running) wait(ctx context.Context, known *watcher, closing func()) (time.Duration, error) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -132,10 +133,16 @@ func (r *running) wait(ctx context.Context, known *watcher) error {
 			r.tryReload("SIGHUP")
 		case <-changed:
 			r.tryReload("a file has changed")
+		case how := <-r.endings:
+			closing()
+			if how == proxy.EndNow {
+				return 0, nil
+			}
+			r.log.Info("nobody new is let in")
 		case <-ctx.Done():
-			return nil
+			return r.patience(), nil
 		case err := <-r.failed:
-			return err
+			return r.patience(), err
 		}
 	}
 }

@@ -19,8 +19,23 @@ type Proxy interface {
 	Caches() []proxy.CacheStatus
 	Queries(database string) []proxy.QueryStatus
 	Pools() []proxy.PoolStatus
+	Traffic() []proxy.TrafficStatus
 	Databases() []proxy.DatabaseStatus
 	Clients(ctx context.Context) []proxy.ClientStatus
+	Servers(ctx context.Context) []proxy.ServerStatus
+	Memory() []proxy.MemoryStatus
+	LoggingIn() int // connections that are not logged in yet
+	IsShut() bool   // nobody new is let in, because the end has begun
+
+	// Each of these is for one database, or for all if the name is empty, but for Disable and Enable, which want one.
+	Pause(ctx context.Context, database string) error
+	Resume(database string) error
+	Kill(database string) error
+	Reconnect(database string) error
+	WaitClose(ctx context.Context, database string) error
+	Disable(database string) error
+	Enable(database string) error
+	KillClient(id uint64) error
 }
 
 // Options make a Console.
@@ -30,13 +45,17 @@ type Options struct {
 
 	// Admins may do everything, StatsUsers see everything.
 	Admins, StatsUsers []string
-	// Users is the number of users that are known.
-	Users int
+	// Users are those that the configuration knows.
+	Users []string
 	// Config is what SHOW CONFIG shows.
 	Config []Setting
 	// Reload has the program read its configuration again. Its error says why it could not, and nothing has changed then; nil: there is no
 	// such thing.
 	Reload func() error
+	// Set changes one key of the configuration until Reload; nil: there is no such thing.
+	Set func(path []string, value string) error
+	// Shutdown has the program end, and does not wait for that; nil: there is no such thing.
+	Shutdown func(how proxy.Ending) error
 }
 
 // Setting is one key of the configuration, without secrets.

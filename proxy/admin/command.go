@@ -2,9 +2,12 @@ package admin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hbollon/go-edlib"
+
+	"overdrive/proxy"
 )
 
 // privilege is what a command asks of its caller.
@@ -31,6 +34,10 @@ type command struct {
 
 // commands are all there are. SHOW HELP lists them in this order. It is no variable, because the commands know it.
 func commands() []command {
+	return slices.Concat(cacheCommands(), showCommands(), controlCommands())
+}
+
+func cacheCommands() []command {
 	return []command{
 		{"show", "cache", inDatabase, "what became of statements, by database",
 			ownData, cacheColumns, readDatabase, (*conn).showCache},
@@ -47,16 +54,58 @@ func commands() []command {
 			ownData, purgeColumns, readPurgeQuery, (*conn).purge},
 		{"purge", "all", inDatabase, "drop all answers",
 			ownData, purgeColumns, readPurgeAll, (*conn).purge},
-		{"show", "pools", "", "server connections and those who wait for them, by database and server user",
-			statUser, poolColumns, nil, (*conn).showPools},
-		{"show", "stats", "", "counters since the start, by database", statUser, statsColumns, nil, (*conn).showStats},
-		{"show", "clients", "", "clients that are logged in", statUser, clientColumns, nil, (*conn).showClients},
-		{"show", "databases", "", "databases of the configuration", statUser, databaseColumns, nil, (*conn).showDatabases},
-		{"show", "lists", "", "how many there are of what", statUser, listColumns, nil, (*conn).showLists},
-		{"show", "config", "", "the configuration, without secrets", statUser, configColumns, nil, (*conn).showConfig},
-		{"reload", "", "", "read the configuration again", adminOnly, nil, nil, (*conn).reload},
+	}
+}
+
+func showCommands() []command {
+	show := func(object, meaning string, columns []column, run func(*conn, *statement) ([][]any, error)) command {
+		return command{"show", object, "", meaning, statUser, columns, nil, run}
+	}
+	return []command{
+		show("pools", "server connections and those who wait for them, by database and server user", poolColumns, (*conn).showPools),
+		show("stats", "counters since the start, and averages, by database", statsColumns, (*conn).showStats),
+		show("stats_totals", "the counters alone", totalsColumns, (*conn).showTotalsByDatabase),
+		show("stats_averages", "the averages alone", averagesColumns, (*conn).showAverages),
+		show("totals", "the same over all databases", sumColumns, (*conn).showTotals),
+		show("clients", "clients that are logged in", clientColumns, (*conn).showClients),
+		show("servers", "server connections that clients are given", serverColumns, (*conn).showServers),
+		show("sockets", "clients and server connections, with the bytes on their way", socketColumns, (*conn).showSockets),
+		show("active_sockets", "those of them with bytes on their way", socketColumns, (*conn).showActiveSockets),
+		show("databases", "databases of the configuration", databaseColumns, (*conn).showDatabases),
+		show("users", "users of the configuration, and whoever else is there", userColumns, (*conn).showUsers),
+		show("lists", "how many there are of what", listColumns, (*conn).showLists),
+		show("config", "the configuration, without secrets", configColumns, (*conn).showConfig),
+		show("mem", "what takes memory", memColumns, (*conn).showMem),
+		show("state", "whether databases are paused", stateColumns, (*conn).showState),
+		show("peers", "empty: there are none", peerColumns, (*conn).showNothing),
+		show("peer_pools", "empty: there are none", peerPoolColumns, (*conn).showNothing),
+		show("dns_hosts", "empty: the system looks names up", hostColumns, (*conn).showNothing),
+		show("dns_zones", "empty: the system looks names up", zoneColumns, (*conn).showNothing),
+		show("fds", "refused: sockets are not handed over", nil, (*conn).showFDs),
 		{"show", "version", "", "the version of the program", anyone, versionColumns, nil, (*conn).showVersion},
 		{"show", "help", "", "this list", anyone, helpColumns, nil, (*conn).showHelp},
+	}
+}
+
+func controlCommands() []command {
+	control := func(verb, operands, meaning string, read func(*words, *statement) error, run func(*conn, *statement) ([][]any, error)) command {
+		return command{verb, "", operands, meaning, adminOnly, nil, read, run}
+	}
+	return []command{
+		control("pause", "[name]", "let clients wait, and close server connections as they are released; waits until none is left",
+			readName, awaiting(pause)),
+		control("resume", "[name]", "have those who wait go on", readName, on(Proxy.Resume)),
+		control("disable", "name", "let no new clients in", readOneName, on(Proxy.Disable)),
+		control("enable", "name", "let new clients in again", readOneName, on(Proxy.Enable)),
+		control("reconnect", "[name]", "close each server connection when it is next released", readName, on(Proxy.Reconnect)),
+		control("wait_close", "[name]", "wait until those are closed", readName, awaiting(waitClose)),
+		control("kill", "[name]", "close all clients and server connections at once, and pause", readName, on(Proxy.Kill)),
+		control("kill_client", "id", "close one client, by its id in SHOW CLIENTS", readID, (*conn).killClient),
+		control("suspend", "", "refused: sockets are not handed over", nil, (*conn).suspend),
+		control("shutdown", "[WAIT_FOR_SERVERS | WAIT_FOR_CLIENTS]", "end the program: at once, or when nobody holds a server connection any more, or when"+
+			" the last client has left", readEnding, (*conn).shutdown),
+		control("reload", "", "read the configuration again", nil, (*conn).reload),
+		{"set", "", "key = value", "change a key of the configuration until it is read again", anyone, nil, readSet, (*conn).set},
 	}
 }
 
@@ -80,6 +129,14 @@ type statement struct {
 	database string // empty: not named
 	explain  explainOperands
 	purge    purgeOperands
+	ending   proxy.Ending
+	id       uint64
+	setting  settingOperands
+}
+
+type settingOperands struct {
+	path  []string
+	value string
 }
 
 // width is the number of columns; a nil statement is the empty one.

@@ -3,6 +3,7 @@ package admin
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -27,6 +28,9 @@ type conn struct {
 	statements map[string]*statement
 	portals    map[string]*portal
 	skipping   bool // after an error of the extended protocol: up to Sync
+
+	number, secret uint32             // the key of cancel requests
+	giveUp         context.CancelFunc // ends what it waits for; nil: nothing. The switchboard's mutex guards it
 }
 
 func newConn(ctx context.Context, c *Console, nc net.Conn, who caller) *conn {
@@ -137,7 +141,7 @@ func (c *conn) greet() error {
 	} {
 		c.say(&pgproto3.ParameterStatus{Name: p[0], Value: p[1]})
 	}
-	c.say(&pgproto3.BackendKeyData{SecretKey: make([]byte, 4)}, ready) // there is nothing to cancel
+	c.say(&pgproto3.BackendKeyData{ProcessID: c.number, SecretKey: binary.BigEndian.AppendUint32(nil, c.secret)}, ready)
 	return c.flush()
 }
 
@@ -201,7 +205,7 @@ func (c *conn) query(body []byte) error {
 			c.say(description(st.command.columns, nil))
 		}
 		for _, row := range rows {
-			c.say(dataRow(row, nil))
+			c.say(dataRow(st.command.columns, row, nil))
 		}
 		c.say(complete(st.command, len(rows)))
 	}

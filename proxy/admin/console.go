@@ -38,6 +38,7 @@ const (
 	codeNoStatement        = "26000"
 	codeNoPortal           = "34000"
 	codeNoDatabase         = "3D000"
+	codeUnsupported        = "0A000"
 	codePrivilege          = "42501"
 	codeSyntax             = "42601"
 	codeTooManyConnections = "53300"
@@ -55,12 +56,15 @@ type Console struct {
 	options atomic.Pointer[Options]
 	log     *slog.Logger
 	places  places
+	period  period
+	switchboard
 }
 
 // New returns a Console. Attach must be called before Serve.
 func New(o Options) *Console {
 	c := &Console{log: o.Logger}
 	c.options.Store(&o)
+	c.period.begin(time.Now())
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -92,6 +96,8 @@ func (c *Console) Serve(ctx context.Context, nc net.Conn, user string) {
 		return
 	}
 	defer c.places.leave(&conn.caller)
+	c.switchboard.enter(conn)
+	defer c.switchboard.leave(conn)
 	conn.run()
 }
 
@@ -140,6 +146,8 @@ func asCommandError(err error) *commandError {
 		return f
 	case errors.As(err, &refused):
 		return &commandError{refused.Code, refused.Message}
+	case errors.Is(err, context.Canceled):
+		return &commandError{codeCanceled, "canceling statement due to user request"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &commandError{codeCanceled, "the server did not answer in time"}
 	}

@@ -89,25 +89,6 @@ func TestConsole_Purges(t *testing.T) {
 	wantCode(t, conn, "PURGE ALL", "22023", "there are several databases")
 }
 
-func TestConsole_SpeaksPgBouncersVocabulary(t *testing.T) {
-	conn := startConsole(t).login("watch", pgx.QueryExecModeSimpleProtocol)
-	pools := ask(t, conn, "SHOW POOLS")
-	equal(t, "cl_active", columnOf(pools, "cl_active"), int64(4))
-	equal(t, "cl_waiting", columnOf(pools, "cl_waiting"), int64(1))
-	equal(t, "sv_active", columnOf(pools, "sv_active"), int64(2))
-	equal(t, "maxwait", append(columnOf(pools, "maxwait"), columnOf(pools, "maxwait_us")...), int64(2), int64(500000))
-	equal(t, "stats", columnOf(ask(t, conn, "SHOW STATS"), "total_wait_time"), int64(0), int64(1000000))
-	equal(t, "databases", columnOf(ask(t, conn, "SHOW DATABASES"), "force_user"), nil)
-	equal(t, "clients", columnOf(ask(t, conn, "SHOW CLIENTS"), "application_name"), "web")
-	equal(t, "config", columnOf(ask(t, conn, "SHOW CONFIG"), "value"), "2")
-	equal(t, "version", columnOf(ask(t, conn, "SHOW VERSION"), "version"), "Overdrive 1.2.3")
-	equal(t, "lists", columnOf(ask(t, conn, "SHOW LISTS"), "items"), int64(2), int64(4), int64(1), int64(5), int64(1),
-		int64(2), int64(1))
-	help := ask(t, conn, "SHOW HELP")
-	equal(t, "help", columnOf(help, "command")[:1], "SHOW CACHE [DATABASE name]")
-	equal(t, "privilege", columnOf(help, "privilege")[:1], "own")
-}
-
 func TestConsole_GivesEachUserHisOwn(t *testing.T) {
 	c := startConsole(t)
 	own := c.login("eve", pgx.QueryExecModeExec)

@@ -123,7 +123,7 @@ func (c *conn) executePortal(body []byte) error {
 		n = int(m.MaxRows)
 	}
 	for _, row := range p.rows[:n] {
-		c.say(dataRow(row, p.formats))
+		c.say(dataRow(p.statement.command.columns, row, p.formats))
 	}
 	if p.rows = p.rows[n:]; len(p.rows) > 0 {
 		c.say(&pgproto3.PortalSuspended{})

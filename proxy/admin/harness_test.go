@@ -1,10 +1,15 @@
 package admin_test
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +20,7 @@ import (
 	"overdrive/proxy"
 	"overdrive/proxy/admin"
 	"overdrive/proxy/postgres/pgwire"
+	"overdrive/proxy/traffic"
 )
 
 // fakeProxy is what the console is about, in tests. Database shop belongs to app, and lab to eve.
@@ -23,6 +29,8 @@ type fakeProxy struct {
 	purged    []string // what Purge was asked for
 	explained []string
 	err       error // of Explain
+	told      []string
+	acquires  uint64 // of Pools; 0: 9
 }
 
 var owners = map[string]string{"shop": "app", "lab": "eve"}
@@ -78,19 +86,99 @@ func (f *fakeProxy) Queries(database string) []proxy.QueryStatus {
 }
 
 func (f *fakeProxy) Pools() []proxy.PoolStatus {
-	return []proxy.PoolStatus{{Database: "shop", User: "app", Mode: "transaction", Clients: 5, Stats: pool.Stats{
+	return []proxy.PoolStatus{{Database: "shop", User: "app", Mode: "transaction", Clients: 5, Cancels: 1, Stats: pool.Stats{
 		Open: 3, Leased: 2, Idle: 1, Waiting: 1, OldestWait: 2500 * time.Millisecond,
-		Counters: pool.Counters{Acquires: 9, WaitTime: time.Second, Waits: 2},
+		Counters: pool.Counters{Acquires: cmp.Or(f.acquires, 9), WaitTime: time.Second, Waits: 2},
 	}}}
+}
+
+func (f *fakeProxy) Traffic() []proxy.TrafficStatus {
+	one, gone := proxy.TrafficStatus{Database: "shop", User: "app"}, proxy.TrafficStatus{Database: "shop"}
+	one.Statements = []traffic.Count{{Word: "hit", N: 30}, {Word: "miss", N: 10}}
+	one.Transactions, one.FromClients, one.ToClients, one.TransactionTime = 5, 1<<33, 700, 10*time.Millisecond
+	one.Upstream.Sum = 20 * time.Millisecond
+	gone.Transactions = 2
+	return []proxy.TrafficStatus{gone, one}
 }
 
 func (f *fakeProxy) Databases() []proxy.DatabaseStatus {
 	return []proxy.DatabaseStatus{{Name: "shop", Host: "db", Port: 5432, Upstream: "shop", Mode: "transaction",
-		Limits: pool.Limits{Size: 20, MaxLifetime: time.Hour}, Servers: 3, Clients: 5, CachingEnabled: true}}
+		Limits: pool.Limits{Size: 20, MaxLifetime: time.Hour}, Servers: 3, Clients: 5, CachingEnabled: true, Paused: true}}
 }
 
+// born is when everything in tests was.
+var born = time.Date(2026, 3, 1, 12, 0, 5, 0, time.UTC)
+
 func (f *fakeProxy) Clients(context.Context) []proxy.ClientStatus {
-	return []proxy.ClientStatus{{ID: 7, Database: "shop", User: "app", State: "idle", Address: "10.0.0.1:5", Application: "web"}}
+	return []proxy.ClientStatus{
+		{ID: 7, Database: "shop", User: "app", State: "active", Application: "web", Server: 4711, Link: 9, Prepared: 2, Pinned: "temporary table",
+			Wire: proxy.Wire{Address: tcp("10.0.0.1", 5), Local: tcp("10.0.0.2", 6432), TLS: "TLS 1.3/X", Since: born}},
+		{ID: 8, Database: "lab", User: "eve", State: "waiting", Waits: 1500 * time.Millisecond,
+			Wire: proxy.Wire{Address: &net.UnixAddr{Net: "unix"}, Pending: 12}},
+	}
+}
+
+func (f *fakeProxy) Servers(context.Context) []proxy.ServerStatus {
+	return []proxy.ServerStatus{{ID: 9, Database: "shop", User: "app", State: "active", Application: "web", PID: 4711, Link: 7, Prepared: 3,
+		CloseNeeded: true, Wire: proxy.Wire{Address: tcp("fd00::1", 5432), Local: tcp("10.0.0.2", 40000), Since: born, Asked: born.Add(time.Hour), Kept: 3, Left: 4}}}
+}
+
+func tcp(ip string, port int) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: port} }
+
+func (f *fakeProxy) Memory() []proxy.MemoryStatus {
+	return []proxy.MemoryStatus{{Name: "cache", Used: 1 << 33, Free: 1 << 32}}
+}
+
+func (f *fakeProxy) LoggingIn() int { return 6 }
+
+func (f *fakeProxy) IsShut() bool { return false }
+
+// note keeps what the proxy was told to do. "missing" is a database that is not there.
+func (f *fakeProxy) note(what, database string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if database == "missing" {
+		return &proxy.ControlError{Code: "3D000", Message: "no database"}
+	}
+	f.told = append(f.told, strings.TrimSpace(what+" "+database))
+	return nil
+}
+
+func (f *fakeProxy) Pause(ctx context.Context, database string) error {
+	if database == "busy" {
+		_ = f.note("pausing", database)
+		<-ctx.Done()
+		_ = f.note("gave up", database)
+		return ctx.Err()
+	}
+	return f.note("pause", database)
+}
+
+func (f *fakeProxy) Resume(database string) error { return f.note("resume", database) }
+
+func (f *fakeProxy) Kill(database string) error { return f.note("kill", database) }
+
+func (f *fakeProxy) Reconnect(database string) error { return f.note("reconnect", database) }
+
+func (f *fakeProxy) WaitClose(_ context.Context, database string) error {
+	return f.note("wait_close", database)
+}
+
+func (f *fakeProxy) Disable(database string) error { return f.note("disable", database) }
+
+func (f *fakeProxy) Enable(database string) error { return f.note("enable", database) }
+
+func (f *fakeProxy) KillClient(id uint64) error {
+	return f.note("kill_client", strconv.FormatUint(id, 10))
+}
+
+// deeds returns what the proxy was told since the last time.
+func (f *fakeProxy) deeds() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	told := f.told
+	f.told = nil
+	return told
 }
 
 // console is a console that takes clients of any name, without a password.
@@ -107,8 +195,15 @@ func startConsole(t *testing.T) *console {
 	t.Helper()
 	c := &console{t: t, proxy: &fakeProxy{}}
 	served := admin.New(admin.Options{
-		Reload: func() error { return c.reload() }, Version: "1.2.3", Admins: []string{"root"}, StatsUsers: []string{"watch"}, Users: 4,
-		Config: []admin.Setting{{Key: "loops", Value: "2", Default: "0"}},
+		Reload: func() error { return c.reload() }, Version: "1.2.3", Admins: []string{"root"}, StatsUsers: []string{"watch"}, Users: []string{"app", "nobody"},
+		Config: []admin.Setting{{Key: "loops", Value: "2", Default: "0"}, {Key: "limits.max_clients", Value: "900", Default: "1000", Changeable: true}},
+		Set: func(path []string, value string) error {
+			if path[0] != "log" {
+				return errors.New("log alone can be set")
+			}
+			return c.proxy.note("set "+strings.Join(path, "|")+" to", value)
+		},
+		Shutdown: func(how proxy.Ending) error { return c.proxy.note("shutdown", strconv.Itoa(int(how))) },
 	})
 	served.Attach(c.proxy)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -125,6 +220,11 @@ func startConsole(t *testing.T) *console {
 			}
 			c.done.Go(func() {
 				code, rest, err := pgwire.ReadStartup(nc)
+				if code == pgwire.CancelRequestCode && len(rest) == 8 {
+					served.Cancel(binary.BigEndian.Uint32(rest), binary.BigEndian.Uint32(rest[4:]))
+					nc.Close()
+					return
+				}
 				startup, err2 := pgwire.ParseStartup(code, rest)
 				if err != nil || err2 != nil {
 					nc.Close()

@@ -4,12 +4,14 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// A column of a result has one of three types, whose Go values are string, int64 and float64; nil is NULL.
+// A column of a result has one of a few types. The Go value of text is a string, of a real a float64, and of the others an int64; nil
+// is NULL.
 type column struct {
 	name string
 	kind kind
@@ -18,21 +20,21 @@ type column struct {
 type kind uint32 // OID
 
 const (
-	integer kind = 20  // int8
-	text    kind = 25  // text
-	real    kind = 701 // float8
+	integer kind = 20   // int8
+	short   kind = 23   // int4, as PgBouncer has most
+	text    kind = 25   // text
+	real    kind = 701  // float8
+	numeric kind = 1700 // as PgBouncer has its counters
 )
 
-// columnsOf makes columns of names: plain for text, with # in front for integer, with % for real.
+// columnsOf makes columns of names: plain for text, with # in front for integer, with : for short, with = for numeric, with % for real.
 func columnsOf(names ...string) []column {
 	columns := make([]column, len(names))
+	kinds := map[byte]kind{'#': integer, ':': short, '=': numeric, '%': real}
 	for i, name := range names {
-		switch name[0] {
-		case '#':
-			columns[i] = column{name[1:], integer}
-		case '%':
-			columns[i] = column{name[1:], real}
-		default:
+		if k, marked := kinds[name[0]]; marked {
+			columns[i] = column{name[1:], k}
+		} else {
 			columns[i] = column{name, text}
 		}
 	}
@@ -67,31 +69,43 @@ func description(columns []column, f formats) *pgproto3.RowDescription {
 
 // size is the type's length, -1 if that varies.
 func (k kind) size() int16 {
-	if k == text {
+	switch k {
+	case text, numeric:
 		return -1
+	case short:
+		return 4
 	}
 	return 8
 }
 
-func dataRow(row []any, f formats) *pgproto3.DataRow {
+func dataRow(columns []column, row []any, f formats) *pgproto3.DataRow {
 	d := &pgproto3.DataRow{Values: make([][]byte, len(row))}
 	for i, v := range row {
 		if v != nil {
-			d.Values[i] = valueOf(v, f.of(i) == binaryFormat)
+			d.Values[i] = columns[i].kind.value(v, f.of(i) == binaryFormat)
 		}
 	}
 	return d
 }
 
-func valueOf(v any, inBinary bool) []byte {
+func (k kind) value(v any, inBinary bool) []byte {
 	switch v := v.(type) {
 	case string:
 		return []byte(v)
 	case int64:
-		if inBinary {
-			return binary.BigEndian.AppendUint64(nil, uint64(v))
+		if k == short { // what does not fit is as large as can be
+			v = min(max(v, math.MinInt32), math.MaxInt32)
 		}
-		return strconv.AppendInt(nil, v, 10)
+		if !inBinary {
+			return strconv.AppendInt(nil, v, 10)
+		}
+		switch k {
+		case short:
+			return binary.BigEndian.AppendUint32(nil, uint32(int32(v)))
+		case numeric:
+			return binaryNumeric(v)
+		}
+		return binary.BigEndian.AppendUint64(nil, uint64(v))
 	case float64:
 		if inBinary {
 			return binary.BigEndian.AppendUint64(nil, math.Float64bits(v))
@@ -99,6 +113,30 @@ func valueOf(v any, inBinary bool) []byte {
 		return strconv.AppendFloat(nil, v, 'g', -1, 64)
 	}
 	panic(fmt.Sprintf("admin: no column holds a %T", v))
+}
+
+// binaryNumeric writes a whole number as numeric_send does: the number of digits to base 10,000, the power of the first, sign, scale,
+// digits.
+func binaryNumeric(v int64) []byte {
+	const base, negative = 10000, 0x4000
+	sign, rest := uint16(0), uint64(v)
+	if v < 0 {
+		sign, rest = negative, -rest
+	}
+	var digits []uint16
+	for ; rest > 0; rest /= base {
+		digits = append(digits, uint16(rest%base))
+	}
+	slices.Reverse(digits)
+	weight := uint16(max(len(digits)-1, 0))
+	for n := len(digits); n > 0 && digits[n-1] == 0; n-- {
+		digits = digits[:n-1]
+	}
+	b := binary.BigEndian.AppendUint16(nil, uint16(len(digits)))
+	for _, part := range append([]uint16{weight, sign, 0}, digits...) {
+		b = binary.BigEndian.AppendUint16(b, part)
+	}
+	return b
 }
 
 func complete(c *command, rows int) *pgproto3.CommandComplete {

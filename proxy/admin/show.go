@@ -1,26 +1,27 @@
 package admin
 
 import (
+	"cmp"
+	"slices"
 	"strings"
-	"time"
 
 	"overdrive/proxy"
 )
 
-// This file holds the commands that PgBouncer has too, with its names for the columns. Columns of things that do not exist
-// here, such as a reserve pool, are left out unless exporters ask for them.
+// This file and its neighbours show_*.go hold the commands that PgBouncer has too, with its names, order and types of columns, as of version
+// 1.25. Columns of things that do not exist here are 0 or NULL. What is ours stands at the end.
 
 var (
-	poolColumns = columnsOf("database", "user", "#cl_active", "#cl_waiting", "#sv_active", "#sv_idle", "#sv_used", "#sv_tested",
-		"#sv_login", "#maxwait", "#maxwait_us", "pool_mode", "#cl_pinned")
-	statsColumns = columnsOf("database", "#total_server_assignment_count", "#total_wait_time", "#total_wait_count",
-		"#total_wait_timeout_count", "#total_login_count", "#total_login_failure_count", "#total_pinned_wait_count")
-	clientColumns = columnsOf("type", "user", "database", "state", "addr", "#remote_pid", "application_name",
-		"#prepared_statements", "#id", "pinned")
-	databaseColumns = columnsOf("name", "host", "#port", "database", "force_user", "#pool_size", "#min_pool_size",
-		"#reserve_pool_size", "#server_lifetime", "pool_mode", "#max_connections", "#current_connections",
-		"#current_client_connections", "#paused", "#disabled", "caching")
-	listColumns    = columnsOf("list", "#items")
+	poolColumns = columnsOf("database", "user", ":cl_active", ":cl_waiting", ":cl_active_cancel_req", ":cl_waiting_cancel_req",
+		":sv_active", ":sv_active_cancel", ":sv_being_canceled", ":sv_idle", ":sv_used", ":sv_tested", ":sv_login", ":maxwait",
+		":maxwait_us", "pool_mode", "load_balance_hosts", "#cl_pinned")
+	databaseColumns = columnsOf("name", "host", ":port", "database", "force_user", ":pool_size", ":min_pool_size",
+		":reserve_pool_size", ":server_lifetime", "pool_mode", "load_balance_hosts", ":max_connections", ":current_connections",
+		":max_client_connections", ":current_client_connections", ":paused", ":disabled", "caching")
+	userColumns = columnsOf("name", "pool_size", "reserve_pool_size", "pool_mode", ":max_user_connections", ":current_connections",
+		":max_user_client_connections", ":current_client_connections")
+	listColumns    = columnsOf("list", ":items")
+	stateColumns   = columnsOf("key", "value")
 	configColumns  = columnsOf("key", "value", "default", "changeable")
 	versionColumns = columnsOf("version")
 	helpColumns    = columnsOf("command", "privilege", "meaning")
@@ -40,40 +41,10 @@ func (c *conn) execute(st *statement) ([][]any, error) {
 func (c *conn) showPools(*statement) ([][]any, error) {
 	var rows [][]any
 	for _, p := range c.console.proxy.Pools() {
-		wait := p.OldestWait.Microseconds()
-		rows = append(rows, []any{p.Database, p.User, p.Clients - int64(p.Waiting), int64(p.Waiting), int64(p.Leased), int64(p.Idle), int64(0),
-			int64(p.Resetting), int64(p.Dialing), wait / 1e6, wait % 1e6, p.Mode, p.Pinned})
-	}
-	return rows, nil
-}
-
-func (c *conn) showStats(*statement) ([][]any, error) {
-	var rows [][]any
-	for _, name := range c.console.proxy.DatabaseNames() {
-		var sum struct{ acquires, waits, timeouts, dials, failures, pinnedWaits uint64 }
-		var wait time.Duration
-		for _, p := range c.console.proxy.Pools() {
-			if p.Database == name {
-				sum.acquires += p.Acquires
-				sum.waits += p.Waits
-				sum.timeouts += p.Timeouts
-				sum.dials += p.Dials
-				sum.failures += p.DialFailures
-				sum.pinnedWaits += p.PinnedWaits
-				wait += p.WaitTime
-			}
-		}
-		rows = append(rows, []any{name, int64(sum.acquires), wait.Microseconds(), int64(sum.waits), int64(sum.timeouts),
-			int64(sum.dials), int64(sum.failures), int64(sum.pinnedWaits)})
-	}
-	return rows, nil
-}
-
-func (c *conn) showClients(*statement) ([][]any, error) {
-	var rows [][]any
-	for _, k := range c.console.proxy.Clients(c.ctx) {
-		rows = append(rows, []any{"C", k.User, k.Database, k.State, k.Address, int64(k.Server), k.Application, int64(k.Prepared),
-			int64(k.ID), k.Pinned})
+		wait, cancels := p.OldestWait.Microseconds(), p.Cancels
+		rows = append(rows, []any{p.Database, p.User, p.Clients - int64(p.Waiting), int64(p.Waiting), cancels, int64(0),
+			int64(p.Leased), cancels, int64(0), int64(p.Idle), int64(0), int64(p.Resetting), int64(p.Dialing), wait / 1e6,
+			wait % 1e6, p.Mode, nil, p.Pinned})
 	}
 	return rows, nil
 }
@@ -81,18 +52,37 @@ func (c *conn) showClients(*statement) ([][]any, error) {
 func (c *conn) showDatabases(*statement) ([][]any, error) {
 	var rows [][]any
 	for _, d := range c.console.proxy.Databases() {
+		most := int64(0) // each server user has a pool of its own
+		if d.User != "" {
+			most = int64(d.Limits.Size)
+		}
 		rows = append(rows, []any{d.Name, d.Host, int64(d.Port), d.Upstream, orNull(d.User), int64(d.Limits.Size),
-			int64(d.Limits.MinIdle), int64(0), int64(d.Limits.MaxLifetime.Seconds()), d.Mode, int64(d.Limits.Size),
-			int64(d.Servers), d.Clients, int64(0), int64(0), caching(&d)})
+			int64(d.Limits.MinIdle), int64(0), int64(d.Limits.MaxLifetime.Seconds()), d.Mode, nil, most, int64(d.Servers), int64(0),
+			d.Clients, flag(d.Paused), flag(d.Disabled), onOff(d.CachingEnabled)})
 	}
 	return rows, nil
 }
 
-func caching(d *proxy.DatabaseStatus) string {
-	if d.CachingEnabled {
+// flag is a truth as PgBouncer has it.
+func flag(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func onOff(is bool) string {
+	if is {
 		return "on"
 	}
 	return "off"
+}
+
+func yesNo(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
 }
 
 func orNull(s string) any {
@@ -102,35 +92,79 @@ func orNull(s string) any {
 	return s
 }
 
+// showUsers lists the users of the configuration, and whoever else is there, be it at a server.
+func (c *conn) showUsers(*statement) ([][]any, error) {
+	type presence struct{ servers, clients int64 }
+	users := make(map[string]*presence)
+	at := func(name string) *presence {
+		if users[name] == nil {
+			users[name] = new(presence)
+		}
+		return users[name]
+	}
+	for _, name := range c.console.options.Load().Users {
+		at(name)
+	}
+	for _, p := range c.console.proxy.Pools() {
+		at(p.User).servers += int64(p.Open)
+	}
+	for _, k := range c.console.proxy.Clients(c.ctx) {
+		at(k.User).clients++
+	}
+	var rows [][]any
+	for name, u := range users {
+		rows = append(rows, []any{name, nil, nil, nil, int64(0), u.servers, int64(0), u.clients})
+	}
+	slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[0].(string), b[0].(string)) })
+	return rows, nil
+}
+
 func (c *conn) showLists(*statement) ([][]any, error) {
-	var clients, open, idle int64
+	var clients, open int64
 	pools := c.console.proxy.Pools()
 	for _, p := range pools {
 		clients += p.Clients
 		open += int64(p.Open)
-		idle += int64(p.Idle)
 	}
-	return [][]any{
+	var rows [][]any
+	for _, list := range []struct {
+		name  string
+		items int64
+	}{
 		{"databases", int64(len(c.console.proxy.DatabaseNames()))},
-		{"users", int64(c.console.options.Load().Users)},
-		{"pools", int64(len(pools))},
-		{"used_clients", clients},
-		{"free_servers", idle},
-		{"used_servers", open - idle},
+		{"users", int64(len(c.console.options.Load().Users))},
+		{"peers", 0}, {"pools", int64(len(pools))}, {"peer_pools", 0},
+		{"free_clients", 0}, {"used_clients", clients}, {"login_clients", int64(c.console.proxy.LoggingIn())},
+		{"free_servers", 0}, {"used_servers", open},
+		{"dns_names", 0}, {"dns_zones", 0}, {"dns_queries", 0}, {"dns_pending", 0},
 		{"console_clients", int64(c.console.places.count())},
+	} {
+		rows = append(rows, []any{list.name, list.items})
+	}
+	return rows, nil
+}
+
+// showState says paused if all databases are.
+func (c *conn) showState(*statement) ([][]any, error) {
+	databases := c.console.proxy.Databases()
+	paused := len(databases) > 0 && !slices.ContainsFunc(databases, func(d proxy.DatabaseStatus) bool { return !d.Paused })
+	return [][]any{
+		{"active", yesNo(!paused)}, {"paused", yesNo(paused)}, {"suspended", "no"}, {"shutting_down", yesNo(c.console.proxy.IsShut())},
 	}, nil
 }
 
+// bouncerSettings are keys of ours by the names that exporters for PgBouncer look for.
+var bouncerSettings = map[string]string{"limits.max_clients": "max_client_conn"}
+
 func (c *conn) showConfig(*statement) ([][]any, error) {
-	var rows [][]any
+	var rows, theirs [][]any
 	for _, s := range c.console.options.Load().Config {
-		changeable := "no"
-		if s.Changeable {
-			changeable = "yes"
+		rows = append(rows, []any{s.Key, s.Value, s.Default, yesNo(s.Changeable)})
+		if name := bouncerSettings[s.Key]; name != "" {
+			theirs = append(theirs, []any{name, s.Value, s.Default, yesNo(s.Changeable)})
 		}
-		rows = append(rows, []any{s.Key, s.Value, s.Default, changeable})
 	}
-	return rows, nil
+	return append(append(rows, theirs...), []any{"max_user_connections", "0", "0", "no"}), nil
 }
 
 func (c *conn) showVersion(*statement) ([][]any, error) {

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"overdrive/proxy/admin"
 	"overdrive/proxy/postgres/pgwire"
 )
@@ -66,6 +68,27 @@ func (w *wire) hear() string {
 		}
 		if typ == pgwire.ReadyForQuery {
 			return heard.String()
+		}
+	}
+}
+
+// cell runs a command and returns one value of its answer, as text.
+func (w *wire) cell(sql string, row, column int) (value string) {
+	w.t.Helper()
+	w.send(pgwire.AppendMessage(nil, pgwire.Query, append([]byte(sql), 0)))
+	for n := 0; ; {
+		typ, body, err := pgwire.ReadMessage(w.nc, 1<<20)
+		switch {
+		case err != nil:
+			w.t.Fatalf("%s: %v", sql, err)
+		case typ == pgwire.ReadyForQuery:
+			return value
+		case typ == pgwire.DataRow:
+			var m pgproto3.DataRow
+			if m.Decode(body) == nil && n == row {
+				value = string(m.Values[column])
+			}
+			n++
 		}
 	}
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 
 	"overdrive/querycache/sqlscan"
@@ -128,4 +129,54 @@ func (w *words) digits() string {
 	s := string(bytes.ToLower(w.text[w.tokens[0].Start:end]))
 	w.skip(n)
 	return s
+}
+
+// number takes up a whole number.
+func (w *words) number() (n uint64, ok bool) {
+	if w.done() {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(w.at(0), 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	w.skip(1)
+	return n, true
+}
+
+// path takes up identifiers between dots.
+func (w *words) path() (names []string, ok bool) {
+	for {
+		name, ok := w.name()
+		if !ok {
+			return nil, false
+		}
+		names = append(names, name)
+		if !w.punct(".") {
+			return names, true
+		}
+	}
+}
+
+// value takes up a literal, an identifier in quotes, or all up to the next blank as it was written.
+func (w *words) value() (string, bool) {
+	if s, ok := w.literal(); ok {
+		return s, true
+	}
+	if w.done() {
+		return "", false
+	}
+	if w.tokens[0].Kind == sqlscan.Quoted {
+		return w.name()
+	}
+	n, end := 0, w.tokens[0].Start
+	for _, t := range w.tokens {
+		if t.Start != end {
+			break
+		}
+		n, end = n+1, t.End
+	}
+	s := string(w.text[w.tokens[0].Start:end])
+	w.skip(n)
+	return s, true
 }

@@ -1,6 +1,9 @@
 package loop
 
-import "net"
+import (
+	"crypto/tls"
+	"net"
+)
 
 // Conn is a connection that lives on a Loop. All its methods are for that loop's goroutine only. While it is idle it
 // holds no buffer; over TLS it holds what its tls.Conn keeps.
@@ -180,6 +183,23 @@ func (c *Conn) Loop() *Loop { return c.loop }
 
 // RemoteAddr is the peer's address, also after Close.
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// LocalAddr is our own address, nil once c is closed. It costs a system call.
+func (c *Conn) LocalAddr() net.Addr {
+	if c.flags&flagClosed != 0 {
+		return nil
+	}
+	return c.sock.local()
+}
+
+// TLS returns the version and the cipher of a TLS connection as people write them, "" of a plain one.
+func (c *Conn) TLS() string {
+	if c.tls == nil {
+		return ""
+	}
+	state := c.tls.conn.ConnectionState()
+	return tls.VersionName(state.Version) + "/" + tls.CipherSuiteName(state.CipherSuite)
+}
 
 // watch sets what the kernel is to report of c, besides errors, which it always does.
 func (c *Conn) watch(want readiness) {

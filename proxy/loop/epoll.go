@@ -163,6 +163,23 @@ func openSocket(nc net.Conn) (socket, error) {
 	return socket{fd: int32(fd)}, nil
 }
 
+// local is our own address, nil if the kernel does not tell.
+func (s *socket) local() net.Addr {
+	address, err := unix.Getsockname(int(s.fd))
+	if err != nil {
+		return nil
+	}
+	switch a := address.(type) {
+	case *unix.SockaddrInet4:
+		return &net.TCPAddr{IP: a.Addr[:], Port: a.Port}
+	case *unix.SockaddrInet6:
+		return &net.TCPAddr{IP: a.Addr[:], Port: a.Port}
+	case *unix.SockaddrUnix:
+		return &net.UnixAddr{Name: a.Name, Net: "unix"}
+	}
+	return nil
+}
+
 func (s *socket) close() { unix.Close(int(s.fd)) }
 
 // read takes what has arrived, up to len(b) > 0 bytes, or returns errWouldBlock, io.EOF or what is wrong.

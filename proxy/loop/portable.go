@@ -151,6 +151,9 @@ func openSocket(nc net.Conn) (socket, error) {
 	return socket{stream: s}, nil
 }
 
+// local is our own address.
+func (s *stream) local() net.Addr { return s.nc.LocalAddr() }
+
 // attach has p told of s, or nobody.
 func (s *stream) attach(p *poller, id uint64, want readiness) {
 	s.mu.Lock()

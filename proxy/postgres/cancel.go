@@ -12,10 +12,12 @@ func (p *Proxy) cancelClient(request []byte) {
 	if len(request) != 8 {
 		return
 	}
-	target, ok := p.server.Find(proxy.Key{
-		Number: binary.BigEndian.Uint32(request), Secret: binary.BigEndian.Uint32(request[4:]),
-	}).(*client)
+	number, secret := binary.BigEndian.Uint32(request), binary.BigEndian.Uint32(request[4:])
+	target, ok := p.server.Find(proxy.Key{Number: number, Secret: secret}).(*client)
 	if !ok {
+		if p.console != nil {
+			p.console.Cancel(number, secret)
+		}
 		return
 	}
 	done := make(chan struct{})

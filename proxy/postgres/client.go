@@ -25,6 +25,7 @@ type client struct {
 	origin    *origin
 	judgeStop context.CancelFunc        // while a verdict is on its way: nobody waits for it any more
 	waiter    *pool.Waiter[*pooledConn] // while it waits for a server connection
+	since     time.Time                 // when it was logged in
 }
 
 // newClient returns a client whose session is to be begun. It lives nowhere yet.
@@ -37,6 +38,7 @@ func newClient(o *origin) *client {
 // moveIn hands a client that is logged in to an event loop, where its session begins.
 func (p *Proxy) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry) {
 	c := newClient(o)
+	c.since = time.Now()
 	c.Begin(c, session.ID(p.server.NextID()), &o.Identity, user, entry)
 	o.arrived.Add(1)
 	o.Meter.Logins.Add(1)
@@ -84,6 +86,18 @@ func (c *client) ShutDown(words string) {
 		return
 	}
 	c.Session.ShutDown(words)
+}
+
+// kill ends the session and the server connection that it holds, unless that is as good as new. It is for the client's loop.
+func (c *client) kill(words string) {
+	c.space(c.Here()).Begin()
+	held := c.Held()
+	c.Session.Kill(words)
+	if held != nil {
+		if conn := held.(*pooledConn); !conn.Idle() {
+			conn.Sever(errKilled)
+		}
+	}
 }
 
 // refreshes says whether it has no client, and refreshes one entry of the cache. Only clients have keys.
@@ -271,10 +285,19 @@ func (g *grantee) Refused(err error) {
 // Status is what operators see of the client.
 func (c *client) Status() proxy.ClientStatus {
 	s := c.Show()
-	return proxy.ClientStatus{
+	status := proxy.ClientStatus{
 		ID: uint64(c.ID()), Database: c.origin.Database, User: c.User(), State: s.Doing, Application: s.Application, Server: s.Server,
-		Prepared: s.Prepared, Pinned: s.Pinned, Address: c.remote(),
+		Prepared: s.Prepared, Pinned: s.Pinned, Waits: s.Waits,
 	}
+	if held := c.Held(); held != nil {
+		status.Link = held.(*pooledConn).id
+	}
+	if conn, ok := c.Socket().(*loop.Conn); ok {
+		status.Wire = proxy.WireOf(conn)
+	}
+	status.Since, status.Asked = c.since, s.Asked
+	status.Kept, status.Left, status.Pending = s.Kept, s.Buffers.Left, s.Buffers.Pending
+	return status
 }
 
 // fetch brings a connection that was leased to s to the loop of s, who waits for it and so does not move. The caller may

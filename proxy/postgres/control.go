@@ -20,6 +20,8 @@ type Console interface {
 	// Serve speaks with a client that has proved to be user, beginning with AuthenticationOk. It owns nc and closes it. It
 	// blocks until the conversation is over, which must be soon after ctx ends.
 	Serve(ctx context.Context, nc net.Conn, user string)
+	// Cancel carries out a cancel request that names none of the sessions.
+	Cancel(number, secret uint32)
 }
 
 // consoleNames are the names under which clients find the Console.
@@ -29,6 +31,8 @@ var consoleNames = []string{"overdrive", "pgbouncer"}
 const (
 	codeUndefinedTable = "42P01"
 	codeNotInState     = "55000"
+	// codeUndefinedObject is for clients that are not there.
+	codeUndefinedObject = "42704"
 )
 
 func controlError(code, format string, args ...any) error {

@@ -151,6 +151,9 @@ func conditions(r *querycache.Rule) string {
 
 // consult compares the verdict with one on the server's own tree of the statement.
 func (o *origin) consult(ctx context.Context, sql string, v *classify.Verdict, catalog *classify.Catalog) (*proxy.OracleAnswer, error) {
+	if o.pool.Stats().Paused {
+		return nil, unreachable(o, errPaused)
+	}
 	var tree string
 	var refusal *pgwire.ErrorReport
 	err := o.keeper.Lend(ctx, func(up *upstream.Conn) (err error) {

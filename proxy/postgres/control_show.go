@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"iter"
+	"maps"
 	"slices"
 
 	"overdrive/proxy"
@@ -14,7 +16,7 @@ func (p *Proxy) Pools() []proxy.PoolStatus {
 		pinned, waits := o.Pinned()
 		list = append(list, proxy.PoolStatus{
 			Database: o.Database, User: o.User, Mode: o.Mode.String(), Clients: o.sessions.Load(), Pinned: pinned, PinnedWaits: waits,
-			Stats: o.pool.Stats(),
+			Cancels: o.cancels.Load(), Stats: o.pool.Stats(),
 		})
 	}
 	return list
@@ -24,12 +26,14 @@ func (p *Proxy) Pools() []proxy.PoolStatus {
 func (p *Proxy) Databases() []proxy.DatabaseStatus {
 	pools := p.Pools()
 	var list []proxy.DatabaseStatus
-	for _, name := range p.DatabaseNames() {
-		db := p.now().databases[name]
+	for name, db := range p.configured() {
 		d := proxy.DatabaseStatus{
 			Name: name, Host: db.Target.Hosts(), Port: db.Target.Port, Upstream: db.Target.Database, User: db.Target.User,
 			Mode: db.Mode.String(), Limits: db.Pool, CachingEnabled: db.Cache != nil && db.Cache.Enabled,
 		}
+		p.mu.Lock()
+		d.Paused, d.Disabled = p.paused[name] != 0, p.disabled[name]
+		p.mu.Unlock()
 		for _, in := range pools {
 			if in.Database == name {
 				d.Servers += in.Open
@@ -42,6 +46,36 @@ func (p *Proxy) Databases() []proxy.DatabaseStatus {
 		list = append(list, d)
 	}
 	return list
+}
+
+// configured yields the databases of now, in order of their names.
+func (p *Proxy) configured() iter.Seq2[string, *Database] {
+	databases := p.now().databases
+	return func(yield func(string, *Database) bool) {
+		for _, name := range slices.Sorted(maps.Keys(databases)) {
+			if !yield(name, databases[name]) {
+				return
+			}
+		}
+	}
+}
+
+// LoggingIn returns how many connections are not logged in yet.
+func (p *Proxy) LoggingIn() int { return p.server.LoggingIn() }
+
+// IsShut reports whether nobody new is let in, because the end has begun.
+func (p *Proxy) IsShut() bool { return p.server.IsShut() }
+
+// Memory returns what the cache takes.
+func (p *Proxy) Memory() []proxy.MemoryStatus {
+	if p.cache == nil {
+		return nil
+	}
+	used, held := p.cache.UsedBytes(), p.cache.HeldBytes()
+	return []proxy.MemoryStatus{
+		{Name: "cache", Used: used, Free: max(p.cache.MaxBytes()-used, 0)},
+		{Name: "cache_answers_being_read", Used: held},
+	}
 }
 
 // isListenedTo reports whether a connection listens for sessions of a database, beside those of its pools.

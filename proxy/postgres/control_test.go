@@ -188,7 +188,7 @@ func TestControl_ShowsPoolsDatabasesAndClients(t *testing.T) {
 	var states []string
 	for _, c := range in.Clients(t.Context()) {
 		states = append(states, fmt.Sprintf("%s %s %v", c.State, c.Application, c.Server != 0))
-		if c.Database != "control_show" || c.User != "postgres" || !strings.HasPrefix(c.Address, "127.0.0.1:") {
+		if c.Database != "control_show" || c.User != "postgres" || !strings.HasPrefix(c.Address.String(), "127.0.0.1:") {
 			t.Errorf("client: got %+v", c)
 		}
 	}

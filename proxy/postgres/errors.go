@@ -65,6 +65,8 @@ func farewell(why error) []byte {
 		report.Code, report.Message = refusal.code, refusal.message
 	case errors.As(why, &full):
 		report.Code, report.Message = pgwire.CodeTooManyConnections, full.Message
+	case errors.Is(why, proxy.ErrShutdown):
+		report.Code, report.Message = pgwire.CodeAdminShutdown, why.Error()
 	default:
 		return nil
 	}

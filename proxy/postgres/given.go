@@ -28,6 +28,17 @@ type way struct {
 // db is the origin's database as the configuration has it, or had it when it went.
 func (o *origin) db() *Database { return o.way.Load().database }
 
+// aliases are the names of the upstream database that a name means, this one among them.
+func (g *given) aliases(name string) (names []string) {
+	means := g.databases[name]
+	for other, db := range g.databases {
+		if db.Target.Server() == means.Target.Server() && db.Target.Database == means.Target.Database {
+			names = append(names, other)
+		}
+	}
+	return names
+}
+
 // everyOrigin yields the origins there are, and those whose clients are still to go. Call it with mu held.
 func (p *Proxy) everyOrigin() iter.Seq[*origin] {
 	return func(yield func(*origin) bool) {

@@ -23,6 +23,9 @@ func (p *Proxy) originFor(database, user string) (*origin, error) {
 	if !ok {
 		return nil, refuse(pgwire.CodeInvalidCatalogName, "database %q does not exist", database)
 	}
+	if p.isDisabled(database) {
+		return nil, refuse(codeNotInState, "database %q does not allow connections", database)
+	}
 	if !db.admits(user) {
 		return nil, refuse(pgwire.CodeInvalidAuthorization, "user %q is not permitted to connect to database %q", user, database)
 	}

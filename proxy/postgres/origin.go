@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -29,12 +30,14 @@ type origin struct {
 	holds
 }
 
-// A crowd counts the sessions of an origin.
+// A crowd is who is there of an origin: its sessions, counted, and its server connections.
 type crowd struct {
 	sessions      atomic.Int64  // alive, with a client
 	arrived       atomic.Uint64 // with a client, ever
 	refreshing    atomic.Int64  // without a client
 	maxRefreshing atomic.Int64  // bounds those
+	cancels       atomic.Int64  // cancel requests on their way
+	servers       servers       // connections to the server, but for our own
 }
 
 // Present and Arrived are the keeper's calls: see catalog.Company.
@@ -61,12 +64,21 @@ func (o *origin) Changed(shared bool) {
 
 // visit has the origin know its server and its catalog, as if a client had been there.
 func (o *origin) visit(ctx context.Context) error {
+	if o.pool.Stats().Paused {
+		if o.Usual.Classifier.Catalog() == nil {
+			return errPaused
+		}
+		return nil // what is known has to do
+	}
 	if err := o.keeper.Visit(ctx); err != nil {
 		return err
 	}
 	o.followOnce()
 	return nil
 }
+
+// errPaused refuses a question of our own where nobody is to speak with the server.
+var errPaused = errors.New("the database is paused")
 
 // followOnce begins to look after the catalog, once a login has succeeded: before, there is nothing that could be cached, and the
 // server may refuse the name for ever.

@@ -56,6 +56,7 @@ func (p *Proxy) newOrigin(db *Database, user string) (*origin, error) {
 		Identity: &o.Identity, Company: &o.crowd, Shelf: &o.upstream.shelf, Pool: catalog.PoolOf(o.pool), Connect: o.connectOwn,
 		WaitTimeout: db.Pool.WaitTimeout, Policy: db.Cache, Logger: p.server.Log(),
 	})
+	p.stopAtBirth(o)
 	o.context, o.giveUp = context.WithCancel(p.server.Context())
 	o.follow = sync.OnceFunc(func() { p.server.Go(func() { o.keeper.Run(o.context) }) })
 	return o, nil

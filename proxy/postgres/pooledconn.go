@@ -18,6 +18,7 @@ import (
 // its machine.
 type pooledConn struct {
 	session.ServerConn
+	id      uint64 // for operators
 	origin  *origin
 	address proxy.Address // how others than its own loop reach it
 	conn    *loop.Conn    // the machine's peer
@@ -51,8 +52,10 @@ func (c *pooledConn) Discard(why session.Unfitness) {
 func (c *pooledConn) Cancel(done func()) {
 	s := c.origin.proxy.server
 	home, pid, secret := c.home, c.PID, c.secret
+	c.origin.cancels.Add(1)
 	s.Go(func() {
 		defer done()
+		defer c.origin.cancels.Add(-1)
 		ctx, stop := context.WithTimeout(s.Context(), cancelTimeout)
 		defer stop()
 		err := home.Cancel(ctx, pid, secret)
@@ -65,7 +68,7 @@ const cancelTimeout = 10 * time.Second
 
 // Dropped takes a connection whose socket is gone out of the pool.
 func (c *pooledConn) Dropped(held bool) {
-	c.silenced()
+	c.leaves()
 	lease := c.lease.Load()
 	switch {
 	case lease == nil: // it broke before its pool had heard of it; whoever leases it will see
@@ -111,7 +114,7 @@ func (o *origin) servedBy(server string) {
 
 // moveIn has a connection, whose login began in the era, live on the loop of w. On error, or when ctx ends before it does, it is closed.
 func (o *origin) moveIn(ctx context.Context, up *upstream.Conn, era uint64, w *proxy.Worker) (*pooledConn, error) {
-	c := &pooledConn{origin: o, home: up.Home, secret: up.Secret}
+	c := &pooledConn{id: o.proxy.server.NextID(), origin: o, home: up.Home, secret: up.Secret}
 	c.address.Belong(c)
 	c.Begin(c, &o.Identity, session.Backend{
 		PID: up.PID, Login: time.Now(), Standby: up.Params["in_hot_standby"] == "on", Era: era,
@@ -120,7 +123,7 @@ func (o *origin) moveIn(ctx context.Context, up *upstream.Conn, era uint64, w *p
 	posted := w.Loop.Post(func() {
 		conn, err := w.Loop.Adopt(up.NC, c)
 		if err == nil {
-			c.heardOf()
+			c.arrives()
 		}
 		c.conn = conn
 		c.Live(conn, &o.proxy.at(w).Workspace)
@@ -147,6 +150,7 @@ func (o *origin) moveIn(ctx context.Context, up *upstream.Conn, era uint64, w *p
 				up.NC.Close()
 				return
 			}
+			c.leaves()
 			c.Goodbye()
 		})
 		return nil, ctx.Err()
@@ -155,6 +159,6 @@ func (o *origin) moveIn(ctx context.Context, up *upstream.Conn, era uint64, w *p
 
 // closeServer is the pool's call when a connection has left it.
 func closeServer(c *pooledConn, _ pool.CloseReason) {
-	c.silenced()
+	c.leaves()
 	c.address.Post(c.Goodbye)
 }

@@ -49,6 +49,7 @@ type Proxy struct {
 
 	mu sync.Mutex // guards the fields below
 	directory
+	stops
 }
 
 // A directory is what there is by name. Proxy.mu guards it.
@@ -74,6 +75,7 @@ func New(server *proxy.Server, o Options) *Proxy {
 			origins: make(map[originKey]*origin), leaving: make(map[*origin]struct{}), upstreams: make(map[string]*upstreamDatabase), noRoom: make(map[string]time.Time),
 			accounts: newAccounts(),
 		},
+		stops: stops{paused: make(map[string]uint64), disabled: make(map[string]bool)},
 	}
 	p.take(o)
 	for _, w := range server.Workers() {

@@ -20,6 +20,7 @@ func (p *Proxy) Reconfigure(o Options, patience time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g := p.take(o)
+	p.keepStops(g)
 	for _, o := range p.origins {
 		db := g.databases[o.Database]
 		if why := o.whyLeave(db); why != "" {

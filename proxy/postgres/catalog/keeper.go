@@ -59,6 +59,8 @@ type Keeper struct {
 type signals struct {
 	kick chan struct{} // holds one if the catalog is to be looked at soon
 	back chan struct{} // holds one if the server, which could not be reached, may be back
+	// anew says that the connection is to be left before the next look.
+	anew atomic.Bool
 }
 
 // terms are what a keeper is given that may change.
@@ -104,6 +106,12 @@ func (k *Keeper) Ask() {
 	case k.kick <- struct{}{}:
 	default:
 	}
+}
+
+// Renew has the keeper leave its connection, and look at the catalog through another one.
+func (k *Keeper) Renew() {
+	k.anew.Store(true)
+	k.Ask()
 }
 
 // MayBeBack has the keeper look at once, if it only waits for the server to be there again.

@@ -27,6 +27,9 @@ func (k *Keeper) look(ctx context.Context) error {
 	if t := k.terms.Swap(nil); t != nil {
 		k.follow(*t)
 	}
+	if k.anew.Swap(false) {
+		k.hangUp()
+	}
 	if err := k.takeSlot(ctx); err != nil {
 		return k.fail(kindOf(err, false, false), err)
 	}

@@ -260,6 +260,9 @@ func (s *Session) Drain() {
 // ShutDown ends the session at once, because the proxy stops. The client gets to read the words.
 func (s *Session) ShutDown(words string) { s.reject(ReasonShutdown, pgwire.CodeAdminShutdown, words) }
 
+// Kill ends the session at once, because an administrator says so. The client gets to read the words.
+func (s *Session) Kill(words string) { s.reject(ReasonKilled, pgwire.CodeAdminShutdown, words) }
+
 // Stop ends a session that has no client, because the proxy stops.
 func (s *Session) Stop() { s.end(ReasonShutdown, nil) }
 

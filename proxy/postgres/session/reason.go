@@ -11,6 +11,7 @@ const (
 	ReasonNoServer                     // none came within the time, or ever will
 	ReasonServerLost                   // its server connection broke
 	ReasonShutdown                     // the proxy is stopping
+	ReasonKilled                       // an administrator had it end
 	ReasonIdle                         // it was idle in a transaction for too long
 	ReasonListenerLost                 // nobody listens in its place any more, or it does not take in what is heard
 	ReasonPanic                        // a fault of ours, contained
@@ -34,6 +35,8 @@ func (r Reason) String() string {
 		return "server connection lost"
 	case ReasonShutdown:
 		return "shutdown"
+	case ReasonKilled:
+		return "killed by an administrator"
 	case ReasonIdle:
 		return "idle in transaction"
 	case ReasonListenerLost:
