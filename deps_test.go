@@ -77,6 +77,7 @@ var outsiders = map[string][]string{
 	"proxy/proxytest/rig":     {"github.com/jackc/pgx/v5"},
 	"cmd/overdrive":           {"github.com/jackc/pgx/v5", "github.com/spf13/cobra"},
 	"scripts/drivers":         {"github.com/jackc/pgx/v5"},
+	"scripts/serving":         {"github.com/jackc/pgx/v5"},
 	"scripts/suites":          {"github.com/jackc/pgx/v5"},
 	"cmd/overdrive-bench":     {"github.com/jackc/pgx/v5"},
 }
