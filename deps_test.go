@@ -52,6 +52,7 @@ var rooms = map[string][]string{
 	"scripts/serving":   {},
 	"scripts/suites":    {"proxy/proxytest/pglocal", "scripts/serving"},
 	"scripts/gotest":    {},
+	"scripts/worker":    {"proxy/proxytest/pglocal", "scripts/serving"},
 	"cmd/overdrive": {
 		"cmd/overdrive/logqueue",
 		"config", "pool", "proxy", "proxy/admin", "proxy/postgres", "proxy/postgres/pgauth", "proxy/postgres/upstream", "proxy/proxytest/pglocal", "querycache",
@@ -79,6 +80,7 @@ var outsiders = map[string][]string{
 	"scripts/drivers":         {"github.com/jackc/pgx/v5"},
 	"scripts/serving":         {"github.com/jackc/pgx/v5"},
 	"scripts/suites":          {"github.com/jackc/pgx/v5"},
+	"scripts/worker":          {"github.com/jackc/pgx/v5"},
 	"cmd/overdrive-bench":     {"github.com/jackc/pgx/v5"},
 }
 
