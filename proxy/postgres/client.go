@@ -40,7 +40,7 @@ func (p *Proxy) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry
 	c.Begin(c, session.ID(p.server.NextID()), &o.Identity, user, entry)
 	o.arrived.Add(1)
 	if o.sessions.Add(1) == 1 {
-		o.keeper.Ask()
+		o.keeper.Come()
 		o.keeper.MayBeBack()
 	}
 	p.server.MoveIn(nc, c)

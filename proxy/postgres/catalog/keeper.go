@@ -49,6 +49,7 @@ type Keeper struct {
 	slot *slot          // of conn
 
 	asked atomic.Pointer[upstream.Conn] // conn, for whoever must interrupt it; may be read without the turn
+	awake atomic.Bool                   // it looks every few seconds, whoever comes
 
 	beliefs
 	pace
@@ -103,6 +104,15 @@ func (k *Keeper) Ask() {
 	select {
 	case k.kick <- struct{}{}:
 	default:
+	}
+}
+
+// Come is called when a session is there after there was none, and has arrived by what Company tells. It has the catalog looked at
+// soon, unless that is done every few seconds anyway: clients that open a connection for each of their questions would else have the
+// server asked about its catalog as often.
+func (k *Keeper) Come() {
+	if !k.awake.Load() {
+		k.Ask()
 	}
 }
 
