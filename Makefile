@@ -56,6 +56,10 @@ test-drivers: ## try drivers and frameworks at their defaults (DRIVERS='Django a
 test-suites: ## run the suites of others through the proxy (SUITES=regress: those with such names); see docs/suites.md
 	@$(with_postgres) $(GO) run ./scripts/suites $(SUITES)
 
+.PHONY: test-worker
+test-worker: ## try examples/worker under wrangler dev, and measure it beside PostgreSQL; see docs/worker.md
+	@$(with_postgres) $(GO) run ./scripts/worker
+
 .PHONY: consistency
 consistency: ## check reads against writes for TIME (10m); see docs/consistency.md
 	@$(with_postgres) OVERDRIVE_CONSISTENCY=$(TIME) $(GO) test -count=1 -v -timeout 0 -run TestConsistency ./proxy/consistency

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -171,8 +172,8 @@ func (all figures) print(out io.Writer) error {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// quantile returns the smallest value that the part q of all does not exceed.
+// quantile returns the smallest value that the part q of all, 1 at most, does not exceed.
 func quantile[T time.Duration | float64](values []T, q float64) T {
 	sorted := slices.Sorted(slices.Values(values))
-	return sorted[max(0, min(len(sorted)-1, int(q*float64(len(sorted))+0.999999)-1))]
+	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
 }
