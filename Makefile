@@ -65,6 +65,10 @@ test-suites: ## run the suites of others through the proxy (SUITES=regress: thos
 test-examples: ## try examples/ with the loaders of compose and kustomize and with Kubernetes' types
 	cd testdata/examples && $(GO) test -count=1 ./...
 
+.PHONY: test-worker
+test-worker: ## try examples/worker under wrangler dev, and measure it beside PostgreSQL; see docs/worker.md
+	@$(with_postgres) $(GO) run ./scripts/worker
+
 .PHONY: consistency
 consistency: ## check reads against writes for TIME (10m); see docs/consistency.md
 	@$(with_postgres) OVERDRIVE_CONSISTENCY=$(TIME) $(GO) test -count=1 -v -timeout 0 -run TestConsistency ./proxy/consistency

@@ -56,6 +56,7 @@ var rooms = map[string][]string{
 	"scripts/serving":   {},
 	"scripts/suites":    {"proxy/proxytest/pglocal", "scripts/serving"},
 	"scripts/gotest":    {},
+	"scripts/worker":    {"proxy/proxytest/pglocal", "scripts/serving"},
 	"cmd/overdrive": {
 		"cmd/overdrive/logqueue",
 		"config", "pool", "proxy", "proxy/admin", "proxy/admin/metrics", "proxy/postgres", "proxy/postgres/pgauth", "proxy/postgres/upstream", "proxy/proxytest/pglocal",
@@ -85,6 +86,8 @@ var outsiders = map[string][]string{
 		"github.com/coreos/go-systemd/v22", "github.com/jackc/pgx/v5", "github.com/spf13/cobra", "go.opentelemetry.io/otel", "golang.org/x/crypto/x509roots/fallback",
 	},
 	"scripts/drivers":     {"github.com/jackc/pgx/v5"},
+	"scripts/serving":     {"github.com/jackc/pgx/v5"},
+	"scripts/worker":      {"github.com/jackc/pgx/v5"},
 	"scripts/suites":      {"github.com/jackc/pgx/v5"},
 	"cmd/overdrive-bench": {"github.com/jackc/pgx/v5"},
 }

@@ -88,6 +88,17 @@ func TestSample_LoadsAsItIs(t *testing.T) {
 	mustLoad(t, Options{File: sampleFile})
 }
 
+// What docs/worker.md says of ages is what this file says.
+func TestExample_OfTheWorkerKeepsScoresForAShorterTime(t *testing.T) {
+	cache := mustLoad(t, Options{File: "../examples/worker/overdrive.yaml"}).Databases["shop"].Cache
+	if len(cache.Rules) != 1 || !slices.Equal(cache.Rules[0].Tables, []string{"scores"}) {
+		t.Fatalf("its rules are %+v, want one for the table scores", cache.Rules)
+	}
+	if rule := cache.Rules[0].MaxAge; rule == nil || *rule >= cache.MaxAge {
+		t.Errorf("its rule has max_age %v, want less than the database's %v", rule, cache.MaxAge)
+	}
+}
+
 // In the sample a # and one space start prose; any other # comments out the line of YAML behind it.
 func TestSample_HasEachKeyAndNoOther(t *testing.T) {
 	text, err := os.ReadFile(sampleFile)

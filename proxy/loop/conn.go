@@ -3,6 +3,7 @@ package loop
 import (
 	"crypto/tls"
 	"net"
+	"time"
 )
 
 // Conn is a connection that lives on a Loop. All its methods are for that loop's goroutine only. While it is idle it
@@ -18,6 +19,7 @@ type Conn struct {
 	sock    socket
 	flags   connFlags
 	silent  uint8 // rounds in which its peer acknowledged nothing; see askPeer
+	adopted int64 // when its loop took it, in nanoseconds of Unix time
 }
 
 type connFlags uint16
@@ -183,6 +185,9 @@ func (c *Conn) Loop() *Loop { return c.loop }
 
 // RemoteAddr is the peer's address, also after Close.
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// Since is when a loop has taken the connection.
+func (c *Conn) Since() time.Time { return time.Unix(0, c.adopted) }
 
 // LocalAddr is our own address, nil once c is closed. It costs a system call.
 func (c *Conn) LocalAddr() net.Addr {

@@ -144,7 +144,7 @@ func (l *Loop) Adopt(nc net.Conn, h Handler) (*Conn, error) {
 		nc.Close()
 		return nil, ErrClosed
 	}
-	c := &Conn{loop: l, handler: h, remote: nc.RemoteAddr()}
+	c := &Conn{loop: l, handler: h, remote: nc.RemoteAddr(), adopted: time.Now().UnixNano()}
 	transport, err := c.unwrap(nc)
 	if err == nil {
 		c.sock, err = openSocket(transport)

@@ -39,6 +39,7 @@ type admission struct {
 	arrival *proxy.Arrival // at the gate; nil: not counted
 	startup pgwire.Startup
 	secure  bool
+	proof   []byte // our own, AuthenticationSASLFinal, which goes out with what comes behind it; nil: none
 }
 
 // maxOpeners bounds the requests that a client may put before its StartupMessage.
@@ -80,6 +81,9 @@ func (a *admission) isForConsole() bool {
 // goes on.
 func (a *admission) serveConsole(user string) error {
 	a.arrival.Leave()
+	if _, err := a.nc.Write(a.proof); err != nil {
+		return err
+	}
 	_ = a.nc.SetDeadline(time.Time{})
 	a.proxy.console.Serve(a.proxy.server.Context(), a.nc, user)
 	return errConsole
@@ -91,7 +95,7 @@ func (a *admission) end(err error) {
 		return
 	}
 	if words := farewell(err); words != nil {
-		_, _ = a.nc.Write(words)
+		_, _ = a.nc.Write(append(a.proof, words...))
 	}
 	a.nc.Close()
 	if !errors.Is(err, errCancelled) && !errors.Is(err, errConsole) {
@@ -149,6 +153,9 @@ func (a *admission) run() error {
 	}
 	a.arrival.Leave()
 	_ = a.nc.SetDeadline(time.Time{})
+	// What is left to say of the authentication goes out in one piece with the greeting, as a server sends it: some relays hold a second piece
+	// back until the first is acknowledged.
+	entry.Precede(a.proof)
 	a.proxy.moveIn(a.nc, origin, user, entry)
 	return nil
 }
@@ -243,11 +250,13 @@ func (a *admission) authenticate(user string) error {
 	x := a.proxy.authenticator.NewExchange(o.AuthMethod, user, secret)
 	for ask := x.Start(); ask != nil || !x.Done(); {
 		if ask != nil {
-			if _, err := a.nc.Write(pgwire.AppendMessage(nil, pgwire.Authentication, ask)); err != nil {
-				return err
-			}
-			if x.Done() { // that was AuthenticationSASLFinal
+			message := pgwire.AppendMessage(nil, pgwire.Authentication, ask)
+			if x.Done() { // that is AuthenticationSASLFinal
+				a.proof = message
 				break
+			}
+			if _, err := a.nc.Write(message); err != nil {
+				return err
 			}
 		}
 		typ, body, err := pgwire.ReadMessage(a.nc, pgauth.MaxResponseBytes)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,37 +12,12 @@ import (
 	"overdrive/scripts/serving"
 )
 
-// A row is one of the console's, by column.
-type row map[string]string
-
-func (r row) number(column string) int {
-	n, _ := strconv.Atoi(r[column]) // NULL counts as nothing
-	return n
-}
+type row = serving.Row
 
 // connect logs in at the proxy: at a database of it, or at its console.
 func (s *stage) connect(ctx context.Context, p *serving.Proxy, database string) (*pgconn.PgConn, error) {
 	return pgconn.Connect(ctx, fmt.Sprintf("host=%s port=%s user=%s password=%s dbname=%s sslmode=verify-full sslrootcert=%s/ca.crt",
 		host, p.Port, user, password, database, s.dir))
-}
-
-// ask returns the rows of a statement.
-func ask(ctx context.Context, conn *pgconn.PgConn, sql string) ([]row, error) {
-	results, err := conn.Exec(ctx, sql).ReadAll()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", sql, err)
-	}
-	var rows []row
-	for _, result := range results {
-		for _, values := range result.Rows {
-			r := make(row)
-			for i, field := range result.FieldDescriptions {
-				r[field.Name] = string(values[i])
-			}
-			rows = append(rows, r)
-		}
-	}
-	return rows, nil
 }
 
 // warm waits until the proxy knows the catalog and caches.
@@ -54,10 +28,10 @@ func (s *stage) warm(ctx context.Context, p *serving.Proxy) error {
 	}
 	defer conn.Close(ctx)
 	for end := time.Now().Add(serving.Patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if _, err := ask(ctx, conn, "SELECT id FROM warm"); err != nil {
+		if _, err := serving.Ask(ctx, conn, "SELECT id FROM warm"); err != nil {
 			return err
 		}
-		rows, err := ask(ctx, conn, "SHOW overdrive.status")
+		rows, err := serving.Ask(ctx, conn, "SHOW overdrive.status")
 		if err != nil {
 			return err
 		}
@@ -83,31 +57,31 @@ func takeLook(ctx context.Context, console *pgconn.PgConn) (look, error) {
 	if err != nil {
 		return l, err
 	}
-	stats, err := ask(ctx, console, "SHOW STATS")
+	stats, err := serving.Ask(ctx, console, "SHOW STATS")
 	if err != nil {
 		return l, err
 	}
 	for _, s := range stats {
-		l.timeouts += s.number("total_wait_timeout_count")
+		l.timeouts += s.Number("total_wait_timeout_count")
 	}
-	pools, err := ask(ctx, console, "SHOW POOLS")
+	pools, err := serving.Ask(ctx, console, "SHOW POOLS")
 	if err != nil {
 		return l, err
 	}
 	for _, p := range pools {
-		l.maxWait = max(l.maxWait, time.Duration(p.number("maxwait")*1e6+p.number("maxwait_us"))*time.Microsecond)
+		l.maxWait = max(l.maxWait, time.Duration(p.Number("maxwait")*1e6+p.Number("maxwait_us"))*time.Microsecond)
 	}
-	cache, err := ask(ctx, console, "SHOW CACHE")
+	cache, err := serving.Ask(ctx, console, "SHOW CACHE")
 	if err != nil {
 		return l, err
 	}
 	l.cache = cache[0]
-	l.queries, err = ask(ctx, console, "SHOW QUERIES")
+	l.queries, err = serving.Ask(ctx, console, "SHOW QUERIES")
 	return l, err
 }
 
 func takePins(ctx context.Context, console *pgconn.PgConn) (look, error) {
-	clients, err := ask(ctx, console, "SHOW CLIENTS")
+	clients, err := serving.Ask(ctx, console, "SHOW CLIENTS")
 	l := look{clients: len(clients), pinned: make(map[string]int)}
 	for _, c := range clients {
 		if c["pinned"] != "" {
@@ -129,8 +103,8 @@ func (t tally) ratio() float64 { return float64(t.hits) / float64(max(t.calls, 1
 func (l *look) reads() (t tally) {
 	for _, q := range l.queries {
 		if readsBooks.MatchString(q["query"]) {
-			t.calls += q.number("calls")
-			t.hits += q.number("hits")
+			t.calls += q.Number("calls")
+			t.hits += q.Number("hits")
 		}
 	}
 	return t

@@ -41,14 +41,15 @@ type Proxy struct {
 	log []string   // the latest lines
 }
 
-// Serve writes the configuration, which has the log in JSON, to a file in dir, starts the program at path with it, and waits until it
-// takes clients.
-func Serve(path, dir, configuration string) (*Proxy, error) {
+// Serve writes the configuration to a file in dir, starts the program at path with it and with the flags, and waits until it takes
+// clients. The log must be in JSON, by the configuration or a flag.
+func Serve(path, dir, configuration string, flags ...string) (*Proxy, error) {
 	file := filepath.Join(dir, "overdrive.yaml")
 	if err := os.WriteFile(file, []byte(configuration), 0o600); err != nil {
 		return nil, err
 	}
-	p := &Proxy{cmd: exec.Command(path, "serve", "--config", file), gone: make(chan struct{})}
+	args := append([]string{"serve", "--config", file}, flags...)
+	p := &Proxy{cmd: exec.Command(path, args...), gone: make(chan struct{})}
 	log, err := p.cmd.StderrPipe()
 	if err != nil {
 		return nil, err

@@ -49,6 +49,7 @@ type Keeper struct {
 	slot *slot          // of conn
 
 	asked atomic.Pointer[upstream.Conn] // conn, for whoever must interrupt it; may be read without the turn
+	awake atomic.Bool                   // it looks every few seconds, whoever comes
 
 	beliefs
 	pace
@@ -112,6 +113,15 @@ func (k *Keeper) Ask() {
 func (k *Keeper) Renew() {
 	k.anew.Store(true)
 	k.Ask()
+}
+
+// Come is called when a session is there after there was none, and has arrived by what Company tells. It has the catalog looked at
+// soon, unless that is done every few seconds anyway: clients that open a connection for each of their questions would else have the
+// server asked about its catalog as often.
+func (k *Keeper) Come() {
+	if !k.awake.Load() {
+		k.Ask()
+	}
 }
 
 // MayBeBack has the keeper look at once, if it only waits for the server to be there again.

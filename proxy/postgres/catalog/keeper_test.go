@@ -45,6 +45,31 @@ func TestKeeper_StaysWhileClientsComeAndGo(t *testing.T) {
 	}
 }
 
+// A Worker opens a connection for each request, and is often the only client. Its server is not asked for the catalog as often.
+func TestKeeper_WhoComesHasItLookOnlyWhereItRests(t *testing.T) {
+	k := keep(t, proxytest.SharedPostgres(t), "keeper_is_awake")
+	come := func() bool {
+		k.Come()
+		select {
+		case <-k.kick:
+			return true
+		default:
+			return false
+		}
+	}
+	if come() {
+		t.Error("who comes while it looks every few seconds has it look at once")
+	}
+	leave(t, k)
+	if !come() {
+		t.Error("who comes while it rests has to wait for its next look")
+	}
+	arrive(t, k)
+	if come() {
+		t.Error("who comes after its rest has it look once more")
+	}
+}
+
 func TestKeeper_LoadsAnewWhatHasChangedDuringARest(t *testing.T) {
 	proxytest.ChangesCluster(t)
 	pg := proxytest.SharedPostgres(t)

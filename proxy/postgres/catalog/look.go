@@ -13,10 +13,13 @@ func (k *Keeper) attend(ctx context.Context) error {
 		return err
 	}
 	defer k.finish()
+	// Before it is known whether somebody is there: who comes later than that must find it so.
+	k.awake.Store(false)
 	if unneeded := k.idle() || !k.worthwhile(time.Now()); unneeded && len(k.identity.Ghosts.List()) == 0 {
 		k.rest()
 		return nil
 	}
+	k.awake.Store(true)
 	return k.look(ctx)
 }
 

@@ -12,7 +12,12 @@ import (
 type Entry struct {
 	raw []settings.Setting // until they are known to be valid
 	own []func(*Session)   // each gives the session one of the proxy's own parameters
+	// ahead is for the client, in front of all that the session has to say.
+	ahead []byte
 }
+
+// Precede has the session send b, which is its own from now on, in front of all that it has to say.
+func (e *Entry) Precede(b []byte) { e.ahead = b }
 
 // NewEntry makes an entry of the settings of a startup packet, the proxy's own among them.
 func NewEntry(all []settings.Setting) (*Entry, error) {
