@@ -152,7 +152,8 @@ func (a *admission) run() error {
 	}
 	a.arrival.Leave()
 	_ = a.nc.SetDeadline(time.Time{})
-	a.proxy.moveIn(a.nc, origin, user, entry, a.proof)
+	entry.Owe(a.proof)
+	a.proxy.moveIn(a.nc, origin, user, entry)
 	return nil
 }
 

@@ -25,7 +25,6 @@ type client struct {
 	origin    *origin
 	judgeStop context.CancelFunc        // while a verdict is on its way: nobody waits for it any more
 	waiter    *pool.Waiter[*pooledConn] // while it waits for a server connection
-	proof     []byte                    // the last word of its authentication, until it is greeted
 }
 
 // newClient returns a client whose session is to be begun. It lives nowhere yet.
@@ -35,11 +34,9 @@ func newClient(o *origin) *client {
 	return c
 }
 
-// moveIn hands a client that is logged in to an event loop, where its session begins. What is left to say of its authentication goes out
-// in one piece with the greeting, as a server sends it: some relays hold a second piece back until the first is acknowledged.
-func (p *Proxy) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry, proof []byte) {
+// moveIn hands a client that is logged in to an event loop, where its session begins.
+func (p *Proxy) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry) {
 	c := newClient(o)
-	c.proof = proof
 	c.Begin(c, session.ID(p.server.NextID()), &o.Identity, user, entry)
 	o.arrived.Add(1)
 	if o.sessions.Add(1) == 1 {
@@ -51,10 +48,6 @@ func (p *Proxy) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry
 
 // Enter is the server's call: the session begins.
 func (c *client) Enter(conn *loop.Conn, w *proxy.Worker) {
-	if c.proof != nil {
-		conn.Write(c.proof)
-		c.proof = nil
-	}
 	c.Start(conn, c.space(w))
 	if c.origin.proxy.server.Stopping() {
 		c.Session.Drain()

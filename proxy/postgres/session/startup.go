@@ -29,6 +29,10 @@ func (s *Session) GiveUp() { s.enter(gone) }
 func (s *Session) Start(client Peer, space *Workspace) {
 	s.client, s.space = client, space
 	s.space.scratch.reset()
+	if proof := s.login.entry.proof; proof != nil {
+		s.login.entry.proof = nil
+		client.Write(proof)
+	}
 	if s.params.want = s.identity.canonical(s.login.entry.raw); s.params.want != nil {
 		s.greet()
 		return
