@@ -99,7 +99,6 @@ func (a *admission) end(err error) {
 	}
 	a.nc.Close()
 	if !errors.Is(err, errCancelled) && !errors.Is(err, errConsole) {
-		a.proxy.countRefusal(err)
 		a.proxy.logRefusal(a, err)
 	}
 }
@@ -153,9 +152,7 @@ func (a *admission) run() error {
 	}
 	a.arrival.Leave()
 	_ = a.nc.SetDeadline(time.Time{})
-	// What is left to say of the authentication goes out in one piece with the greeting, as a server sends it: some relays hold a second piece
-	// back until the first is acknowledged.
-	entry.Precede(a.proof)
+	entry.Owe(a.proof)
 	a.proxy.moveIn(a.nc, origin, user, entry)
 	return nil
 }

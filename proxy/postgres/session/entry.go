@@ -8,16 +8,12 @@ import (
 	"overdrive/querycache/verdict"
 )
 
-// An Entry is what a client's startup packet said.
+// An Entry is what a client's startup packet said, and what is left to say to the client of its authentication.
 type Entry struct {
-	raw []settings.Setting // until they are known to be valid
-	own []func(*Session)   // each gives the session one of the proxy's own parameters
-	// ahead is for the client, in front of all that the session has to say.
-	ahead []byte
+	raw   []settings.Setting // until they are known to be valid
+	own   []func(*Session)   // each gives the session one of the proxy's own parameters
+	proof []byte             // until the session starts
 }
-
-// Precede has the session send b, which is its own from now on, in front of all that it has to say.
-func (e *Entry) Precede(b []byte) { e.ahead = b }
 
 // NewEntry makes an entry of the settings of a startup packet, the proxy's own among them.
 func NewEntry(all []settings.Setting) (*Entry, error) {
@@ -39,6 +35,11 @@ func NewEntry(all []settings.Setting) (*Entry, error) {
 
 // Size is how many settings there are, but for the proxy's own.
 func (e *Entry) Size() int { return len(e.raw) }
+
+// Owe has the client told b, the last message of its authentication, when its session starts: in one piece with the greeting where that
+// can be given at once, as a server sends it. Some relays hold a second piece back until the first is acknowledged. b is kept until
+// then. Call it before Begin.
+func (e *Entry) Owe(b []byte) { e.proof = b }
 
 func (e *Entry) giveOwn(s *Session) {
 	for _, one := range e.own {

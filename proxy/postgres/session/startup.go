@@ -29,9 +29,9 @@ func (s *Session) GiveUp() { s.enter(gone) }
 func (s *Session) Start(client Peer, space *Workspace) {
 	s.client, s.space = client, space
 	s.space.scratch.reset()
-	if ahead := s.login.entry.ahead; ahead != nil {
-		s.client.Write(ahead)
-		s.login.entry.ahead = nil
+	if proof := s.login.entry.proof; proof != nil {
+		s.login.entry.proof = nil
+		client.Write(proof)
 	}
 	if s.params.want = s.identity.canonical(s.login.entry.raw); s.params.want != nil {
 		s.greet()
@@ -49,7 +49,6 @@ func (s *Session) tryStartup() {
 			if s.delay.since == 0 {
 				s.delay.since = s.space.instant()
 			}
-			s.queues()
 			return
 		}
 		s.hold(srv)
@@ -93,6 +92,6 @@ func (s *Session) greet() {
 		}
 	}
 	b = pgwire.AppendMessage(b, pgwire.BackendKeyData, s.driver.Key().Bytes())
-	s.toClient(pgwire.AppendReady(b, pgwire.TxIdle))
+	s.client.Write(pgwire.AppendReady(b, pgwire.TxIdle))
 	s.enter(ready)
 }
