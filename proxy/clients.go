@@ -54,7 +54,9 @@ func (s *Server) Clients(ctx context.Context) []ClientStatus {
 		posted := w.Loop.Post(func() {
 			var own []ClientStatus
 			for seat := w.sessions.first; seat != nil; seat = seat.next {
-				own = append(own, seat.session().Status())
+				status := seat.session().Status()
+				status.Since = s.registry.since(seat)
+				own = append(own, status)
 			}
 			mu.Lock()
 			list = append(list, own...)

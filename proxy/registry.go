@@ -4,16 +4,21 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/binary"
-	"maps"
-	"slices"
 	"sync"
+	"time"
 )
 
 // A registry finds sessions by the keys that their clients were given.
 type registry struct {
 	mu    sync.Mutex // guards the fields below
-	seats map[uint32]*Seat
+	seats map[uint32]entry
 	last  uint32
+}
+
+// An entry is a session, and since when it is there, which an idle session need not keep itself: in milliseconds of Unix.
+type entry struct {
+	seat  *Seat
+	since int64
 }
 
 // The numbers are those of no process, since a client may take its own for that of a backend (pg_terminate_backend): Linux has none
@@ -27,7 +32,7 @@ func (r *registry) admit(s *Seat) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.seats == nil {
-		r.seats = make(map[uint32]*Seat)
+		r.seats = make(map[uint32]entry)
 	}
 	for {
 		if r.last++; r.last < firstNumber || r.last > lastNumber {
@@ -38,7 +43,7 @@ func (r *registry) admit(s *Seat) {
 		}
 	}
 	s.key = Key{Number: r.last, Secret: binary.BigEndian.Uint32(secret[:])}
-	r.seats[r.last] = s
+	r.seats[r.last] = entry{s, time.Now().UnixMilli()}
 }
 
 func (r *registry) forget(s *Seat) {
@@ -51,7 +56,7 @@ func (r *registry) forget(s *Seat) {
 func (r *registry) find(k Key) Session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	found := r.seats[k.Number]
+	found := r.seats[k.Number].seat
 	if found == nil || subtle.ConstantTimeEq(int32(k.Secret), int32(found.key.Secret)) != 1 {
 		return nil
 	}
@@ -62,15 +67,29 @@ func (r *registry) find(k Key) Session {
 func (r *registry) all() []*Seat {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Collect(maps.Values(r.seats))
+	seats := make([]*Seat, 0, len(r.seats))
+	for _, e := range r.seats {
+		seats = append(seats, e.seat)
+	}
+	return seats
+}
+
+// since is when a session was given its key; the zero time if it has none.
+func (r *registry) since(s *Seat) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.seats[s.key.Number]; e.seat == s {
+		return time.UnixMilli(e.since)
+	}
+	return time.Time{}
 }
 
 // one returns a session that matches, or nil. The function must not call the registry.
 func (r *registry) one(matches func(Session) bool) Session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, seat := range r.seats {
-		if s := seat.session(); matches(s) {
+	for _, e := range r.seats {
+		if s := e.seat.session(); matches(s) {
 			return s
 		}
 	}

@@ -25,7 +25,6 @@ type client struct {
 	origin    *origin
 	judgeStop context.CancelFunc        // while a verdict is on its way: nobody waits for it any more
 	waiter    *pool.Waiter[*pooledConn] // while it waits for a server connection
-	since     time.Time                 // when it was logged in
 }
 
 // newClient returns a client whose session is to be begun. It lives nowhere yet.
@@ -38,7 +37,6 @@ func newClient(o *origin) *client {
 // moveIn hands a client that is logged in to an event loop, where its session begins.
 func (p *Proxy) moveIn(nc net.Conn, o *origin, user string, entry *session.Entry) {
 	c := newClient(o)
-	c.since = time.Now()
 	c.Begin(c, session.ID(p.server.NextID()), &o.Identity, user, entry)
 	o.arrived.Add(1)
 	o.Meter.Logins.Add(1)
@@ -295,8 +293,7 @@ func (c *client) Status() proxy.ClientStatus {
 	if conn, ok := c.Socket().(*loop.Conn); ok {
 		status.Wire = proxy.WireOf(conn)
 	}
-	status.Since, status.Asked = c.since, s.Asked
-	status.Kept, status.Left, status.Pending = s.Kept, s.Buffers.Left, s.Buffers.Pending
+	status.Asked, status.Kept, status.Left, status.Pending = s.Asked, s.Kept, s.Buffers.Left, s.Buffers.Pending
 	return status
 }
 
