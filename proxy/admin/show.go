@@ -92,9 +92,11 @@ func orNull(s string) any {
 	return s
 }
 
-// showUsers lists the users of the configuration, and whoever else is there, be it at a server.
-func (c *conn) showUsers(*statement) ([][]any, error) {
-	type presence struct{ servers, clients int64 }
+// presence is how often a user is there.
+type presence struct{ servers, clients int64 }
+
+// users are those of the configuration, and whoever else is there, be it at a server.
+func (c *conn) users() map[string]*presence {
 	users := make(map[string]*presence)
 	at := func(name string) *presence {
 		if users[name] == nil {
@@ -111,8 +113,12 @@ func (c *conn) showUsers(*statement) ([][]any, error) {
 	for _, k := range c.console.proxy.Clients(c.ctx) {
 		at(k.User).clients++
 	}
+	return users
+}
+
+func (c *conn) showUsers(*statement) ([][]any, error) {
 	var rows [][]any
-	for name, u := range users {
+	for name, u := range c.users() {
 		rows = append(rows, []any{name, nil, nil, nil, int64(0), u.servers, int64(0), u.clients})
 	}
 	slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[0].(string), b[0].(string)) })
@@ -132,7 +138,7 @@ func (c *conn) showLists(*statement) ([][]any, error) {
 		items int64
 	}{
 		{"databases", int64(len(c.console.proxy.DatabaseNames()))},
-		{"users", int64(len(c.console.options.Load().Users))},
+		{"users", int64(len(c.users()))},
 		{"peers", 0}, {"pools", int64(len(pools))}, {"peer_pools", 0},
 		{"free_clients", 0}, {"used_clients", clients}, {"login_clients", int64(c.console.proxy.LoggingIn())},
 		{"free_servers", 0}, {"used_servers", open},

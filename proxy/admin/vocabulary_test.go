@@ -147,6 +147,7 @@ func TestConsole_ShowsWhatPgBouncerShows(t *testing.T) {
 			{"SHOW USERS", "eve", "current_connections=0 current_client_connections=1"},
 			{"SHOW USERS", "nobody", "current_client_connections=0"},
 			{"SHOW LISTS", "databases", "items=2"},
+			{"SHOW LISTS", "users", "items=3"},
 			{"SHOW LISTS", "used_clients", "items=5"},
 			{"SHOW LISTS", "login_clients", "items=6"},
 			{"SHOW LISTS", "used_servers", "items=3"},

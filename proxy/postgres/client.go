@@ -293,8 +293,7 @@ func (c *client) Status() proxy.ClientStatus {
 	if conn, ok := c.Socket().(*loop.Conn); ok {
 		status.Wire, status.Since = proxy.WireOf(conn), conn.Since()
 	}
-	status.Asked = s.Asked
-	status.Kept, status.Left, status.Pending = s.Kept, s.Buffers.Left, s.Buffers.Pending
+	status.Asked, status.Kept, status.Left, status.Pending = s.Asked, s.Kept, s.Buffers.Left, s.Buffers.Pending
 	return status
 }
 

@@ -19,7 +19,7 @@ import (
 
 // newTestOrigin returns an origin without a pool or a server.
 func newTestOrigin() *origin {
-	o := &origin{proxy: &Proxy{places: []*place{{}}}, follow: func() {}}
+	o := &origin{proxy: &Proxy{server: new(proxy.Server), places: []*place{{}}}, follow: func() {}}
 	o.keeper = catalog.New(catalog.Options{Identity: &o.Identity})
 	o.proxy.limits.Set(DefaultMaxMessage, session.DefaultMaxPrepared)
 	o.Begin(session.IdentityOptions{ID: 1, Database: "test", User: "tester", Limits: &o.proxy.limits, Interner: &settings.Interner{}, Watch: o})
