@@ -29,6 +29,24 @@ func scraped(t *testing.T, address string) map[string]string {
 	return values
 }
 
+// awaitReady returns when clients may come: an address is listened to, and the log says so, a moment before.
+func awaitReady(t *testing.T, address string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		response, err := http.Get("http://" + address + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the program does not get ready")
+		}
+	}
+}
+
 func wantScraped(t *testing.T, address string, want map[string]string) {
 	t.Helper()
 	got := scraped(t, address)
@@ -42,6 +60,7 @@ func wantScraped(t *testing.T, address string, want map[string]string) {
 func TestMetrics_TellWhatBecameOfReloads(t *testing.T) {
 	path := file(t, "o.yaml", reloadable(t, "one"))
 	s, _ := serveHere(t, "--config", path)
+	awaitReady(t, s.health)
 	wantScraped(t, s.health, map[string]string{
 		`overdrive_config_reloads_total{outcome="ok"}`: "0", `overdrive_config_last_reload_successful`: "1", `overdrive_log_dropped_lines_total`: "0",
 	})

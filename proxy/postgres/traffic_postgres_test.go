@@ -9,25 +9,22 @@ import (
 	"overdrive/proxy/traffic"
 )
 
-// onlyTraffic is that of the one user there is, once the client that is to have left has.
-func onlyTraffic(t *testing.T, in *rig.Instance, ends uint64) proxy.TrafficStatus {
+// onlyTraffic is that of the one user there is, once so many clients have left.
+func onlyTraffic(t *testing.T, in *rig.Instance, ends uint64) (only proxy.TrafficStatus) {
 	t.Helper()
-	for deadline := time.Now().Add(rig.Patience); ; time.Sleep(time.Millisecond) {
+	rig.Await(t, "the end of clients", func() bool {
 		list := in.Traffic()
 		if len(list) != 1 {
 			t.Fatalf("traffic of %d users, want 1", len(list))
 		}
+		only = list[0]
 		n := uint64(0)
-		for _, of := range list[0].Ends {
+		for _, of := range only.Ends {
 			n += of.N
 		}
-		if n == ends {
-			return list[0]
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d clients have left, want %d", n, ends)
-		}
-	}
+		return n == ends
+	})
+	return only
 }
 
 func TestTraffic_IsWhatClientsSentAndServersTook(t *testing.T) {

@@ -16,7 +16,7 @@ const OtherClass = "other"
 // AddError counts an error by the class of its SQLSTATE, if b was made for that.
 func (b *ByWord) AddError(code string) {
 	i := len(classes) - 1
-	if len(code) == 5 { //nolint:mnd // the length of every SQLSTATE
+	if len(code) == 5 { // as every SQLSTATE
 		if at, known := slices.BinarySearch(classes[:i], code[:2]); known {
 			i = at
 		}

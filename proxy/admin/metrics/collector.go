@@ -236,5 +236,5 @@ func (s scrape) program(p Program) {
 		successful = 0
 	}
 	s.value(reloadSuccess, successful)
-	s.value(reloadTimestamp, float64(p.Loaded.UnixMilli())/1e3) //nolint:mnd // seconds
+	s.value(reloadTimestamp, float64(p.Loaded.UnixMilli())/1e3)
 }

@@ -247,6 +247,7 @@ func (s *Session) refusesInFailed(h pgwire.Header, body []byte) bool {
 		if v, _ := s.judgeQuery(text); v == nil || s.holdsBack(v) || v.Own != nil {
 			return false
 		}
+		s.noteOwn()
 		s.toClient(s.errorOf(pgwire.ErrorReport{Severity: "ERROR", Code: "25P02", Message: words}))
 		s.endQuery()
 	case pgwire.Parse, pgwire.Bind, pgwire.Describe, pgwire.Execute, pgwire.Close, pgwire.FunctionCall:
