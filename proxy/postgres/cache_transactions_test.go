@@ -95,7 +95,7 @@ func TestTransactions_TheFirstAnswerIsKeptAndNoOther(t *testing.T) {
 func TestTransactions_AFailedLeaseLeavesTheTransactionFailed(t *testing.T) {
 	t.Parallel()
 	pg := rig.NewDatabase(t, "tx_lease", "create table t(a int)")
-	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "tx_lease", Size: 1, Wait: 300 * time.Millisecond, Caching: true,
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "tx_lease", Size: 1, Wait: 2 * time.Second, Caching: true,
 		Options: func(o *rig.Options) { inTransactions(o); new(rig.Captured).Capture(o) }})
 	c, holder := in.Connect(t, "tx_lease"), in.Connect(t, "tx_lease")
 	rig.Prime(t, c, "select a from t")
