@@ -1,10 +1,14 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -161,61 +165,113 @@ func TestReload_ListenersComeAndGo(t *testing.T) {
 	query(t, login(t, "postgres://app:pw@/one?sslmode=disable&port=6432&host="+socket), "select 1")
 }
 
-// Clients work while everything is reloaded that can be, again and again: none of them notices.
+// A crowd works through a proxy while everything is reloaded that can be: each of its clients writes a row of its own in a transaction, with a
+// line in a history, and reads what it has written, from the cache where that has it.
+type reloadCrowd struct {
+	t       *testing.T
+	s       *service
+	secure  string // the parameters of a DSN for TLS
+	stop    atomic.Bool
+	done    atomic.Int64 // transactions
+	clients sync.WaitGroup
+}
+
+// dsn is for a client with a password.
+func (c *reloadCrowd) dsn(password string) string {
+	return fmt.Sprintf("postgres://app:%s@%s/one?%s", password, c.s.address, c.secure)
+}
+
+// work has the i-th client work until the crowd is stopped.
+func (c *reloadCrowd) work(conn *pgconn.PgConn, i int) {
+	for n := 1; !c.stop.Load(); n++ {
+		write := fmt.Sprintf("begin; update reload_under_load set n = n + 1 where id = %d; insert into reload_history values (%d, %d); commit", i, i, n)
+		if _, err := conn.Exec(c.t.Context(), write).ReadAll(); err != nil {
+			c.t.Errorf("client %d: %v", i, err)
+			return
+		}
+		for range 3 {
+			got, err := firstRow(c.t.Context(), conn, fmt.Sprintf("select n from reload_under_load where id = %d", i))
+			if err != nil || len(got) != 1 || got[0] != fmt.Sprint(n) {
+				c.t.Errorf("client %d reads %q, %v, want %d", i, got, err, n)
+				return
+			}
+		}
+		c.done.Add(1)
+	}
+}
+
+// goesOn waits until the crowd has done as many transactions as it has clients.
+func (c *reloadCrowd) goesOn(clients int) {
+	c.t.Helper()
+	before := c.done.Load()
+	for deadline := time.Now().Add(time.Minute); c.done.Load() < before+int64(clients); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) || c.t.Failed() {
+			c.t.Fatal("clients got no further")
+		}
+	}
+}
+
+// Clients work while everything is reloaded that can be, again and again: none of them notices. Certificate and password are new each time,
+// and whoever logs in then proves it. OVERDRIVE_RELOADS is how often (10); the crowd is of 50 where it is set, and else of 8.
 func TestReload_UnderLoadNobodyNotices(t *testing.T) {
-	reloads := 10
+	reloads, clients := 10, 8
 	if testing.Short() {
 		reloads = 3
 	}
-	path := file(t, "o.yaml", reloadable(t, "one"))
-	s, _ := serveHere(t, "--config", path)
-	setup := login(t, dsnOf(s, "app", "pw", "one"))
-	execute(t, setup, "drop table if exists reload_under_load; create table reload_under_load (id int primary key, n int); "+
-		"insert into reload_under_load select i, 0 from generate_series(1, 8) i")
-	var (
-		clients sync.WaitGroup
-		stop    atomic.Bool
-		done    atomic.Int64
-	)
-	for i := range 8 {
-		conn := login(t, dsnOf(s, "app", "pw", "one"))
-		clients.Go(func() {
-			for n := 1; !stop.Load(); n++ {
-				write := fmt.Sprintf("begin; update reload_under_load set n = n + 1 where id = %d; commit", i+1)
-				if _, err := conn.Exec(t.Context(), write).ReadAll(); err != nil {
-					t.Errorf("client %d: %v", i, err)
-					return
-				}
-				for range 3 {
-					got, err := firstRow(t.Context(), conn, fmt.Sprintf("select n from reload_under_load where id = %d", i+1))
-					if err != nil || len(got) != 1 || got[0] != fmt.Sprint(n) {
-						t.Errorf("client %d reads %q, %v, want %d", i, got, err, n)
-						return
-					}
-				}
-				done.Add(1)
-			}
-		})
+	if text := os.Getenv("OVERDRIVE_RELOADS"); text != "" {
+		reloads, _ = strconv.Atoi(text)
+		clients = 50
 	}
+	ca := newAuthority(t)
+	renew := func() {
+		ca.sign("server", &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	}
+	renew()
+	withTLS := func(text string) string {
+		return text + fmt.Sprintf("tls: {mode: prefer, cert_file: %s, key_file: %s}\n", ca.file("server.crt"), ca.file("server.key"))
+	}
+	path := file(t, "o.yaml", withTLS(reloadable(t, "one")))
+	s, _ := serveHere(t, "--config", path)
+	c := &reloadCrowd{t: t, s: s, secure: "sslmode=verify-full&sslrootcert=" + ca.file("ca.crt")}
+	setup := login(t, c.dsn("pw"))
+	execute(t, setup, fmt.Sprintf("drop table if exists reload_under_load, reload_history; create table reload_under_load (id int primary key, n int); "+
+		"create table reload_history (id int, n int); insert into reload_under_load select i, 0 from generate_series(1, %d) i", clients))
+	for i := range clients {
+		conn := login(t, c.dsn("pw"))
+		c.clients.Go(func() { c.work(conn, i+1) })
+	}
+	serials := make(map[string]bool)
 	for n := range reloads {
-		text := reloadable(t, "one", fmt.Sprint("extra", n%3))
-		text = strings.Replace(text, "app: pw", fmt.Sprint("app: pw", n), 1)
-		text = strings.Replace(text, "size: 3", fmt.Sprint("size: ", 2+n%3), 1)
-		text = strings.Replace(text, "pool: {size", fmt.Sprintf("cache: {max_age: %ds}, pool: {wait_timeout: %ds, size", 10+n, 20+n), -1)
-		text = strings.Replace(text, "/postgres\"", fmt.Sprintf("/postgres?application_name=reload%d\"", n), 1)
-		rewrite(t, path, text+fmt.Sprintf("limits: {max_clients: %d}\ncache: {memory: %dMiB}\n", 100+n, 64+n))
+		renew()
+		rewrite(t, path, withTLS(reloaded(t, n)))
 		if err := s.reload(); err != nil {
 			t.Fatal(err)
 		}
-		before := done.Load()
-		for deadline := time.Now().Add(time.Minute); done.Load() < before+8; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) || t.Failed() {
-				t.Fatal("clients got no further")
-			}
-		}
+		conn := login(t, c.dsn(fmt.Sprint("pw", n)))
+		serials[conn.Conn().(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.String()] = true
+		conn.Close(t.Context())
+		wantRefusal(t, c.dsn(fmt.Sprint("pw", n-1)), "28P01")
+		c.goesOn(clients)
 	}
-	stop.Store(true)
-	clients.Wait()
+	c.stop.Store(true)
+	c.clients.Wait()
+	if len(serials) != reloads {
+		t.Errorf("%d certificates were seen in %d reloads", len(serials), reloads)
+	}
+	if got := query(t, setup, "select sum(n) = (select count(*) from reload_history) from reload_under_load"); got != "t" {
+		t.Error("writes were lost")
+	}
+	t.Logf("%d transactions of %d clients during %d reloads", c.done.Load(), clients, reloads)
+}
+
+// reloaded is the n-th configuration: nearly everything is another.
+func reloaded(t *testing.T, n int) string {
+	text := reloadable(t, "one", fmt.Sprint("extra", n%3))
+	text = strings.Replace(text, "app: pw", fmt.Sprint("app: pw", n), 1)
+	text = strings.Replace(text, "size: 3", fmt.Sprint("size: ", 2+n%3), 1)
+	text = strings.Replace(text, "pool: {size", fmt.Sprintf("cache: {max_age: %ds}, pool: {wait_timeout: %ds, size", 10+n, 20+n), -1)
+	text = strings.Replace(text, "/postgres\"", fmt.Sprintf("/postgres?application_name=reload%d\"", n), 1)
+	return text + fmt.Sprintf("limits: {max_clients: %d}\ncache: {memory: %dMiB}\n", 200+n, 64+n)
 }
 
 func TestChangedKeys_AreThoseThatDiffer(t *testing.T) {
