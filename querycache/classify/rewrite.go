@@ -270,3 +270,12 @@ func constant(n ast.Node) bool {
 	}
 	return false
 }
+
+// FirstWord returns the word, in lower case, that a shape begins with, or "".
+func FirstWord(shape string) string {
+	scan := sqlscan.Scan([]byte(shape))
+	if scan.Next() != sqlscan.Word {
+		return ""
+	}
+	return sqlscan.Fold(shape[scan.Start:scan.End])
+}
