@@ -104,7 +104,7 @@ func (a *adviser) advise(q *costly) {
 
 // judge says what a text would be to a client without settings of its own.
 func (a *adviser) judge(text string) *classify.Verdict {
-	return a.origin.Usual.Classifier.Judge([]byte(text))
+	return a.origin.Usual.Classifier.Suppose([]byte(text))
 }
 
 // add takes down advice; an empty text is none.
