@@ -109,7 +109,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), explainCommand(), purgeCommand(), statsCommand(),
+	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), explainCommand(), purgeCommand(), statsCommand(), adviseCommand(),
 		healthcheckCommand(), createCommand(), getCommand(), listCommand(), updateCommand(), deleteCommand(),
 		importCommand(), versionCommand())
 	return root

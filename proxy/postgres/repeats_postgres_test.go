@@ -48,6 +48,9 @@ func TestRepeats_CountRunsOfOneShapeWithOtherValues(t *testing.T) {
 		rig.Ask(t, c, fmt.Sprintf("select 1 from t where a = %d", i))
 		rig.Ask(t, c, fmt.Sprintf("select 2, 2 from t where a = %d", i))
 	}
+	for i := range 12 { // without parameters
+		askWith(t, c, fmt.Sprintf("select 1, 2, b from t where a = %d and $1 <> ''", i), "x")
+	}
 	for range 12 { // with the same values
 		rig.Ask(t, c, "select a, a from t where a = 1")
 		askWith(t, c, "select b, b from t where a = $1::int", "7")
@@ -55,7 +58,7 @@ func TestRepeats_CountRunsOfOneShapeWithOtherValues(t *testing.T) {
 	for range 12 {
 		askWith(t, c, "select a, b, a from t where a = $1::int", "7")
 	}
-	for shape, want := range map[string]int64{"select b from": 10, "select a + b": 10, "select 1 from": 0, "select 1 , 1": 0, "select a , a": 0, "select b , b": 0, "select a , b , a": 0} {
+	for shape, want := range map[string]int64{"select b from": 10, "select a + b": 10, "select 1 from": 0, "select 1 , 1 from": 0, "select 1 , 1 , b": 10, "select a , a": 0, "select b , b": 0, "select a , b , a": 0} {
 		q := shapeOf(t, in, "repeats", shape)
 		if q.Repeats < want-1 || q.Repeats > want || q.Calls != 12 || q.ServerTime <= 0 { // one in 64 values looks like the one before
 			t.Errorf("%s: got %+v, want %d repeats", shape, q, want)

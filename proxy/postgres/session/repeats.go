@@ -18,20 +18,32 @@ const (
 
 var valuesSeed = maphash.MakeSeed()
 
-// noteValues is called ahead of noteText: for the text of a simple Query, and with a Bind for what stands behind its names.
-func (s *Session) noteValues(v *classify.Verdict, values []byte) {
+// noteBound is called for a Bind, with what stands behind its names.
+func (s *Session) noteBound(v *classify.Verdict, st *statement, values []byte) {
+	if st != nil {
+		s.noteValues(v, st.body, values)
+	}
+}
+
+// noteValues is called ahead of noteText, for a text and the values that go with it. Either may tell one statement from the next.
+func (s *Session) noteValues(v *classify.Verdict, text, values []byte) {
 	if shape := uint32(v.Fingerprint); shape == 0 || shape != s.cache.shape {
 		return
 	}
-	hash := maphash.Bytes(valuesSeed, values[:min(len(values), maxValues)])
-	if len(values) > maxValues {
-		hash ^= maphash.Bytes(valuesSeed, values[len(values)-maxValues:])
-	}
-	few := uint8(hash)&^valuesDiffer | 1
+	few := uint8(hashEnds(text)*3+hashEnds(values))&^valuesDiffer | 1
 	if before := s.cache.values &^ valuesDiffer; before != valuesUnknown && before != few {
 		few |= valuesDiffer
 	}
 	s.cache.values = few
+}
+
+// hashEnds hashes the front of b and its end.
+func hashEnds(b []byte) uint64 {
+	hash := maphash.Bytes(valuesSeed, b[:min(len(b), maxValues)])
+	if len(b) > maxValues {
+		hash += maphash.Bytes(valuesSeed, b[len(b)-maxValues:])
+	}
+	return hash
 }
 
 // noteRepeat is noteText for the count.
