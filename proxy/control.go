@@ -67,6 +67,9 @@ type QueryStatus struct {
 	Entries  int64         // kept now
 	Bytes    int64         // of those
 	Youngest time.Duration // age of the youngest of those
+
+	ServerTime time.Duration // of servers, on batches that ended with it
+	Repeats    int64         // sent to a server by a session right behind another, with other values
 }
 
 // An Explanation says what the cache would do with a statement, and why.

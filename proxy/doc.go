@@ -9,5 +9,5 @@
 // The files stand on floors. A call goes to the right on its floor, or to a floor below; a test holds it.
 //
 //	server    server.go spread.go processor_unix.go processor_other.go clients.go accept.go shutdown.go alive.go
-//	leaves    worker.go gate.go judges.go registry.go protocol.go address.go errors.go control.go
+//	leaves    worker.go gate.go judges.go registry.go protocol.go address.go errors.go control.go advice.go
 package proxy

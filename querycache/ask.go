@@ -151,6 +151,11 @@ func countHit(v *verdict.Statement) {
 // passedBy counts a statement that has no business with the cache.
 func passedBy(v *verdict.Statement, s Status) Outcome {
 	v.Tally.PassBy()
+	if t := v.Tally; t != nil && s == Disabled {
+		t.Disabled.Add(1)
+	} else if t != nil && s == Hinted {
+		t.Hinted.Add(1)
+	}
 	return Outcome{Status: s}
 }
 
@@ -168,9 +173,10 @@ type look struct {
 	choice choice
 	terms  terms
 
-	answer  []byte // of a hit
-	held    *Held  // of a hit, if it is large
-	crowded bool   // it would be a hit, but those who hold answers hold too much
+	answer  []byte        // of a hit
+	held    *Held         // of a hit, if it is large
+	crowded bool          // it would be a hit, but those who hold answers hold too much
+	expired time.Duration // age of an answer that is too old; 0: there is none
 }
 
 // find looks for an entry and says how it stands, see judge. An entry that is dead is dropped, and of one that is of use the answer
@@ -188,6 +194,10 @@ func (l *look) find() Status {
 	if dead.size > 0 {
 		l.d.forget(&dead)
 		l.d.stats.invalidations.Add(1)
+	}
+	l.expired = 0
+	if age := l.now - l.entry.born; status == Miss && l.serial != 0 && age > l.terms.window() {
+		l.expired = age
 	}
 	return status
 }
@@ -329,6 +339,10 @@ func (l *look) missed(status Status) Outcome {
 	if t := l.r.Verdict.Tally; t != nil {
 		t.Calls.Add(1)
 		t.Misses.Add(1)
+		if l.expired > 0 {
+			t.Expired.Add(1)
+			t.ExpiredAge.Add(int64(l.expired))
+		}
 	}
 	return Outcome{Status: status}
 }

@@ -18,9 +18,28 @@ type QueryStats struct {
 	FillTime                                               time.Duration
 	FillBytes                                              int64
 
+	ServerTime time.Duration
+	Repeats    int64
+	Missed
+
 	Entries  int64         // now: answers that would be served, or in a dry run their keys
 	Bytes    int64         // now: of them, with their overhead
 	Youngest time.Duration // age of the youngest of them; -1 if there is none
+}
+
+// Missed is what verdict.Missed counts.
+type Missed struct {
+	Disabled, Hinted, Begun, Stateful, Expired, Oversized int64
+
+	State      uint32
+	ExpiredAge time.Duration
+}
+
+func missedOf(m *verdict.Missed) Missed {
+	return Missed{
+		Disabled: m.Disabled.Load(), Hinted: m.Hinted.Load(), Begun: m.Begun.Load(), Stateful: m.Stateful.Load(), State: m.State.Load(),
+		Expired: m.Expired.Load(), ExpiredAge: time.Duration(m.ExpiredAge.Load()), Oversized: m.Oversized.Load(),
+	}
 }
 
 // Queries returns what is known of every shape that was seen, in their order. It looks at every entry, so it is not for every
@@ -55,6 +74,7 @@ func statsOf(t verdict.TallyOf) QueryStats {
 		Calls: t.Calls.Load(), Hits: t.Hits.Load(), Stale: t.Stale.Load(), Coalesced: t.Coalesced.Load(),
 		Misses: t.Misses.Load(), WouldHit: t.WouldHit.Load(), Fills: t.Fills.Load(),
 		FillTime: time.Duration(t.FillTime.Load()), FillBytes: t.FillBytes.Load(),
+		ServerTime: time.Duration(t.ServerTime.Load()), Repeats: t.Repeats.Load(), Missed: missedOf(&t.Missed),
 	}
 }
 

@@ -108,7 +108,7 @@ func rootCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), explainCommand(), purgeCommand(), statsCommand(),
+	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), explainCommand(), purgeCommand(), statsCommand(), adviseCommand(),
 		healthcheckCommand(), createCommand(), getCommand(), listCommand(), updateCommand(), deleteCommand(),
 		importCommand(), completionCommand(), manCommand(), versionCommand())
 	return root

@@ -28,6 +28,8 @@ func TestRun_ExitsWithTwoOnWrongUsage(t *testing.T) {
 		{[]string{"purge", "--all", "--tag=x", "--config=a.yaml"}, "purge needs one of"},
 		{[]string{"stats", "now"}, `unexpected argument "now"`},
 		{[]string{"stats", "--watch"}, "stats needs either"},
+		{[]string{"advise", "now"}, `unexpected argument "now"`},
+		{[]string{"advise"}, "advise needs either"},
 		{[]string{"create"}, "want one argument, the database's name, got 0"},
 		{[]string{"create", "shop"}, "create needs either --connection-string or --host"},
 		{[]string{"create", "shop", "--host=a", "--connection-string=postgres://b"}, "use either --connection-string or --host"},
@@ -58,7 +60,7 @@ func TestRun_HelpsWithoutACommand(t *testing.T) {
 		if got.code != exitDone || got.errOut != "" {
 			t.Errorf("%q: got %+v", args, got)
 		}
-		for _, command := range []string{"serve", "check", "demo", "explain", "purge", "stats", "healthcheck", "create", "get", "list", "update", "delete", "import", "completion", "version"} {
+		for _, command := range []string{"serve", "check", "demo", "explain", "purge", "stats", "advise", "healthcheck", "create", "get", "list", "update", "delete", "import", "completion", "version"} {
 			if !strings.Contains(got.out, "\n  "+command+" ") {
 				t.Errorf("%q: %s is not listed in\n%s", args, command, got.out)
 			}

@@ -14,6 +14,7 @@ type Proxy interface {
 	MayUse(database, user string) bool
 
 	Explain(ctx context.Context, database, user, sql string, verify bool) (proxy.Explanation, error)
+	Advise(ctx context.Context, database, user string) ([]proxy.Advice, error)
 	Purge(ctx context.Context, database string, what proxy.Purge) (purged []string, err error)
 
 	Caches() []proxy.CacheStatus

@@ -43,6 +43,8 @@ func cacheCommands() []command {
 			ownData, cacheColumns, readDatabase, (*conn).showCache},
 		{"show", "queries", inDatabase, "the same by shape of statement",
 			ownData, queryColumns, readDatabase, (*conn).showQueries},
+		{"show", "advice", inDatabase, "what would make costly statements cheaper: the cache, an index, or one in place of many",
+			ownData, adviceColumns, readDatabase, (*conn).showAdvice},
 		{"explain", "cache", "[VERIFY] 'SELECT …' " + inDatabase,
 			"would this be cached, for how long, and if not, why; VERIFY asks the server too",
 			ownData, explainColumns, readExplain, (*conn).explain},

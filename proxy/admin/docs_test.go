@@ -47,7 +47,7 @@ func TestDocs_EveryColumnOfTheCacheHasAMeaning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for title, columns := range map[string][]column{"SHOW CACHE": cacheColumns, "SHOW QUERIES": queryColumns} {
+	for title, columns := range map[string][]column{"SHOW CACHE": cacheColumns, "SHOW QUERIES": queryColumns, "SHOW ADVICE": adviceColumns} {
 		_, section, found := strings.Cut(string(text), "### "+title+"\n")
 		if !found {
 			t.Fatalf("no section on %s", title)

@@ -59,6 +59,16 @@ func (f *fakeProxy) Explain(_ context.Context, database, user, sql string, verif
 	return e, f.err
 }
 
+func (f *fakeProxy) Advise(_ context.Context, database, user string) ([]proxy.Advice, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	return []proxy.Advice{
+		{Database: database, Fingerprint: 0xfe, Kind: proxy.AdviceLoop, Share: 0.123456, Shape: "select 1 from " + database, Text: "for " + user},
+		{Database: database, Kind: proxy.AdviceIndex, Text: "nobody was there"},
+	}, nil
+}
+
 func (f *fakeProxy) Purge(_ context.Context, database string, what proxy.Purge) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

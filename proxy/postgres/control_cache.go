@@ -68,6 +68,7 @@ func queryStatus(database string, q *querycache.QueryStats) proxy.QueryStatus {
 		Database: database, Fingerprint: q.Fingerprint, Shape: displayed(q), Status: string(q.Status), Reason: q.Reason,
 		Tables: q.Tables, Calls: q.Calls, Hits: q.Hits, Stale: q.Stale, Coalesced: q.Coalesced,
 		Misses: q.Misses, WouldHit: q.WouldHit, Entries: q.Entries, Bytes: q.Bytes, Youngest: q.Youngest,
+		ServerTime: q.ServerTime, Repeats: q.Repeats,
 	}
 	if q.Fills > 0 {
 		out.MeanMiss = q.FillTime / time.Duration(q.Fills)

@@ -152,6 +152,30 @@ func (c *Classifier) Judge(text []byte) *Verdict { return c.judge(text, true) }
 // constants would have to be looked at.
 func (c *Classifier) Recall(text []byte) *Verdict { return c.judge(text, false) }
 
+// Suppose is Judge for a text that nobody has sent: the verdict is not remembered, counts for nothing, and has no Tally. It always parses.
+func (c *Classifier) Suppose(text []byte) *Verdict {
+	if len(text) > MaxText {
+		return &oversized
+	}
+	shape, flags := sqlscan.AppendShape(nil, text)
+	switch {
+	case flags.Has(sqlscan.Unterminated):
+		return &unterminated
+	case flags.Has(sqlscan.Empty):
+		return &empty
+	}
+	s := c.state.Load()
+	v := judge(shape, flags, s.catalog, s.generation)
+	if v != &encoded {
+		v.Shape = string(shape)
+		v.Fingerprint, _ = sqlscan.Shape(text)
+	}
+	if flags.Has(sqlscan.SpecialDate) {
+		v = v.withSpecialDate()
+	}
+	return v
+}
+
 func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
 	if len(text) > MaxText && !mayParse {
 		return nil

@@ -209,6 +209,7 @@ func (s *Session) query(msg, body []byte) bool {
 		v, msg = refusedRun, pgwire.AppendString(nil, pgwire.Query, raisingPin(why))
 	}
 	s.lendToQuery(v) // in a batch ahead of that which the text counts in
+	s.noteValues(v, text, nil)
 	s.noteText(srv, v)
 	s.noteExecuted(v)
 	s.setUnnamed(nil) // a simple Query destroys it

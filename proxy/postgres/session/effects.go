@@ -42,6 +42,8 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 		s.passBy(v, cmp.Or(s.unfit(v), verdict.Uncacheable))
 	}
 	s.attempt.sent()
+	s.noteRepeat(v)
+	srv.work.shape = v.Tally
 	s.batch.discards, s.batch.naming, srv.prepared.dropping = false, false, v.Dropped
 	if v.Status != verdict.Cacheable {
 		s.batch.onlyReads = false

@@ -44,6 +44,7 @@ func (s *Session) bind(h pgwire.Header, msg, body []byte) bool {
 		return s.stall()
 	}
 	s.batch.open = true
+	s.noteBound(v, st, rest)
 	s.notePortal(portal, v)
 	s.bindPortal(portal, st)
 	if st != nil && len(name) > 0 {

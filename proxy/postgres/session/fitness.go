@@ -47,6 +47,21 @@ func (s *Session) passBy(v *classify.Verdict, why querycache.Status) {
 	s.cache.why, s.attempt.looked = s.reason(v, why), true
 	if s.identity.Cache != nil {
 		v.Tally.PassBy()
+		s.tallyWhy(v.Tally, why)
+	}
+}
+
+// tallyWhy counts for a shape what somebody could do something about.
+func (s *Session) tallyWhy(t *verdict.Tally, why querycache.Status) {
+	switch {
+	case t == nil:
+	case why == querycache.Disabled:
+		t.Disabled.Add(1)
+	case why == statusSession:
+		t.Stateful.Add(1)
+		t.State.Or(uint32(s.pins))
+	case why == statusTransaction && s.srv != nil && s.srv.opened != 0 && (s.srv.opened&begunCommitted != 0 || !s.sharesSnapshot()):
+		t.Begun.Add(1)
 	}
 }
 

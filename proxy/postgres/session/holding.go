@@ -151,6 +151,9 @@ func halfDone(code string) bool {
 // tooLarge is the server connection's call.
 func (s *Session) tooLarge() {
 	s.cache.last, s.cache.why = indexOf(statusOversized), "the answer is larger than max_result, or than the memory for answers on their way"
+	if t := s.srv.work.shape; t != nil {
+		t.Oversized.Add(1)
+	}
 }
 
 // reopened is the server connection's call.

@@ -28,6 +28,8 @@ type cacheWishes struct {
 	off      bool           // SET overdrive.cache = off
 	localOff bool           // SET LOCAL overdrive.cache = off
 	last     statusIndex    // of the last statement
+	values   uint8          // of the statement that a server was sent last, see repeats.go
+	shape    uint32         // the same
 	maxAge   *time.Duration // SET overdrive.max_age
 	why      string         // a sentence about last
 }

@@ -195,3 +195,6 @@ func (s *Session) misnames(name string) bool {
 	}
 	return !sqlscan.IsASCII(name) && !s.readsUTF8()
 }
+
+// PinWords lists what tied sessions to their servers, as verdict.Missed has noted it; empty: nothing did.
+func PinWords(state uint32) string { return pinSet(state).String() }

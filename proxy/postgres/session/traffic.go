@@ -156,9 +156,10 @@ func (s *Session) queuesNoMore() {
 
 // work is since when a server has had something to do.
 type work struct {
-	since       instant       // the batch that it is at; what it says is only good while a reply is owed
-	transaction instant       // the transaction that it is in; none: it is in none
-	took        time.Duration // by the last batch
+	since       instant        // the batch that it is at; what it says is only good while a reply is owed
+	transaction instant        // the transaction that it is in; none: it is in none
+	took        time.Duration  // by the last batch
+	shape       *verdict.Tally // of the statement that it was sent last; nil: none since it was at rest
 }
 
 // write writes to the server.
@@ -181,6 +182,12 @@ func (c *ServerConn) workEnds(ours bool) {
 	c.work.took = time.Duration(now - c.work.since)
 	if !ours {
 		lane.Upstream.Observe(c.work.took)
+		if c.work.shape != nil {
+			c.work.shape.ServerTime.Add(int64(c.work.took))
+		}
+	}
+	if c.owed.len() == 0 {
+		c.work.shape = nil
 	}
 	if c.status == pgwire.TxIdle {
 		if !ours {
