@@ -76,6 +76,9 @@ func (r *running) follow() error {
 	r.clients.Reconfigure(*options, time.Duration(cfg.Limits.ShutdownTimeout))
 	r.prepare(cfg, users)
 	r.console.Reconfigure(r.consoleOptions(cfg))
+	if r.board != nil {
+		r.board.Reconfigure(accounts(cfg))
+	}
 	r.serve(opened)
 	r.closeUnnamed(cfg.Listen)
 	r.tellChanges(before, cfg)
