@@ -15,15 +15,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"overdrive/config"
+	"overdrive/proxy/admin/dashboard"
 )
 
-// health is the HTTP side: /healthz says that the process lives, /readyz that it takes new clients, /metrics what it has counted.
+// health is the HTTP side: /healthz says that the process lives, /readyz that it takes new clients, /metrics what it has counted. All else is the
+// dashboard.
 type health struct {
 	address string // empty: there is no HTTP side
 	server  *http.Server
 	serving sync.WaitGroup
 	isReady atomic.Bool
 	metrics atomic.Pointer[http.Handler] // nil: nothing runs yet
+	board   atomic.Pointer[dashboard.Handler]
 }
 
 // Bounds of the HTTP side, whose questions are a few bytes long.
@@ -83,6 +86,7 @@ func startHealth(address string, passed sockets, log *slog.Logger) (*health, err
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", h.answerReady)
 	mux.HandleFunc("GET /metrics", h.answerMetrics)
+	mux.HandleFunc("/", h.answerDashboard)
 	h.server = &http.Server{
 		Handler: mux, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), MaxHeaderBytes: maxHTTPHeader,
 		ReadHeaderTimeout: httpLimit, ReadTimeout: httpLimit, WriteTimeout: httpLimit, IdleTimeout: 4 * httpLimit,

@@ -80,6 +80,9 @@ func (r *running) follow(cfg *config.Config) error {
 	r.clients.Reconfigure(*options, time.Duration(cfg.Limits.ShutdownTimeout))
 	r.prepare(cfg, users)
 	r.console.Reconfigure(r.consoleOptions(cfg))
+	if r.board != nil {
+		r.board.Reconfigure(accounts(cfg))
+	}
 	r.serve(opened)
 	r.closeUnnamed(cfg.Listen)
 	r.sockets.warnOfUnused(append([]string{before.HTTP}, cfg.Listen...), r.log.Logger)

@@ -11,6 +11,7 @@ import (
 	"overdrive/config"
 	"overdrive/proxy"
 	"overdrive/proxy/admin"
+	"overdrive/proxy/admin/dashboard"
 	"overdrive/proxy/postgres"
 	"overdrive/querycache"
 )
@@ -33,6 +34,7 @@ type running struct {
 	origin
 	reloading sync.Mutex // guards the fields below; held for as long as a reload takes
 	cfg       *config.Config
+	board     *dashboard.Handler      // nil: there is none
 	listeners map[string]net.Listener // by the address in the configuration
 	closed    map[net.Listener]bool   // by us
 

@@ -92,6 +92,7 @@ func serve(ctx context.Context, cfg *config.Config, from origin, log *logger) er
 	if err := health.showMetrics(running); err != nil {
 		return errors.Join(err, running.stop(0))
 	}
+	health.showDashboard(running)
 	known.files = running.files
 	sockets.warnOfUnused(append([]string{cfg.HTTP}, cfg.Listen...), log.Logger)
 	health.ready()

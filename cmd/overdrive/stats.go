@@ -25,19 +25,17 @@ func statsCommand() *cobra.Command {
 			defer c.close()
 			out := cmd.OutOrStdout()
 			show := func() error { return showStats(cmd.Context(), c, out, &flags) }
-			if !again {
+			switch {
+			case !again:
 				return show()
+			case flags.json:
+				return watch(cmd.Context(), show)
 			}
-			return watch(cmd.Context(), func() error {
-				if isTerminal(out) {
-					fmt.Fprint(out, "\x1b[H\x1b[2J") // home, clear
-				}
-				return show()
-			})
+			return showLive(cmd.Context(), c, &screen{out, isTerminal(out)}, flags.database)
 		},
 	}
 	flags.addTo(cmd)
-	cmd.Flags().BoolVar(&again, "watch", false, "show it again every second, until Ctrl-C")
+	cmd.Flags().BoolVar(&again, "watch", false, "show what it does now, every second until Ctrl-C: rates, pools, and the statements that take most time")
 	return cmd
 }
 

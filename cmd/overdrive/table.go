@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -33,9 +34,16 @@ func (t *table) print(w io.Writer) error {
 	return out.Flush()
 }
 
-// shorten keeps a cell on one line of a bearable length.
+// shorten keeps a cell on one line of a bearable length, without anything that a terminal would obey: texts of statements, and names of users,
+// are whatever somebody has sent.
 func shorten(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 	if utf8.RuneCountInString(s) <= widest {
 		return s
 	}
