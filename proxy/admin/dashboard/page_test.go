@@ -127,7 +127,7 @@ func TestPage_ShowsHostileTextsAsTexts(t *testing.T) {
 	f.SetQueries([]proxy.QueryStatus{{Database: "shop", Fingerprint: 1, Shape: hostile, Status: "<i>x</i>", Reason: "<svg onload=document.title='owned'>", Calls: 1}})
 	f.SetUser(`<img src=x onerror=document.title='owned'>`)
 	p, _ := openBoard(t, f)
-	p.await(soon, "the statement", `document.querySelector("#queries button")?.textContent === `+text(hostile))
+	p.await(soon, "the statement", `document.querySelector("#queries button")?.textContent.endsWith(`+text(hostile)+`)`)
 	p.run(chromedp.Focus(chromedp.CSS("#queries button")), chromedp.KeyEvent(kb.Enter))
 	p.await(soon, "the explanation, opened by the keyboard", `document.getElementById("details").open && document.getElementById("details-items").textContent.includes("public.<b>t</b>")`)
 	if got := read[string](p, `document.getElementById("details-text").value`); got != hostile {
