@@ -18,6 +18,7 @@ import (
 // browse asks the HTTP side of a service, logged in as user, whose password is pw, unless that is empty.
 func (s *service) browse(user, path string, into any) int {
 	s.t.Helper()
+	awaitReady(s.t, s.health)
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.health+path, http.NoBody)
 	if err != nil {
 		s.t.Fatal(err)

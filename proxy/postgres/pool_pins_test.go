@@ -258,3 +258,72 @@ func TestPins_AreCalledByTheirNames(t *testing.T) {
 		}
 	}
 }
+
+// A statement that failed has left nothing behind, so it ties nobody to a server; one that was not alone in its transaction is not known to
+// have failed as a whole.
+func TestPins_WhatHasFailedDoesNotPin(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "failed_pins", "")
+	for _, caching := range []bool{false, true} {
+		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "failed_pins", Size: 1, Caching: caching})
+		c, other := in.Connect(t, "failed_pins"), in.Connect(t, "failed_pins")
+		for _, sql := range []string{
+			"set session authorization nosuch", "set temp_buffers = 'banana'", "set seed = 5", "select setseed(5)", "load 'nosuchlib'",
+			"set is_superuser = on", "select set_config('session_authorization', 'nosuch', false)", "select setseed(0.5), 1/0",
+		} {
+			if _, err := rig.Try(t.Context(), c, sql); err == nil {
+				t.Errorf("%s has not failed", sql)
+			}
+			if _, err := rig.AskExtended(t.Context(), c, 0, sql); err == nil {
+				t.Errorf("%s has not failed by extended protocol", sql)
+			}
+			if got := rig.Ask(t, c, "show overdrive.pinned"); got != "" {
+				t.Errorf("%s: pinned by %q", sql, got)
+			}
+			rig.Ask(t, other, "select 1")
+		}
+		for _, sql := range []string{"set temp_buffers = 200", "set temp_buffers = 201; select 1"} {
+			rig.Ask(t, c, sql)
+			if got := rig.Ask(t, c, "show overdrive.pinned"); got == "" {
+				t.Errorf("%s: not pinned", sql)
+			}
+			_, err := rig.Try(t.Context(), c, "set temp_buffers = 'banana'")
+			rig.WantState(t, err, "22023")
+			if got := rig.Ask(t, c, "show overdrive.pinned"); got == "" {
+				t.Errorf("%s: not pinned any more behind a failure of another", sql)
+			}
+			rig.Ask(t, c, "discard all")
+		}
+		rig.Ask(t, c, "begin")
+		rig.Ask(t, c, "set temp_buffers = 202")
+		rig.Ask(t, c, "savepoint a")
+		_, err := rig.Try(t.Context(), c, "set temp_buffers = 'banana'")
+		rig.WantState(t, err, "22023")
+		rig.Ask(t, c, "rollback to a")
+		rig.Ask(t, c, "commit")
+		if got := rig.Ask(t, c, "show overdrive.pinned"); got == "" {
+			t.Error("not pinned by what was set before a savepoint")
+		}
+		rig.Ask(t, c, "discard all")
+	}
+}
+
+// The log says that a client's values are refused, and not which they are.
+func TestLog_HasNoValueThatAServerRefuses(t *testing.T) {
+	t.Parallel()
+	proxytest.ChangesCluster(t)
+	pg := rig.NewDatabase(t, "refused_values", "create role refused_s3cret; grant refused_s3cret to postgres")
+	var log rig.Captured
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "refused_values", Size: 1, Options: log.Capture})
+	c, other := in.Connect(t, "refused_values"), in.Connect(t, "refused_values")
+	rig.Ask(t, c, "set role refused_s3cret")
+	rig.Ask(t, other, "select 1")
+	rig.Ask(t, other, "drop role refused_s3cret")
+	if _, err := rig.Try(t.Context(), c, "select 1"); err == nil || !strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("got %v, want the server's error", err)
+	}
+	log.Await(t, "session ended", "settings refused", "SQLSTATE 22023")
+	if log.Has("s3cret") {
+		t.Error("the value was logged")
+	}
+}

@@ -88,6 +88,13 @@ func wantNull(t *testing.T, c *pgconn.PgConn, name string) {
 			t.Errorf("%s: got %q behind %s, want NULL", name, got, begin)
 		}
 		rig.Ask(t, c, "commit")
+		if _, err := rig.AskExtended(t.Context(), c, 0, begin); err != nil {
+			t.Fatal(err)
+		}
+		if r := c.ExecParams(t.Context(), "select coalesce(current_setting('"+name+"', true), 'null')", nil, nil, nil, nil).Read(); r.Err != nil || string(r.Rows[0][0]) != "null" {
+			t.Errorf("%s: got %q, %v behind %s by extended protocol, want NULL", name, r.Rows, r.Err, begin)
+		}
+		rig.Ask(t, c, "commit")
 	}
 }
 

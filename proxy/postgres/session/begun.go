@@ -46,10 +46,13 @@ func (s *Session) first() bool {
 	return s.attempt.fill != nil && s.srv != nil && s.srv.answers.early
 }
 
-// noteOpening notes whether a text that is about to be sent begins a transaction and does nothing else.
-func (c *ServerConn) noteOpening(v *classify.Verdict) {
-	c.opened = 0
-	if v.Session.Has(classify.PlainBegin) && c.status == pgwire.TxIdle && c.owed.len() == 0 {
+// runs is called before a text is sent to be run. alone: all that was run before it is over, and no transaction is open. It notes whether
+// the text begins one and does nothing else.
+func (c *ServerConn) runs(v *classify.Verdict) (alone bool) {
+	alone = c.status == pgwire.TxIdle && c.ran <= c.owed.answered
+	c.ran, c.opened = c.owed.sent+1, 0
+	if alone && v.Session.Has(classify.PlainBegin) {
 		c.opened = begunBy(v)
 	}
+	return alone
 }

@@ -48,8 +48,12 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 	if v.Status != verdict.Cacheable {
 		s.batch.onlyReads = false
 	}
-	srv.noteOpening(v)
+	before, alone := s.pins, srv.runs(v)
 	s.noteEffects(srv, v)
+	srv.params.tried = 0
+	if alone && v.Status != verdict.MultipleStatements {
+		srv.params.tried, srv.params.triedIn = s.pins&^before&triedPins, srv.owed.sent
+	}
 }
 
 // noteEffects is the part of noteText that counts for each of the statements that a text runs.

@@ -1,7 +1,7 @@
 package session
 
 import (
-	"fmt"
+	"errors"
 	"time"
 
 	"overdrive/proxy/postgres/pgwire"
@@ -22,6 +22,11 @@ func (s *Session) leave(grace time.Duration) {
 
 // reject ends the session with an error that the client gets to read.
 func (s *Session) reject(why Reason, code, message string) {
+	s.rejectFor(why, code, message, errors.New(message))
+}
+
+// rejectFor is reject where the log is told something else than the client, whose values may stand in the message.
+func (s *Session) rejectFor(why Reason, code, message string, err error) {
 	if s.state == gone {
 		return
 	}
@@ -29,7 +34,7 @@ func (s *Session) reject(why Reason, code, message string) {
 		report := pgwire.ErrorReport{Severity: "FATAL", Code: code, Message: message}
 		s.toClient(s.errorOf(report))
 	}
-	s.end(why, fmt.Errorf("%s", message))
+	s.end(why, err)
 }
 
 // violation ends the session because its client broke the protocol.

@@ -127,6 +127,10 @@ func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 	}
 	s.identity.Meter.ServerErrors.AddError(r.Code)
 	s.accountError(r.Code)
+	if tried := s.srv.params.tried; tried != 0 && s.srv.owed.answered == s.srv.params.triedIn {
+		s.unpin(tried)
+		s.srv.params.tried = 0
+	}
 	s.params.resets.rolledBack = true
 	s.forgetWithheld(e)
 	if s.batch.discards && s.srv.status == pgwire.TxIdle && s.srv.owed.len() == 1 && halfDone(r.Code) {
@@ -337,7 +341,8 @@ func (s *Session) errandFailed() {
 			return
 		}
 	}
-	s.reject(ReasonSettings, srv.trouble.last.Code, s.words(srv.trouble.last.Message, srv))
+	last := &srv.trouble.last
+	s.rejectFor(ReasonSettings, last.Code, s.words(last.Message, srv), fmt.Errorf("the server refuses what the client has set: SQLSTATE %s", last.Code))
 }
 
 // pay is the server connection's call when the turn of a fake has come: it gives the client a reply of ours, whose bytes never

@@ -57,6 +57,9 @@ const shownPins = pinListen | pinTemporary | pinHoldCursor | pinAdvisoryLock | p
 // objects would be too dear: whoever has some has them for many statements.
 const endedByCode = pinListen | pinHoldCursor | pinAdvisoryLock | pinPrepare
 
+// triedPins are those that a statement which has failed, alone in its transaction, has not brought about.
+const triedPins = pinSetting | pinLibrary | pinSeed
+
 // String lists the reasons, separated by commas; it is empty for none.
 func (p pinSet) String() string {
 	var names []string

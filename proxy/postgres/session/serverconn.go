@@ -31,7 +31,8 @@ type ServerConn struct {
 	holder   holder // nil while pooled
 	gone     bool   // the socket is closed
 	status   pgwire.TxStatus
-	opened   begun // how the open transaction was begun, if nothing has run in it yet
+	opened   begun  // how the open transaction was begun, if nothing has run in it yet
+	ran      uint64 // batches that are answered once all is over that was run
 
 	in         arriving
 	owed       replyQueue
@@ -73,6 +74,9 @@ type serverParams struct {
 	drawn ID            // who has drawn from sequences last, as currval and lastval tell; 0: nobody
 	// called is what pins the holder, where that has a name: at the last look, and the parameters that it has set since.
 	called map[pinSet]string
+	// tried is what a text that is run alone, in the batch triedIn, has pinned the holder by: if it fails it has not.
+	tried   pinSet
+	triedIn uint64
 	// unasked: code may have run PREPARE, and nobody has asked the server.
 	unasked bool
 }
