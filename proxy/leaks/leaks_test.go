@@ -257,15 +257,19 @@ func (b *bench) client(t *testing.T) *pgconn.PgConn {
 }
 
 // settling is how long a cell is tried again: while the catalog is not known, as behind DDL, only some of what the client itself has
-// left behind is asked for. What B sees must be right each time.
-const settling = 10 * time.Second
+// left behind is asked for. What B sees must be right each time. Who has the only connection in use leaves the keeper no time to look,
+// so the pauses grow.
+const (
+	settling     = time.Minute
+	longestPause = 2 * time.Second
+)
 
 // tired counts the cells for which that was not enough. Behind some, no other is tried again.
 var tired atomic.Int64
 
 // cell has clients reach the place until one finds what a session of its own has.
 func (b *bench) cell(t *testing.T, s *state, c *cell, form string) {
-	for begun := time.Now(); ; {
+	for begun, pause := time.Now(), 20*time.Millisecond; ; pause = min(2*pause, longestPause) {
 		wrong := b.attempt(t, s, c, form)
 		if wrong == "" || t.Failed() {
 			return
@@ -275,7 +279,7 @@ func (b *bench) cell(t *testing.T, s *state, c *cell, form string) {
 			t.Error(wrong)
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }
 
