@@ -100,7 +100,10 @@ func TestAdmission_ImpossibleStartupSettingsAreRefusedAsPostgresDoes(t *testing.
 			}
 		}
 	}
-	log.Await(t, "session ended", "settings refused", "Nowhere/Land")
+	log.Await(t, "session ended", "settings refused", "SQLSTATE 22023")
+	if log.Has("Nowhere") {
+		t.Error("the log has a value that was refused")
+	}
 	if c := in.Connect(t, "postgres"); rig.Ask(t, c, "show timezone") != "UTC" {
 		t.Error("a refused setting stayed on the server")
 	}
