@@ -64,12 +64,13 @@ func (w *Witness) Awake() bool { return w != nil && (w.slow.Load() > 0 || w.shar
 // Traces says whether a Parent is of interest.
 func (w *Witness) Traces() bool { return w.share.Load() >= 0 }
 
-// Tell hands a Testimony on if there is a reason to.
-func (w *Witness) Tell(t Testimony) {
+// Tell hands a copy of t on if there is a reason to, and notes that in t. Where there is none it allocates nothing.
+func (w *Witness) Tell(t *Testimony) {
 	slow, share := w.slow.Load(), w.share.Load()
 	t.Slow = slow > 0 && int64(t.Took) >= slow
 	t.Traced = share >= 0 && (t.Parent.Sampled || t.Parent.IsZero() && rand.Int64N(million) < share)
 	if t.Slow || t.Traced {
-		w.testify(&t)
+		told := *t
+		w.testify(&told)
 	}
 }

@@ -31,7 +31,7 @@ func TestWitness_IsToldOfWhatItWatches(t *testing.T) {
 			if awake := c.slow > 0 || c.share >= 0; w.Awake() != awake {
 				t.Errorf("awake: %v, want %v", w.Awake(), awake)
 			}
-			w.Tell(c.of)
+			w.Tell(&c.of)
 			if len(told) != c.told || c.told > 0 && (told[0].Slow != c.slowTold || told[0].Traced != (c.traced > 0)) {
 				t.Errorf("told %+v", told)
 			}
@@ -47,7 +47,7 @@ func TestWitness_DrawsItsShare(t *testing.T) {
 	w := NewWitness(func(*Testimony) { n++ })
 	w.Watch(0, 0.25)
 	for range 10_000 {
-		w.Tell(Testimony{})
+		w.Tell(&Testimony{})
 	}
 	if n < 2000 || n > 3000 {
 		t.Errorf("%d of 10,000 were drawn, want about 2,500", n)

@@ -12,7 +12,7 @@ import (
 
 // This file tells of single batches, where somebody wants to know: see traffic.Witness.
 
-// account begins what is told of the batch at hand, or nothing if nobody wants to know.
+// accountBegins begins what is told of the batch at hand, or nothing if nobody wants to know.
 func (s *Session) accountBegins() {
 	switch {
 	case !s.identity.Witness.Awake():
@@ -60,7 +60,7 @@ func (s *Session) accountEnds(since, now instant) {
 	}
 	t.Session, t.Database, t.User = uint64(s.login.id), s.identity.Database, s.identity.User
 	t.Began, t.Took = s.space.time(since), time.Duration(now-since)
-	s.identity.Witness.Tell(*t)
+	s.identity.Witness.Tell(t)
 	*t = traffic.Testimony{}
 }
 
