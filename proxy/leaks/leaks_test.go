@@ -262,10 +262,12 @@ func (b *bench) client(t *testing.T) *pgconn.PgConn {
 
 // settling is how long a cell is tried again: while the catalog is not known, as behind DDL, only some of what the client itself has
 // left behind is asked for. What B sees must be right each time. Where nothing is
-// cached, the catalog is looked at through the only connection if that is much in use, so others make use of it meanwhile.
+// cached, the catalog is looked at through the only connection if that is much in use, so others make use of it meanwhile, each time for
+// twice as long: a statement that changes the catalog has it read anew, and to come again before that is done would never end.
 const (
-	settling   = time.Minute
-	meanwhiles = 100
+	settling       = time.Minute
+	meanwhiles     = 100
+	mostMeanwhiles = 100 * meanwhiles
 )
 
 // tired counts the cells for which that was not enough. Behind some, no other is tried again.
@@ -273,6 +275,7 @@ var tired atomic.Int64
 
 // cell has clients reach the place until one finds what a session of its own has.
 func (b *bench) cell(t *testing.T, s *state, c *cell, form string) {
+	times := meanwhiles
 	for begun := time.Now(); ; {
 		wrong := b.attempt(t, s, c, form)
 		if wrong == "" || t.Failed() {
@@ -283,9 +286,10 @@ func (b *bench) cell(t *testing.T, s *state, c *cell, form string) {
 			t.Error(wrong)
 			return
 		}
-		for range meanwhiles {
+		for range times {
 			rig.Ask(t, b.other, "select 1")
 		}
+		times = min(2*times, mostMeanwhiles)
 	}
 }
 
