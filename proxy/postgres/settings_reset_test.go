@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"overdrive/proxy/proxytest"
 	"overdrive/proxy/proxytest/rig"
 )
 
@@ -82,5 +83,65 @@ func TestSettings_ResetReturnsToTheStartupPacketBesideWhatIsAskedFor(t *testing.
 			}
 			rig.CloseConn(c)
 		}
+	}
+}
+
+// Who resets a parameter is told with the answer to that what it has come to, in whatever encoding it speaks.
+func TestSettings_ResetIsToldWithItsAnswer(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "reset_told", "select")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "reset_told", Size: 2})
+	for _, encoding := range []string{"UTF8", "LATIN1", "EUC_JP"} {
+		login := proxytest.Login{User: "postgres", Database: "reset_told", Params: map[string]string{
+			"client_encoding": encoding, "options": "-c timezone=Asia/Tokyo -c datestyle=German"}}
+		through := in.Dial(t, login)
+		direct, err := proxytest.Dial(t.Context(), pg.Addr(), login)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer direct.Close()
+		for _, sql := range []string{
+			"set timezone = 'UTC'", "reset timezone", "set timezone = 'UTC'; set datestyle = 'ISO'", "reset all", "show timezone",
+			"set client_encoding = 'LATIN2'", "set timezone = 'UTC'", "reset timezone", "reset client_encoding", "set client_encoding = 'EUC_JP'; set timezone = 'UTC'",
+			"reset all", "set timezone = 'UTC'", "set timezone to default", "set client_encoding = 'LATIN1'", "set timezone = 'UTC'; set datestyle = 'SQL'", "discard all", "select 1",
+			"set timezone = 'UTC'", "begin; reset timezone; commit", "set timezone = 'UTC'", "reset timezone; set datestyle = 'ISO'", "begin", "set timezone = 'UTC'", "commit",
+			"reset datestyle", "reset timezone; set timezone = 'Europe/Berlin'",
+		} {
+			got, want := rig.Converse(t, through, proxytest.Query(sql)), rig.Converse(t, direct, proxytest.Query(sql))
+			if string(rig.BytesOf(got)) != string(rig.BytesOf(want)) {
+				t.Errorf("%s, %s:\ngot  %q\nwant %q", encoding, sql, rig.BytesOf(got), rig.BytesOf(want))
+			}
+		}
+	}
+}
+
+// Under standard_conforming_strings = off a text without a backslash is read as it stands: it is answered from the cache, and what is for the
+// proxy does not reach a server.
+func TestSettings_TextsWithoutABackslashAreReadUnderAnySetting(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "reset_plain", "create table t (a text); insert into t values ('x')")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "reset_plain", Size: 2, Caching: true})
+	for _, ask := range rig.Askers {
+		c := in.Connect(t, "reset_plain")
+		rig.Ask(t, c, "set standard_conforming_strings = off; set escape_string_warning = off")
+		rig.Await(t, "a hit", func() bool {
+			_, err := ask(t, c, "select a, 'it''s' from t")
+			return err == nil && rig.Status(t, c) == "hit"
+		})
+		rig.Ask(t, c, "begin")
+		for _, sql := range []string{"show overdrive.status", "set overdrive.cache = off", "set local overdrive.cache = on", "select 1"} {
+			if _, err := ask(t, c, sql); err != nil {
+				t.Errorf("in a transaction, %s: %v", sql, err)
+			}
+		}
+		rig.Ask(t, c, "commit")
+		rig.Ask(t, c, "set overdrive.cache = on")
+		for _, sql := range []string{`select a, e'\\' from t`, `select a, '\'x' from t`, "select a, u&'x' from t"} {
+			_, err := ask(t, c, sql)
+			if word := rig.Status(t, c); word != "uncacheable" {
+				t.Errorf("%s is %s (%v)", sql, word, err)
+			}
+		}
+		rig.CloseConn(c) // such a text pins
 	}
 }

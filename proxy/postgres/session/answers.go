@@ -200,12 +200,19 @@ func (c *ServerConn) readyForQuery(body []byte) (action, error) {
 	return c.done.action, nil
 }
 
-// newsNow are the holder's, if no transaction is open.
+// newsNow are the holder's, if no transaction is open and no answer is to come.
 func (c *ServerConn) newsNow() []byte {
 	if c.status != pgwire.TxIdle {
 		return nil
 	}
-	return c.holder.news()
+	news := c.holder.news()
+	if c.owed.toCome() > 0 {
+		return news
+	}
+	if told := c.holder.untold(); len(told) > 0 {
+		return slices.Concat(told, news)
+	}
+	return news
 }
 
 // notification gives the holder a notification. One that is larger than PostgreSQL's are is passed on unread.

@@ -23,6 +23,7 @@ func (nobody) reopened()                          {}
 func (nobody) settled(*owed)                      {}
 func (nobody) notified(uint32, []byte) []byte     { return nil }
 func (nobody) news() []byte                       { return nil }
+func (nobody) untold() []byte                     { return nil }
 func (nobody) mustHear() bool                     { return false }
 func (nobody) skipped()                           {}
 func (nobody) ready(*owed)                        {}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"maps"
 
 	"overdrive/proxy/postgres/settings"
@@ -42,7 +43,7 @@ const (
 // the key of an answer tells the encoding; but a name is not what the catalog calls it.
 func (s *Session) reading(text []byte) reading {
 	switch {
-	case !s.params.want.Legible():
+	case !s.params.want.Legible() && mayEscape(text):
 		return unreadable
 	case s.readsUTF8() || sqlscan.IsASCII(text):
 		return asItStands
@@ -52,6 +53,12 @@ func (s *Session) reading(text []byte) reading {
 		return asItStands
 	}
 	return inOtherNames
+}
+
+// mayEscape says whether a text may mean something else under standard_conforming_strings = off: it has a backslash, or what may be the
+// beginning of a constant with one of its own kind of escapes, which is an error then.
+func mayEscape(text []byte) bool {
+	return bytes.IndexByte(text, '\\') >= 0 || bytes.Contains(text, []byte("U&'")) || bytes.Contains(text, []byte("u&'"))
 }
 
 // keepsTokens says whether texts have their tokens where the bytes in this client_encoding show them, after the server has converted

@@ -26,6 +26,8 @@ type holder interface {
 	notified(pid uint32, tail []byte) []byte
 	// news gives what the client is to be told of notifications, ahead of a ReadyForQuery that leaves no transaction open.
 	news() []byte
+	// untold gives what the client is to be told of its parameters, ahead of one behind which nothing is to come.
+	untold() []byte
 	// mustHear decides whether such a ReadyForQuery is put off. goOn ends that.
 	mustHear() bool
 	// settled tells that e was answered; a ReadyForQuery is told by ready alone.

@@ -92,6 +92,11 @@ func (s *Session) parameter(name, value string, injected bool) (pass bool) {
 	if ours {
 		return false
 	}
+	if s.params.resets.covers(sqlscan.Fold(name)) && s.params.startup != nil {
+		if v, ok := s.params.startup.Get(name); ok && v != value {
+			return false // the server's own: for the client a RESET comes to the value of its startup packet, of which it is told
+		}
+	}
 	s.params.told = s.identity.Interner.With(s.params.told, name, value)
 	return true
 }
@@ -253,9 +258,7 @@ func (s *Session) walked() {
 		case s.state == greeting:
 			s.startupDone()
 		}
-		if s.params.told != s.params.want && s.state < leaving && s.params.told != nil {
-			s.tell()
-		}
+		s.tell()
 		if s.misheard() {
 			s.lendAll()
 		}
@@ -269,12 +272,26 @@ func (s *Session) walked() {
 
 // tell reports to the client what it has to believe and was not told by the server.
 func (s *Session) tell() {
-	for _, it := range s.identity.reported(s.params.want).Items() {
-		if told, ok := s.params.told.Get(it.Key); (!ok || told != it.Value) && s.tellable(it.Value) {
-			s.toClient(s.space.scratch.parameter(it.Name, it.Value))
-		}
+	if b := s.untold(); len(b) > 0 {
+		s.toClient(b)
 	}
+}
+
+// untold are the messages by which a client is told what it has to believe and was not told by the server. It is told with them.
+func (s *Session) untold() []byte {
+	if s.params.told == s.params.want || s.state >= leaving || s.params.told == nil {
+		return nil
+	}
+	told := s.params.told
 	s.params.told = s.params.want
+	return s.space.scratch.add(func(b []byte) []byte {
+		for _, it := range s.identity.reported(s.params.want).Items() {
+			if value, ok := told.Get(it.Key); (!ok || value != it.Value) && s.tellable(it.Value) {
+				b = pgwire.AppendParameterStatus(b, it.Name, it.Value)
+			}
+		}
+		return b
+	})
 }
 
 // lost is the server connection's call: it is gone. If it was only given the client's settings, or asked what they are, the session

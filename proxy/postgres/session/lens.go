@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"sync/atomic"
 	"time"
 
@@ -76,7 +75,7 @@ func (s *Session) verdict(st *statement) *classify.Verdict {
 	if st.body == nil {
 		return Unseen
 	}
-	if !s.params.want.Legible() || st.scope != s.scope(st.body) {
+	if st.scope != s.scope(st.body) {
 		return classify.Unreadable() // it was prepared when texts were read otherwise
 	}
 	if st.scope != "" && s.reading(st.text()) != asItStands {
@@ -177,9 +176,9 @@ func (s *Session) scope(body []byte) string {
 	text, _, _ := pgwire.CutString(body)
 	ascii := sqlscan.IsASCII(text)
 	switch {
-	case s.view.recodes && !(ascii && bytes.IndexByte(text, '\\') < 0):
+	case s.view.recodes && (!ascii || mayEscape(text)):
 		return "unsettled " + serverName(s.identity.statements.serial.Add(1))
-	case s.params.want.Legible() && (ascii || s.readsUTF8()):
+	case (s.params.want.Legible() || !mayEscape(text)) && (ascii || s.readsUTF8()):
 		return ""
 	}
 	strings, _ := s.params.want.Get("standard_conforming_strings")
