@@ -145,3 +145,38 @@ func TestSettings_TextsWithoutABackslashAreReadUnderAnySetting(t *testing.T) {
 		rig.CloseConn(c) // such a text pins
 	}
 }
+
+// What stands behind a RESET in the same text runs under the client's own values, and nothing else of the answer is another one.
+func TestSettings_WhatStandsBehindAResetRunsUnderTheStartupPacket(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "reset_behind", `create schema own; create table own.t (a float8, d date, z timestamptz);
+		insert into own.t values (0.1::float8 + 0.2, '2020-01-02', '2020-01-02 03:04:05+00')`)
+	for _, caching := range []bool{false, true} {
+		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "reset_behind", Size: 2, Caching: caching})
+		for _, encoding := range []string{"UTF8", "LATIN1"} {
+			login := proxytest.Login{User: "postgres", Database: "reset_behind", Params: map[string]string{"client_encoding": encoding, "search_path": `own, "$user"`,
+				"options": "-c timezone=Asia/Tokyo -c datestyle=German -c extra_float_digits=-5 -c app.tenant=seven"}}
+			through := in.Dial(t, login)
+			direct, err := proxytest.Dial(t.Context(), pg.Addr(), login)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer direct.Close()
+			const away = "set timezone = 'UTC'; set datestyle = iso; set extra_float_digits = 1; set search_path = own; set app.tenant = 'x'"
+			const look = "select a, d, z, current_setting('app.tenant'), current_setting('search_path'), current_setting('client_encoding') from t"
+			for _, sql := range []string{
+				"reset timezone; reset datestyle; " + look, "reset all; " + look, "set search_path to default;;" + look, "reset extra_float_digits; reset app.tenant; " + look + "; " + look,
+				"reset all; set timezone = 'UTC'; " + look + "; reset all", "select 1; reset timezone; " + look + "; select 1/0", "reset timezone; select nonsense, 'ä'", "select 'ä'; reset datestyle; select none from t",
+				"reset timezone; selec", "begin; reset datestyle; " + look + "; rollback", "begin; " + look + "; commit; reset all; " + look, "set time zone local; set names; " + look,
+				"reset datestyle; set transaction isolation level serializable; " + look, "reset datestyle; copy t to stdout; reset timezone; copy t to stdout",
+			} {
+				for i, step := range []string{away, sql, look, "discard all"} {
+					got, want := rig.Converse(t, through, proxytest.Query(step)), rig.Converse(t, direct, proxytest.Query(step))
+					if i > 0 && string(rig.BytesOf(got)) != string(rig.BytesOf(want)) {
+						t.Errorf("cache %v, %s, %s, then %s:\ngot  %q\nwant %q", caching, encoding, sql, step, rig.BytesOf(got), rig.BytesOf(want))
+					}
+				}
+			}
+		}
+	}
+}

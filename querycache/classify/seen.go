@@ -29,7 +29,7 @@ const maxPath = 100
 // Seen returns the Inventory as it is seen by a role with a search_path, which is spelled as the server shows it. ok is false
 // if it cannot be told what the search_path means.
 func (c *Inventory) Seen(searchPath string, rights *Rights) (seen *Catalog, ok bool) {
-	names, ok := splitPath(searchPath)
+	names, ok := SplitPath(searchPath)
 	if !ok {
 		return nil, false
 	}
@@ -62,8 +62,8 @@ func (c *Catalog) search(schema string) {
 	}
 }
 
-// splitPath reads a search_path (SplitIdentifierString in the server's sources).
-func splitPath(text string) (names []string, ok bool) {
+// SplitPath reads a search_path (SplitIdentifierString in the server's sources) into its names. ok is false if it cannot be told what it means.
+func SplitPath(text string) (names []string, ok bool) {
 	const space = " \t\n\r\f\v"
 	for rest := strings.Trim(text, space); rest != ""; {
 		var name string

@@ -27,7 +27,7 @@ func TestSplitPath_ReadsWhatTheServerTakes(t *testing.T) {
 		strings.Repeat("x", 64):         "?",
 		strings.Repeat("a,", 100) + "a": "?",
 	} {
-		names, ok := splitPath(text)
+		names, ok := SplitPath(text)
 		got := strings.Join(names, "|")
 		if !ok {
 			got = "?"

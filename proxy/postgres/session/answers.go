@@ -85,6 +85,9 @@ func (c *ServerConn) message(h pgwire.Header, body []byte) (action, error) {
 		if tag, _, ok := pgwire.CutString(body); ok {
 			c.completed(tag, e)
 		}
+		if c.completedOurs(e) {
+			act = skip
+		}
 	case pgwire.PortalSuspended:
 		c.marks.completed(nil)
 		c.holder.completed(nil)
@@ -190,6 +193,9 @@ func (c *ServerConn) readyForQuery(body []byte) (action, error) {
 	}
 	c.keepWhole()
 	c.workEnds(c.done.action != forward)
+	if c.inserted != nil && c.inserted.batch < c.owed.answered {
+		c.inserted = nil
+	}
 	if status == pgwire.TxIdle {
 		c.marks.atRest()
 	}
@@ -267,6 +273,9 @@ func (c *ServerConn) errorResponse(body []byte, e *owed) (action, error) {
 	c.parseStands(e)
 	if e != nil && e.name != "" {
 		c.in.instead = restoreName(body, e.name)
+	}
+	if moved := c.withoutInsertions(body, e); moved != nil {
+		c.in.instead = moved
 	}
 	switch {
 	case e == nil:

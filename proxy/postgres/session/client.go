@@ -213,7 +213,7 @@ func (s *Session) query(msg, body []byte) bool {
 	s.noteText(srv, v)
 	s.noteExecuted(v)
 	s.setUnnamed(nil) // a simple Query destroys it
-	s.exchange(owedQuery, forward, msg)
+	s.exchange(owedQuery, forward, s.withReturns(v, text, msg))
 	s.batch.open = false // and ends the batch that it stands in
 	s.attempt.fill = nil
 	return true

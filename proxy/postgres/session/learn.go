@@ -311,6 +311,11 @@ func (s *Session) takeIn(q *inquiry) {
 				continue
 			}
 		}
+		if value == "" && q.undone.covers(name) && strings.Contains(name, ".") { // what RESET makes of one of the user's own
+			s.resetOne(want, name)
+			has.Set(name, value)
+			continue
+		}
 		if !ok || name == "role" && value == "none" {
 			want.Drop(name)
 			has.Drop(name)
@@ -394,6 +399,10 @@ func (s *Session) bringBack() {
 	}
 	s.params.want = want.Done()
 	s.forget(r)
+	if q := s.params.inquiry; q != nil && q.reach == reachUsual { // the values alone do not tell what code has set since
+		s.relearns(reachSet)
+		q.undone = r
+	}
 }
 
 // repairResets notes what a RESET in a transaction has brought back too far: to the server's value, where the client's startup packet

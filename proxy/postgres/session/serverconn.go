@@ -46,6 +46,7 @@ type ServerConn struct {
 	cancelling cancelling
 	voice      voice
 	work       work
+	inserted   *insertions // into the Query that is owed an answer; nil: nothing
 }
 
 // arriving is what has come of the server and is still to be dealt with, and what becomes of the message at hand.
