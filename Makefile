@@ -45,13 +45,13 @@ EXHAUSTIVE := ./proxy/postgres/session ./querycache/classify ./querycache/sqlsca
 # The first line and the last say so if there is no race detector, for which a C compiler is missing.
 .PHONY: test
 test: ## run every test, with the race detector where there is a C compiler (installs or fetches PostgreSQL if need be)
-	@race=$$(GO='$(GO)' scripts/race); $(with_postgres) set -x && \
+	@race=$$(GO='$(GO)' scripts/race); ( $(with_postgres) set -x && \
 		OVERDRIVE_CONSISTENCY=30s $(gotest) $$race -vet=all -parallel $(PARALLEL) \
 			$$($(GO) list ./... | grep -vxF "$$($(GO) list $(EXHAUSTIVE))") && \
 		{ [ -z "$$race" ] || $(gotest) $$race -vet=all -short $(EXHAUSTIVE); } && $(gotest) $(EXHAUSTIVE) && \
 		$(gotest) $$race -tags portable_loop ./proxy/loop && \
-		$(gotest) $$race -tags portable_loop -run Differential ./proxy/postgres; \
-	code=$$?; { set +x; } 2>/dev/null; GO='$(GO)' scripts/race >/dev/null; exit $$code
+		$(gotest) $$race -tags portable_loop -run Differential ./proxy/postgres ); \
+	code=$$?; GO='$(GO)' scripts/race >/dev/null; exit $$code
 
 .PHONY: test-faults
 test-faults: ## try every fault under load (FAULTS='black hole': those with that name); see proxy/faults
