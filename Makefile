@@ -15,7 +15,9 @@ gotest  := $(GO) run ./scripts/gotest -timeout 26m
 PARALLEL ?= 3
 
 # The directory of initdb and postgres is found when a target needs it, and comes first in PATH.
-with_postgres = bin=$$(scripts/ensure-postgres) && export PATH="$$bin:$$PATH" &&
+with_postgres = bin=$$(GO='$(GO)' scripts/ensure-postgres) && export PATH="$$bin:$$PATH" &&
+# The same for who only wants to look: nothing is installed where a ready binary can be fetched.
+with_postgres_aside = bin=$$(GO='$(GO)' scripts/ensure-postgres --leave-alone) && export PATH="$$bin:$$PATH" &&
 
 .DEFAULT_GOAL := help
 
@@ -33,21 +35,23 @@ man: ## write the manual into man/, and the completion of command lines for bash
 	@for shell in bash zsh fish; do $(GO) run -ldflags '$(LDFLAGS)' ./cmd/overdrive completion $$shell >man/overdrive.$$shell || exit; done
 
 .PHONY: demo
-demo: ## start PostgreSQL and Overdrive and show what they do (installs PostgreSQL if need be)
-	@$(with_postgres) $(GO) run ./cmd/overdrive demo $(DEMOFLAGS)
+demo: ## start PostgreSQL and Overdrive and show what they do (fetches PostgreSQL if need be)
+	@$(with_postgres_aside) echo 'Building Overdrive. The first time that takes a minute or two.' && $(GO) run ./cmd/overdrive demo $(DEMOFLAGS)
 
 # These have tests that go through all of something in one goroutine, where the race detector finds nothing and makes them four times as
 # long. It sees a part of them, and all that they do in several goroutines.
 EXHAUSTIVE := ./proxy/postgres/session ./querycache/classify ./querycache/sqlscan
 
+# The first line and the last say so if there is no race detector, for which a C compiler is missing.
 .PHONY: test
-test: ## run every test, with the race detector (installs PostgreSQL if need be)
-	@$(with_postgres) set -x && \
-		OVERDRIVE_CONSISTENCY=30s $(gotest) -race -vet=all -parallel $(PARALLEL) \
+test: ## run every test, with the race detector where there is a C compiler (installs or fetches PostgreSQL if need be)
+	@race=$$(GO='$(GO)' scripts/race); ( $(with_postgres) set -x && \
+		OVERDRIVE_CONSISTENCY=30s $(gotest) $$race -vet=all -parallel $(PARALLEL) \
 			$$($(GO) list ./... | grep -vxF "$$($(GO) list $(EXHAUSTIVE))") && \
-		$(gotest) -race -vet=all -short $(EXHAUSTIVE) && $(gotest) $(EXHAUSTIVE) && \
-		$(gotest) -race -tags portable_loop ./proxy/loop && \
-		$(gotest) -race -tags portable_loop -run Differential ./proxy/postgres
+		{ [ -z "$$race" ] || $(gotest) $$race -vet=all -short $(EXHAUSTIVE); } && $(gotest) $(EXHAUSTIVE) && \
+		$(gotest) $$race -tags portable_loop ./proxy/loop && \
+		$(gotest) $$race -tags portable_loop -run Differential ./proxy/postgres ); \
+	code=$$?; GO='$(GO)' scripts/race >/dev/null; exit $$code
 
 .PHONY: test-faults
 test-faults: ## try every fault under load (FAULTS='black hole': those with that name); see proxy/faults
@@ -65,6 +69,10 @@ test-suites: ## run the suites of others through the proxy (SUITES=regress: thos
 test-examples: ## try examples/ with the loaders of compose and kustomize and with Kubernetes' types
 	cd testdata/examples && $(GO) test -count=1 ./...
 
+.PHONY: test-fetch
+test-fetch: ## try what fetches PostgreSQL where it cannot be installed
+	$(GO) -C scripts/fetchpostgres vet . && $(GO) -C scripts/fetchpostgres test -count=1 .
+
 .PHONY: test-worker
 test-worker: ## try examples/worker under wrangler dev, and measure it beside PostgreSQL; see docs/worker.md
 	@$(with_postgres) $(GO) run ./scripts/worker
@@ -79,7 +87,7 @@ UNIT := ./config ./pool ./querycache ./querycache/sqlscan ./querycache/verdict .
 
 .PHONY: test-unit
 test-unit: ## run the tests that need no PostgreSQL
-	$(GO) test -race -short -skip OnPostgres $(UNIT)
+	@set -x; $(GO) test $$(GO='$(GO)' scripts/race) -short -skip OnPostgres $(UNIT)
 	$(GO) test -skip OnPostgres ./proxy/postgres/session ./querycache/sqlscan
 
 .PHONY: test-memory

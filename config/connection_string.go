@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"errors"
+	"slices"
 
 	"github.com/spf13/viper"
 )
@@ -31,4 +32,14 @@ func addOnly(v *viper.Viper, dsn ConnectionString, r *report) {
 	name := cmp.Or(up.Database, up.User)
 	v.Set("databases", []any{map[string]any{entryName: name, entryValue: map[string]any{"url": dsn}}})
 	v.Set("auth.users", []any{map[string]any{entryName: up.User, entryValue: up.Password}})
+}
+
+// showAllToUsers has whoever may log in see everything on the console and the dashboard. In the one-line mode that is one user, beside whom
+// there is nobody who could.
+func (c *Config) showAllToUsers() {
+	for user := range c.Auth.Users {
+		if !slices.Contains(c.Admin.Users, user) && !slices.Contains(c.Admin.StatsUsers, user) {
+			c.Admin.StatsUsers = append(c.Admin.StatsUsers, user)
+		}
+	}
 }

@@ -169,6 +169,9 @@ func TestFromConnectionString_IsOneDatabaseAndItsUser(t *testing.T) {
 	if cfg.Auth.Method != AuthSCRAM || cfg.Auth.Users["App"].Reveal() != "se@cret" || len(cfg.Auth.Users) != 1 {
 		t.Errorf("auth: %+v", cfg.Auth)
 	}
+	if !slices.Equal(cfg.Admin.StatsUsers, []string{"App"}) || len(cfg.Admin.Users) != 0 {
+		t.Errorf("admin: %+v, want its user to see everything and to do nothing", cfg.Admin)
+	}
 	want := Upstream{Place: Place{Network: "tcp", Address: "db:5433", Host: "db"}, User: "App", Password: "se@cret", Database: "Shop",
 		SSLMode: TLSRequire, ApplicationName: "x", Vanished: DefaultVanished()}
 	if got := cfg.Databases["Shop"].Upstream; !reflect.DeepEqual(got, want) {

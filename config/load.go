@@ -93,6 +93,9 @@ func read(opts Options, data []byte) (*Config, Problems) {
 	}
 	opts.bind(v, r)
 	cfg := opts.decode(v, dir, r)
+	if opts.ConnectionString != "" {
+		cfg.showAllToUsers()
+	}
 	cfg.secretFiles = named.files
 	validate(cfg, dir, r)
 	return cfg, r.problems

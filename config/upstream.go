@@ -126,7 +126,7 @@ func (up *Upstream) parameter(name, value string, hosts, ports *[]string) error 
 		*ports = strings.Split(value, ",")
 	case "target_session_attrs":
 		up.SessionAttrs = SessionAttrs(value)
-		return oneOf(up.SessionAttrs, sessionAttrs)
+		return named(name, oneOf(up.SessionAttrs, sessionAttrs))
 	case "user":
 		up.User = value
 	case "password":
@@ -135,7 +135,7 @@ func (up *Upstream) parameter(name, value string, hosts, ports *[]string) error 
 		up.Database = value
 	case "sslmode":
 		up.SSLMode = TLSMode(value)
-		return oneOf(up.SSLMode, tlsModes)
+		return named(name, oneOf(up.SSLMode, tlsModes))
 	case "sslrootcert":
 		up.SSLRootCert = value
 	case "sslcert":
@@ -151,7 +151,7 @@ func (up *Upstream) parameter(name, value string, hosts, ports *[]string) error 
 		return checkRequireAuth(value)
 	case "channel_binding":
 		up.ChannelBinding = ChannelBinding(value)
-		return oneOf(up.ChannelBinding, channelBindings)
+		return named(name, oneOf(up.ChannelBinding, channelBindings))
 	case "connect_timeout":
 		n, err := count(name, value, "seconds")
 		up.ConnectTimeout = Duration(n) * Duration(time.Second)
@@ -163,6 +163,14 @@ func (up *Upstream) parameter(name, value string, hosts, ports *[]string) error 
 		return otherParameter(name, value)
 	}
 	return nil
+}
+
+// named is an error about the value of a parameter, with the parameter's name in front; nil stays nil.
+func named(parameter string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %w", parameter, err)
 }
 
 // count reads a number that a parameter holds.

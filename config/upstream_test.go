@@ -71,7 +71,7 @@ func TestURL_SaysWhetherTheProofIsBoundToTheCertificate(t *testing.T) {
 			t.Errorf("got %q, want %q", got, good)
 		}
 	}
-	wantProblems(t, withQuery("channel_binding=always"), "databases.shop.url: must be one of")
+	wantProblems(t, withQuery("channel_binding=always"), "databases.shop.url: channel_binding must be one of disable, prefer, require, got \"always\"")
 }
 
 func TestURL_SaysHowAVanishedServerIsNoticed(t *testing.T) {
@@ -129,7 +129,7 @@ func TestURL_RefusesHostsThatAreNotOneServer(t *testing.T) {
 	for url, want := range map[string]string{
 		"a,b/shop":                                "several hosts need target_session_attrs",
 		"a,b/shop?target_session_attrs=any":       "several hosts need target_session_attrs",
-		"a/shop?target_session_attrs=standby":     "must be one of any, primary, read-write",
+		"a/shop?target_session_attrs=standby":     "target_session_attrs must be one of any, primary, read-write",
 		"a,b/shop?port=1,2,3":                     "got 3 ports for 2 hosts",
 		"a,/shop?target_session_attrs=primary":    "must name a host",
 		"a:1,b:x/shop?target_session_attrs=any":   "must be a URL",
@@ -143,7 +143,8 @@ func TestURL_RefusesHostsThatAreNotOneServer(t *testing.T) {
 func TestURL_RefusesWhatItCannotKeep(t *testing.T) {
 	for query, want := range map[string]string{
 		"sslnegotiation=direct":               "the parameter sslnegotiation is not supported",
-		"sslmode=verify":                      "must be one of",
+		"sslmode=verify":                      "sslmode must be one of",
+		"sslmode=on":                          `sslmode must be one of disable, allow, prefer, require, verify-ca, verify-full, got "on"`,
 		"sslmode=require&sslmode=verify-full": "the parameter sslmode must be there once",
 		"sslcert=/nowhere.crt":                "sslcert and sslkey must be set together",
 		"sslrootcert=/nowhere.crt":            "sslrootcert",

@@ -56,18 +56,28 @@ func checkLogin(ctx context.Context, t upstream.Target) (string, error) {
 	if t.User == "" {
 		return "not tried: clients log in as themselves", nil
 	}
-	credential := pgauth.NewCredential(t.User, pgauth.Secret{})
-	if t.Password != "" {
-		var err error
-		if credential, err = t.Credential(); err != nil {
-			return "", err
-		}
-	}
-	conn, err := (&upstream.Dialer{Target: t}).Connect(ctx, credential)
+	conn, err := logIn(ctx, t)
 	if err != nil {
 		return "", err
 	}
 	defer conn.NC.Close()
+	return "ok: PostgreSQL " + versionOf(conn), nil
+}
+
+// logIn logs in as the target's own user. The caller must close the connection.
+func logIn(ctx context.Context, t upstream.Target) (*upstream.Conn, error) {
+	credential := pgauth.NewCredential(t.User, pgauth.Secret{})
+	if t.Password != "" {
+		var err error
+		if credential, err = t.Credential(); err != nil {
+			return nil, err
+		}
+	}
+	return (&upstream.Dialer{Target: t}).Connect(ctx, credential)
+}
+
+// versionOf is the number alone: distributions write more.
+func versionOf(conn *upstream.Conn) string {
 	version, _, _ := strings.Cut(conn.Params["server_version"], " ")
-	return "ok: PostgreSQL " + version, nil
+	return version
 }

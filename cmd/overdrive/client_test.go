@@ -48,9 +48,9 @@ func TestCommands_SpeakToTheRunningServer(t *testing.T) {
 		}
 	}
 	got = s.command(t, with("explain", "--json", "--verify", "--database=postgres", "select random()")...)
-	var explained map[string]string
+	var explained map[string]any
 	if err := json.Unmarshal([]byte(got.out), &explained); err != nil || explained["status"] != "volatile" ||
-		explained["the server's tree agrees"] != "yes" {
+		explained["the server's tree agrees"] != "yes" || explained["max_age"] != 60.0 || explained["calls"] != 0.0 {
 		t.Errorf("explain --json: got %+v, %v", got, err)
 	}
 

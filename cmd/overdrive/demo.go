@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"syscall"
 	"time"
 
@@ -55,13 +56,24 @@ func demo(ctx context.Context, out, errOut io.Writer, once bool) (err error) {
 	if err := t.walk(ctx); err != nil {
 		return fmt.Errorf("tour: %w", err)
 	}
-	fmt.Fprintf(out, "\nTry it yourself, and ask SHOW overdrive.status after any statement:\n  psql '%s'\n", t.proxy)
 	if once {
+		fmt.Fprintln(out, "\nThat was all: both stop now, and the shop goes with them. Without --once they stay, for you to try.")
 		return nil
 	}
-	fmt.Fprintln(out, "Ctrl-C stops Overdrive and PostgreSQL and removes both.")
+	invite(out, t.proxy)
 	<-ctx.Done()
 	return nil
+}
+
+// invite says how to go on alone.
+func invite(out io.Writer, dsn string) {
+	fmt.Fprintln(out, "\nTry it yourself, and ask SHOW overdrive.status after any statement:")
+	if _, err := exec.LookPath("psql"); err == nil {
+		fmt.Fprintf(out, "  psql '%s'\n", dsn)
+	} else {
+		fmt.Fprintf(out, "  %s   (for any client of PostgreSQL: psql is not installed here)\n", dsn)
+	}
+	fmt.Fprintln(out, "Ctrl-C stops Overdrive and PostgreSQL and removes the shop.")
 }
 
 // demoSize is the number of server connections that the demonstration's clients share.

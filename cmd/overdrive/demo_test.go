@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -38,14 +40,35 @@ func TestDemo_ShowsWhatItClaims(t *testing.T) {
 	}
 	for _, want := range []string{
 		`\n  \d+ times as fast\n`,
-		`SHOW overdrive.pinned: "LISTEN"\n`,
+		`SHOW overdrive.pinned: "temporary object: cart"\n`,
 		`SHOW overdrive.pinned: ""\n`,
-		`1000 statements of 50 connected clients .* pg_stat_activity: [2-6] server connections\n`,
-		`psql 'postgres://app:demo@127.0.0.1:\d+/shop\?sslmode=disable'\n$`,
+		`1000 statements of 50 connected clients .* pg_stat_activity: [2-5] server connections\n`,
+		`\nThat was all: both stop now, .*\n$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(got.out) {
 			t.Errorf("no %q in\n%s", want, got.out)
 		}
+	}
+	if strings.Contains(got.out, "Try it yourself") {
+		t.Errorf("invites to what is gone:\n%s", got.out)
+	}
+}
+
+func TestDemo_NamesPsqlOnlyWhereItIs(t *testing.T) {
+	const dsn = "postgres://app:demo@127.0.0.1:6432/shop"
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	var without, with strings.Builder
+	invite(&without, dsn)
+	if err := os.WriteFile(filepath.Join(dir, "psql"), []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	invite(&with, dsn)
+	if got := without.String(); strings.Contains(got, "psql '") || !strings.Contains(got, dsn) {
+		t.Errorf("without psql: got %s", got)
+	}
+	if got := with.String(); !strings.Contains(got, "  psql '"+dsn+"'\n") {
+		t.Errorf("with psql: got %s", got)
 	}
 }
 
@@ -60,8 +83,8 @@ func TestDemo_GoesOnUntilItIsStopped(t *testing.T) {
 	}()
 	dsn := ""
 	for in := bufio.NewScanner(out); in.Scan(); {
-		if line, found := strings.CutPrefix(in.Text(), "  psql "); found {
-			dsn = strings.Trim(line, "'")
+		if line := regexp.MustCompile(`^  (?:psql ')?(postgres://[^' ]+)`).FindStringSubmatch(in.Text()); line != nil {
+			dsn = line[1]
 		}
 		if strings.HasPrefix(in.Text(), "Ctrl-C") {
 			conn := login(t, dsn)
@@ -75,6 +98,6 @@ func TestDemo_GoesOnUntilItIsStopped(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	if dsn == "" {
-		t.Error("there was no line for psql")
+		t.Error("there was no line for clients")
 	}
 }

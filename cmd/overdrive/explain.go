@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -35,12 +37,28 @@ func explainCommand() *cobra.Command {
 	return cmd
 }
 
+// valueOf is the value of an item for programs: numbers are numbers, and times are seconds, as get and list have them. All else is text, also
+// where it has digits alone, as a fingerprint may.
+func valueOf(item, text string) any {
+	switch item {
+	case "calls", "hits", "entries":
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n
+		}
+	case "max_age", "stale_while_revalidate", "age":
+		if d, err := time.ParseDuration(text); err == nil {
+			return d.Seconds()
+		}
+	}
+	return text
+}
+
 // printItems writes a table of names and values, one a line.
 func printItems(cmd *cobra.Command, t *table, asJSON bool) error {
 	if asJSON {
-		object := make(map[string]string, len(t.rows))
+		object := make(map[string]any, len(t.rows))
 		for _, row := range t.rows {
-			object[string(row[0])] = string(row[1])
+			object[string(row[0])] = valueOf(string(row[0]), string(row[1]))
 		}
 		return writeJSON(cmd.OutOrStdout(), object)
 	}

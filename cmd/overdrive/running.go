@@ -91,7 +91,7 @@ func (r *running) open(addresses []string) (map[string]net.Listener, error) {
 func (r *running) serve(opened map[string]net.Listener) {
 	for address, l := range opened {
 		r.listeners[address] = l
-		r.log.Info("listening", "address", l.Addr().String())
+		r.log.Info("listening", "address", l.Addr().String(), "dsn", dsnAt(r.cfg, l.Addr()))
 		r.tasks.Go(func() {
 			err := r.server.Serve(l, r.clients)
 			if errors.Is(err, proxy.ErrServerClosed) {

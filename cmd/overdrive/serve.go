@@ -95,6 +95,7 @@ func serve(ctx context.Context, cfg *config.Config, from origin, log *logger) er
 	health.showDashboard(running)
 	known.files = running.files
 	sockets.warnOfUnused(append([]string{cfg.HTTP}, cfg.Listen...), log.Logger)
+	defer tryUpstreams(ctx, cfg, log.Logger)()
 	health.ready()
 	running.manager.ready("serving")
 	defer running.keepWatched()()

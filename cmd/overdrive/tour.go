@@ -104,7 +104,7 @@ func (t *tour) freshness(ctx context.Context) error {
 // pinned shows when a session keeps a server connection to itself.
 func (t *tour) pinned(ctx context.Context) error {
 	t.title("Clients share server connections. A session whose state lives in PostgreSQL keeps one to itself, and says why:")
-	for _, step := range []struct{ sql, want string }{{"listen orders", "LISTEN"}, {"discard all", ""}} {
+	for _, step := range []struct{ sql, want string }{{"create temporary table cart (product integer)", "temporary object: cart"}, {"discard all", ""}} {
 		if _, err := t.run(ctx, step.sql); err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func (t *tour) pinned(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t.say("  %-13s   SHOW overdrive.pinned: %q", step.sql, why)
+		t.say("  %-47s   SHOW overdrive.pinned: %q", step.sql, why)
 		if why != step.want {
 			return fmt.Errorf("%s pins the session by %q, want %q", step.sql, why, step.want)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -167,11 +168,30 @@ func clientDSN(cfg *config.Config, name string, dsn *config.DSN, withPassword bo
 			host, port = cfg.Listen[i], strings.TrimPrefix(socketName, ".s.PGSQL.")
 		}
 	}
-	user := cfg.Databases[name].Upstream.User
-	if user == "" {
-		user = "USER"
+	return clientURL(cfg, dsn.Client(host, port, name, clientUser(cfg, name), withPassword))
+}
+
+// clientUser is who logs in to a database, as far as the configuration says.
+func clientUser(cfg *config.Config, name string) string {
+	return cmp.Or(cfg.Databases[name].Upstream.User, "USER")
+}
+
+// dsnAt is how clients come to what listens at an address: without a password, and with a word to fill in where there is a choice.
+func dsnAt(cfg *config.Config, at net.Addr) string {
+	name := "DATABASE"
+	if len(cfg.Databases) == 1 {
+		for name = range cfg.Databases {
+		}
 	}
-	client := dsn.Client(host, port, name, user, withPassword)
+	host, port, err := net.SplitHostPort(at.String())
+	if host = reachable(host); err != nil { // a Unix socket
+		host, port = filepath.Dir(at.String()), strings.TrimPrefix(filepath.Base(at.String()), ".s.PGSQL.")
+	}
+	return clientURL(cfg, config.NewDSN().Client(host, port, name, clientUser(cfg, name), false))
+}
+
+// clientURL is the text of a client's url, with what clients must ask for.
+func clientURL(cfg *config.Config, client *config.DSN) string {
 	switch cfg.TLS.Mode {
 	case config.TLSRequire, config.TLSVerifyCA, config.TLSVerifyFull:
 		client.SetParameter("sslmode", string(config.TLSRequire))

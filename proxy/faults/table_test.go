@@ -14,7 +14,8 @@ import (
 )
 
 // What a client may be told. The server's own words are passed on: 57P01 terminated, 57P02 another backend crashed, 57P03 starting
-// up or shutting down, 57014 statement_timeout, 28P01 password, 53300 no connection left.
+// up or shutting down, 57014 statement_timeout, 53300 no connection left. That the proxy's own
+// login is refused is 08006.
 const (
 	ended   = "57P01 08006" // of a connection that was open
 	overdue = "57014"       // the server could not finish in time
@@ -122,14 +123,14 @@ var faults = []fault{
 		"alter role "+role+" connection limit 2", "alter role "+role+" connection limit -1")},
 	{name: "role's limit 0", codes: ended + " " + unreachable, lasts: outage, strike: altered(
 		"alter role "+role+" connection limit 0", "alter role "+role+" connection limit -1")},
-	{name: "password changed", codes: ended + " 28P01", lasts: outage, strike: altered(
+	{name: "password changed", codes: ended, lasts: outage, strike: altered(
 		"alter role "+role+" password 'other'", "alter role "+role+" password '"+password+"'")},
 	{name: "password changed, connections stay", lasts: outage, strike: func(l *lab) {
 		l.pg.Exec("alter role " + role + " password 'other'")
 		time.Sleep(outage)
 		l.pg.Exec("alter role " + role + " password '" + password + "'")
 	}},
-	{name: "no login, role", codes: ended + " 28000", lasts: outage, strike: altered(
+	{name: "no login, role", codes: ended, lasts: outage, strike: altered(
 		"alter role "+role+" nologin", "alter role "+role+" login")},
 	{name: "database closed", codes: ended + " 55000 " + overdue, lasts: outage, strike: altered(
 		"alter database "+database+" allow_connections false", "alter database "+database+" allow_connections true")},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,8 +35,8 @@ func untilReady(r io.Reader) (types string, last proxytest.Message) {
 	}
 }
 
-// loggedIn is what a login on PostgreSQL 15 looks like: OK, thirteen parameters, the key, ready.
-const loggedIn = "RSSSSSSSSSSSSSKZ"
+// loggedIn is what a login looks like: OK, thirteen parameters on PostgreSQL 15 and more on later ones, the key, ready.
+var loggedIn = regexp.MustCompile(`^RS{13,}KZ$`)
 
 func TestAdmission_TakesOpenersInEveryLegalOrder(t *testing.T) {
 	t.Parallel()
@@ -73,7 +74,7 @@ func TestAdmission_TakesOpenersInEveryLegalOrder(t *testing.T) {
 				}
 				continue
 			}
-			if got != loggedIn {
+			if !loggedIn.MatchString(got) {
 				t.Errorf("mode %d, order %q: got %s %v, want %s", mode, order, got, last, loggedIn)
 			}
 		}

@@ -276,7 +276,8 @@ func (g *grantee) Refused(err error) {
 	c := (*client)(g)
 	c.Post(func() {
 		c.waited()
-		c.Refused(reportOf(err))
+		db := c.origin.db()
+		c.Refused(reportOf(err, db.Name, db.Target.User))
 	})
 }
 

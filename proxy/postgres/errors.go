@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"overdrive/pool"
@@ -12,8 +13,10 @@ import (
 	"overdrive/proxy/postgres/upstream"
 )
 
-// reportOf turns the error of an acquire into what the client reads. A server's own words are passed on as they are.
-func reportOf(err error) pgwire.ErrorReport {
+// reportOf turns the error of an acquire at a database into what the client reads. A server's own words are passed on as they are, unless it has
+// refused the login of ours, the user that the database's target names: the client has proved to us who it is, and would take a wrong password of
+// ours for its own. Without such a user the login, and its refusal, is the client's.
+func reportOf(err error, database, ours string) pgwire.ErrorReport {
 	r := pgwire.ErrorReport{Severity: "FATAL", Code: pgwire.CodeCannotConnect, Message: err.Error()}
 	var timeout *pool.WaitTimeoutError
 	var server *upstream.ServerError
@@ -22,6 +25,10 @@ func reportOf(err error) pgwire.ErrorReport {
 		r.Code = pgwire.CodeTooManyConnections // there are connections, and all are busy
 	case proxy.OutOfDescriptors(err):
 		r.Code = pgwire.CodeTooManyConnections
+	case errors.As(err, &server) && ours != "" && refusesLogin(server.Code):
+		r.Code = pgwire.CodeConnectionFailure
+		r.Message = fmt.Sprintf("the proxy's own login at the server of database %q, as %q, was refused: %s (SQLSTATE %s)",
+			database, ours, server.Message, server.Code)
 	case errors.As(err, &server):
 		r.Message = server.Message
 		if r.Code = server.Code; r.Code == "" {
@@ -34,6 +41,9 @@ func reportOf(err error) pgwire.ErrorReport {
 	}
 	return r
 }
+
+// refusesLogin says whether an SQLSTATE is of class 28, invalid authorization: a wrong password, or a user that may not come from here.
+func refusesLogin(code string) bool { return strings.HasPrefix(code, "28") }
 
 // refusalError ends an admission with words for the client.
 type refusalError struct{ code, message string }
