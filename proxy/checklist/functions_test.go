@@ -179,18 +179,18 @@ func (f *writerBench) notifies(t *testing.T, sql string) {
 
 // countedFunctions makes what the tests of user-defined functions call: vol and its like count their calls in the sequence calls.
 const countedFunctions = `create sequence calls; create table t(a int); insert into t values (1), (2);
-	create function vol(i int) returns int language plpgsql volatile as 'begin perform nextval(''calls''); return i; end';
-	create function vol2(i int, j int) returns int language plpgsql volatile as 'begin perform nextval(''calls''); return i + j; end';
-	create function lies(i int) returns int language plpgsql immutable as 'begin perform nextval(''calls''); return i; end';`
+	create function vol(i int) returns int language plpgsql volatile as 'begin perform nextval(''public.calls''); return i; end';
+	create function vol2(i int, j int) returns int language plpgsql volatile as 'begin perform nextval(''public.calls''); return i + j; end';
+	create function lies(i int) returns int language plpgsql immutable as 'begin perform nextval(''public.calls''); return i; end';`
 
 func TestChecklist_F8_VolatileFunctionsOfUsersAreExecutedWhereverTheyStand(t *testing.T) {
 	t.Parallel()
 	f := startWriter(t, "checklist_f8", countedFunctions+`create function dflt(i int default vol(1)) returns int language sql immutable as 'select i';
-		create function vols(i int) returns setof int language plpgsql as 'begin perform nextval(''calls''); return next i; end';
+		create function vols(i int) returns setof int language plpgsql as 'begin perform nextval(''public.calls''); return next i; end';
 		create operator ### (leftarg = int, rightarg = int, function = vol2); create operator @#@ (rightarg = int, function = vol);
 		create aggregate agg(int) (sfunc = vol2, stype = int, initcond = '0');
 		create aggregate fin(int) (sfunc = int4pl, stype = int, finalfunc = vol, initcond = '0');
-		create type w as (x int); create function tow(int) returns w language plpgsql as 'begin perform nextval(''calls''); return row($1)::w;
+		create type w as (x int); create function tow(int) returns w language plpgsql as 'begin perform nextval(''public.calls''); return row($1)::w;
 		end';
 		create domain dom as int check (vol(value) > 0); create domain over_dom as dom;
 		create index on t (lies(a)); create schema hidden; alter function vols(int) set schema hidden`)
@@ -218,7 +218,7 @@ func TestChecklist_F8_VolatileFunctionsOfUsersAreExecutedWhereverTheyStand(t *te
 func TestChecklist_F9_FunctionsInTheNotationOfColumnsAreSeen(t *testing.T) {
 	t.Parallel()
 	f := startWriter(t, "checklist_f9", `create sequence calls; create table ev(id int); insert into ev values (1);
-		create function cost(e ev) returns int language plpgsql volatile as 'begin perform nextval(''calls''); return e.id; end'`)
+		create function cost(e ev) returns int language plpgsql volatile as 'begin perform nextval(''public.calls''); return e.id; end'`)
 	f.runs(t, neverKept, "select e.cost from ev e", "select ev.cost from ev", "select (e).cost from ev e", "select cost(e) from ev e",
 		"select cost from ev e, lateral cost(e)",
 		"select id from ev e where e.cost > 0", "select id from ev e order by e.cost", "select (x).cost from (select e from ev e) y(x)",

@@ -2,7 +2,6 @@ package checklist_test
 
 import (
 	"strconv"
-	"strings"
 	"testing"
 
 	"overdrive/proxy/proxytest/rig"
@@ -13,9 +12,9 @@ import (
 // Writes that no table in the statement tells of.
 
 const functionsThatWrite = `create table u(a int); insert into u values (1);
-	create function put() returns bool language plpgsql volatile as 'begin insert into u values (100); return true; end';
-	create function imm() returns bool language plpgsql immutable as 'begin return put(); end';
-	create function imm(int) returns bool language plpgsql immutable as 'begin return put(); end';
+	create function put() returns bool language plpgsql volatile as 'begin insert into public.u values (100); return true; end';
+	create function imm() returns bool language plpgsql immutable as 'begin return public.put(); end';
+	create function imm(int) returns bool language plpgsql immutable as 'begin return public.put(); end';
 	create domain d as int check (imm(value)); `
 
 // wantNoLonger primes query for the reader, writes, proves that the real answer changed, and fails if the reader is still given the
@@ -166,14 +165,14 @@ func TestWrites_ALiteralOfADomain(t *testing.T) {
 
 func TestWrites_AnalyzeRunsTheExpressionsOfIndexes(t *testing.T) {
 	t.Parallel()
-	f := startWriter(t, "seen_p", strings.ReplaceAll(functionsThatWrite, "insert into u", "insert into public.u")+`create table t(x int); insert into t values (1), (2);
+	f := startWriter(t, "seen_p", functionsThatWrite+`create table t(x int); insert into t values (1), (2);
 		create function imm2(int) returns bool language plpgsql immutable as 'begin return public.put(); end'; create index on t (imm2(x))`)
 	wantNoLonger(t, f, "select sum(a) from u", func() { rig.Ask(t, f.writer, "analyze t") })
 }
 
 func TestWrites_VacuumFullRunsThePredicatesOfIndexes(t *testing.T) {
 	t.Parallel()
-	f := startWriter(t, "seen_p2", strings.ReplaceAll(functionsThatWrite, "insert into u", "insert into public.u")+`create table t(x int); insert into t values (1), (2);
+	f := startWriter(t, "seen_p2", functionsThatWrite+`create table t(x int); insert into t values (1), (2);
 		create index on t (x) where public.imm(x)`)
 	wantNoLonger(t, f, "select sum(a) from u", func() { rig.Ask(t, f.writer, "vacuum full t") })
 }
