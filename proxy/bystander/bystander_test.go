@@ -48,6 +48,7 @@ var readBack = []string{
 type bench struct {
 	*rig.Instance
 	bystander, real *pgconn.PgConn
+	database        string
 	answer          string // what the bystander asks for
 }
 
@@ -57,7 +58,7 @@ func TestBystander_KeepsItsAnswerBehindWhatDoesNotConcernIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	pg := rig.NewDatabase(t, database, "")
-	b := &bench{real: rig.Direct(t, pg, database)}
+	b := &bench{real: rig.Direct(t, pg, database), database: database}
 	for _, name := range []string{"uuid-ossp", "pgcrypto", "moddatetime"} {
 		if rig.Ask(t, b.real, "select 1 from pg_available_extensions where name = '"+name+"'") == "" {
 			t.Skipf("the server has no extension %s", name)

@@ -46,7 +46,40 @@ func changesOf(n ast.Node) change {
 	case *ast.DeleteStmt:
 		return change{ops: opDelete}
 	}
-	return change{ops: opInsert | opUpdate | opDelete} // MERGE may do each
+	if n, ok := n.(*ast.MergeStmt); ok && n.MergeWhenClauses != nil {
+		return mergeChanges(n.MergeWhenClauses.Items)
+	}
+	return change{ops: opInsert | opUpdate | opDelete}
+}
+
+// mergeChanges returns what the branches of a MERGE do.
+func mergeChanges(branches []ast.Node) change {
+	c := change{columns: []string{}}
+	for _, item := range branches {
+		branch, ok := item.(*ast.MergeWhenClause)
+		if !ok {
+			return change{ops: opInsert | opUpdate | opDelete}
+		}
+		switch branch.CommandType {
+		case ast.CMD_NOTHING:
+		case ast.CMD_INSERT:
+			c.ops |= opInsert
+		case ast.CMD_DELETE:
+			c.ops |= opDelete
+		case ast.CMD_UPDATE:
+			c.ops |= opUpdate
+			for _, target := range branch.TargetList {
+				if target.Name == "" {
+					return change{ops: opInsert | opUpdate | opDelete}
+				}
+				c.columns = append(c.columns, target.Name)
+			}
+		default:
+			return change{ops: opInsert | opUpdate | opDelete}
+		}
+	}
+	slices.Sort(c.columns)
+	return c
 }
 
 // targets returns the columns that a list of assignments sets, nil if it cannot be told.
@@ -63,8 +96,13 @@ func targets(items []ast.Node) []string {
 	return slices.Compact(columns)
 }
 
-// columnKey returns one text for the same columns, empty for any.
-func (c change) columnKey() string { return strings.Join(c.columns, "\x00") }
+// columnKey returns one text for the same columns.
+func (c change) columnKey() string {
+	if c.columns == nil {
+		return "any"
+	}
+	return "\x00" + strings.Join(c.columns, "\x00")
+}
 
 // sets reports whether an UPDATE may change a column; empty: one that changes with any.
 func (c change) sets(column string) bool {
@@ -82,7 +120,7 @@ type spreading struct {
 type spreadKey struct {
 	relation *relation
 	ops      ops
-	columns  string // empty: any
+	columns  string // see columnKey
 }
 
 type spreadItem struct {

@@ -134,7 +134,10 @@ func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 	if !s.view.readOnly || v.Effect != verdict.EffectNone { // else it writes nothing, whatever its names mean
 		doubted.Effect, doubted.Writes = verdict.EffectEverything, nil
 	}
-	doubted.DDL, doubted.Atomic, doubted.AtomicInBlock = v.DDL || v.ByPath, false, false
+	doubted.DDL = v.DDL || v.ByPath
+	if s.view.recodes { // the text may be another for the server, and not its names alone
+		doubted.Atomic, doubted.AtomicInBlock = false, false
+	}
 	if v.Status == verdict.Cacheable {
 		doubted.Status, doubted.Reason = statusSession, "what its names or parameters mean in this session is not known"
 	}
