@@ -50,6 +50,7 @@ var rooms = map[string][]string{
 		"querycache",
 	},
 	"proxy/faults":      {},
+	"proxy/bystander":   {},
 	"proxy/checklist":   {},
 	"proxy/consistency": {},
 	"proxy/leaks":       {},

@@ -17,9 +17,11 @@ type Inventory struct {
 	codeOnDDL  bool   // event triggers run when DDL does
 	configures bool   // a user-defined function may set parameters of the session
 	indexCode  bool   // an index calls a function that may write
+	outside    bool   // code may reach the database by a connection of its own, so that what it does there stays though the statement fails
 	opclass    string // the name of an operator class, by which values are sorted or compared, that may read or write tables
 	byID       map[verdict.RelationID]*relation
 	byName     map[qualified]*relation
+	sameName   map[string][]*relation // in all schemas
 	functions  map[string][]*function
 	calls      map[uint32]*function // the same by OID
 	notation   map[string]notation  // what x.name may call
@@ -36,6 +38,12 @@ type Inventory struct {
 	mu       sync.Mutex // guards the fields below
 	readings map[readKey]*reading
 	held     int // relations in readings
+
+	triggerCode map[uint32]triggerCode // functions of triggers by OID
+
+	routinesMu   sync.Mutex // guards the fields below
+	routines     map[routineKey]*routine
+	routinesHeld int // changes in routines, and routines
 }
 
 // namedType is one of the types of a name that a value may be cast to, or that hides such a type.
@@ -74,7 +82,8 @@ type relation struct {
 
 	children []*relation // inheritance and partitions, direct
 	parents  []*relation
-	affects  []*relation // foreign keys that carry a change of this relation on, direct
+	affects  []cascade // foreign keys that carry a change of this relation on, direct
+	triggers []trigger
 	usedBy   []*relation // views with this relation in their definition, if reading it may run code
 }
 
@@ -92,7 +101,7 @@ type function struct {
 	builtin    bool
 	least      int    // arguments
 	most       int    // arguments; -1: any number
-	volatility byte   // i, s, v, or w for one that may write though not called volatile
+	volatility byte   // i, s, u for a volatile one that writes nothing, v, or w for one that may write though not called volatile
 	arguments  string // OIDs of their types
 	signature  string // name(types of arguments) of one of PostgreSQL's that is to be looked at closely
 	shares     bool   // a user-defined one whose body may change what all databases of the server share
@@ -142,34 +151,15 @@ func (c *Inventory) RelationIDs(schema, name string) []verdict.RelationID {
 	return ids
 }
 
+// named returns the relations of a name in all schemas.
+func (c *Inventory) named(name string) []*relation { return c.sameName[name] }
+
 // hasRows reports whether r is more than a name that hides another: an index is not, nor the type of a row.
 func (r *relation) hasRows() bool { return strings.IndexByte("rpvmfS", r.kind) >= 0 }
 
 // family returns r and all its descendants: reading or writing a parent reads or writes them.
 func (r *relation) family() []*relation {
 	return closure(r, func(r *relation) []*relation { return r.children })
-}
-
-// touched returns what writing r changes: its family and, if spread, what foreign keys carry the change on to. A foreign key
-// on an ancestor acts for r, too.
-func (r *relation) touched(spread bool) []*relation {
-	if !spread {
-		return r.family()
-	}
-	above := map[*relation]bool{} // ancestors of what is touched, and it itself
-	return closure(r, func(r *relation) []*relation {
-		next := slices.Clone(r.children)
-		for todo := []*relation{r}; len(todo) > 0; {
-			up := todo[len(todo)-1]
-			todo = todo[:len(todo)-1]
-			if !above[up] {
-				above[up] = true
-				next = append(next, up.affects...)
-				todo = append(todo, up.parents...)
-			}
-		}
-		return next
-	})
 }
 
 // closure returns all that can be reached from r, and r.

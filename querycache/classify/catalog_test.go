@@ -45,7 +45,7 @@ func viewTree(view, relation, function int) string {
 // handBuilt is a small catalog as the server would tell it.
 func handBuilt() [][][]string {
 	return [][][]string{
-		setDatabase: {{"f", "f", "f", ""}},
+		setDatabase: {{"f", "f", "f", "", "f"}},
 		// oid schema name kind persistence rowsecurity opaque unstable coded owner forced
 		setRelations: rows(`
 			1 public t r p f f f f 10 f
@@ -69,7 +69,7 @@ func handBuilt() [][][]string {
 			19 public spied m p f f f f 10 f
 			20 public soft r p t f f f 10 f`),
 		setInherits:    rows("6 7\n9 8"),
-		setForeignKeys: rows("12 13\n17 11\n6 2"),
+		setForeignKeys: rows("12 13 t t id\n17 11 t t id\n6 2 t t id"),
 		setViewUses:    rows("5 4"),
 		// oid name schema builtin least most volatility arguments signature shares
 		setFunctions: rows(`
@@ -97,6 +97,8 @@ func handBuilt() [][][]string {
 		setViews:         [][]string{{"3", viewTree(3, 1, 702)}, {"4", viewTree(4, 1, 705)}, {"5", viewTree(5, 4, 702)}},
 		setPolicies:      [][]string{{"10", "own", policyTree}, {"18", "quietly", callTree(709)}},
 		setGenerated:     [][]string{{"20", callTree(703)}},
+		setTriggers:      nil,
+		setTriggerCode:   nil,
 	}
 }
 

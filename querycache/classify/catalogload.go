@@ -18,6 +18,7 @@ func NewInventory(results [][][]string) (*Inventory, error) {
 	c := &Inventory{
 		byID:       map[verdict.RelationID]*relation{},
 		byName:     map[qualified]*relation{},
+		sameName:   map[string][]*relation{},
 		functions:  map[string][]*function{},
 		calls:      map[uint32]*function{},
 		notation:   map[string]notation{},
@@ -28,6 +29,9 @@ func NewInventory(results [][][]string) (*Inventory, error) {
 		unstable:   map[uint32]string{},
 		writing:    map[string]bool{},
 		readings:   map[readKey]*reading{},
+
+		triggerCode: map[uint32]triggerCode{},
+		routines:    map[routineKey]*routine{},
 	}
 	load := c.loaders()
 	for i, rows := range results {
@@ -56,8 +60,8 @@ type loader struct {
 
 func (c *Inventory) loaders() [numSets]loader {
 	return [numSets]loader{
-		setDatabase: {4, func(row []string) error {
-			c.codeOnDDL, c.configures, c.indexCode, c.opclass = row[0] == "t", row[1] == "t", row[2] == "t", row[3]
+		setDatabase: {5, func(row []string) error {
+			c.codeOnDDL, c.configures, c.indexCode, c.opclass, c.outside = row[0] == "t", row[1] == "t", row[2] == "t", row[3], row[4] == "t"
 			return nil
 		}},
 		setRelations: {11, c.addRelation},
@@ -65,7 +69,9 @@ func (c *Inventory) loaders() [numSets]loader {
 			parent.children = append(parent.children, child)
 			child.parents = append(child.parents, parent)
 		})},
-		setForeignKeys: {2, c.edge(func(from, to *relation) { from.affects = append(from.affects, to) })},
+		setForeignKeys: {5, c.addForeignKey},
+		setTriggers:    {6, c.ofRelation(c.addTrigger)},
+		setTriggerCode: {3, withOID(c.addTriggerCode)},
 		setViewUses:    {2, c.edge(func(view, used *relation) { used.usedBy = append(used.usedBy, view) })},
 		setFunctions:   {10, c.addFunction},
 		setNotation: {3, func(row []string) error {
@@ -163,6 +169,7 @@ func (c *Inventory) addRelation(row []string) error {
 	}
 	c.byID[r.id] = r
 	c.byName[qualified{r.schema, r.name}] = r
+	c.sameName[r.name] = append(c.sameName[r.name], r)
 	return nil
 }
 

@@ -20,7 +20,7 @@ const (
 //	stealth: objects (classid, objid) of the user's whose trees call one, or that read pg_settings
 //	stealthyAggregate: the user's aggregates over those functions
 //	direct:  user-defined functions that may write. Only in C does the server's word for a function count: a STABLE or
-//	         IMMUTABLE one in SQL or a procedural language may call others that write.
+//	         IMMUTABLE one in SQL or a procedural language may call others that write. Those of harmlessLibrary do not.
 //	writing: those, the functions of stealthy, functions whose default arguments call one, and aggregates over them
 //	caller:  objects (classid, objid) that call such a function, themselves or by an operator
 //	unstable: the answer to unstableQuery
@@ -35,7 +35,8 @@ stealthyAggregate AS MATERIALIZED (
            a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)),
 direct AS MATERIALIZED (
     SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-     WHERE p.oid >= ` + firstUserOID + ` AND (p.provolatile = 'v' OR l.lanname NOT IN ('c', 'internal'))),
+     WHERE p.oid >= ` + firstUserOID + ` AND (p.provolatile = 'v' OR l.lanname NOT IN ('c', 'internal'))
+       AND NOT (l.lanname = 'c' AND ` + harmlessLibrary + `)),
 writing AS MATERIALIZED (
     SELECT oid FROM direct
     UNION
@@ -79,8 +80,8 @@ code AS MATERIALIZED (
 `
 
 // volatility is a column: the word of the server for the function p, or w for one that it does not call volatile and
-// that may write all the same. The worse letter is the later one.
-const volatility = `CASE WHEN p.provolatile <> 'v' AND p.oid IN (SELECT oid FROM writing) THEN 'w' ELSE p.provolatile::text END COLLATE "C"`
+// that may write all the same, or u for one of the user's that is volatile and writes nothing. The worse letter is the later one.
+const volatility = `CASE WHEN p.provolatile = 'v' AND p.oid >= ` + firstUserOID + ` AND p.oid NOT IN (SELECT oid FROM writing) THEN 'u' WHEN p.provolatile <> 'v' AND p.oid IN (SELECT oid FROM writing) THEN 'w' ELSE p.provolatile::text END COLLATE "C"`
 
 // shares is a column: whether the body of the function p may change roles, databases or tablespaces. It has the words for it, or
 // runs a text that is not plainly of another kind, or is longer than words are looked for in.
@@ -121,32 +122,35 @@ const (
 	setViews
 	setPolicies
 	setGenerated
+	setTriggers
+	setTriggerCode
 	numSets
 )
 
 // catalogSQL holds one query for each result set. Booleans arrive as t and f.
 var catalogSQL = [numSets]string{
-	// Whether DDL runs code; whether a function of the user's may set parameters; whether an index calls a function that may
-	// write; and the name of an operator class that does not leave all to functions in C, or the empty text.
+	// Whether DDL runs code; whether a function of the user's may set parameters; whether an index, or an object of extended statistics, calls a
+	// function that may write; the name of an operator class that does not leave all to functions in C, or the empty text; and whether code may reach the
+	// database by a connection of its own.
 	setDatabase: withWriting + `
 SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
        ` + configures + `,
-       EXISTS (SELECT FROM code JOIN pg_catalog.pg_index i ON i.indexrelid = code.objid WHERE code.classid = 'pg_catalog.pg_class'::regclass),
+       EXISTS (SELECT FROM code JOIN pg_catalog.pg_index i ON i.indexrelid = code.objid WHERE code.classid = 'pg_catalog.pg_class'::regclass)
+       OR EXISTS (SELECT FROM code WHERE classid = 'pg_catalog.pg_statistic_ext'::regclass),
        (SELECT pg_catalog.min(o.opcname) FROM pg_catalog.pg_opclass o
          WHERE EXISTS (SELECT FROM pg_catalog.pg_amproc a JOIN direct ON direct.oid = a.amproc::oid
                         WHERE a.amprocfamily = o.opcfamily AND direct.oid NOT IN (` + compiled + `))
             OR EXISTS (SELECT FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator p ON p.oid = a.amopopr JOIN direct ON direct.oid = p.oprcode::oid
-                        WHERE a.amopfamily = o.opcfamily AND direct.oid NOT IN (` + compiled + `)))
-`,
+                        WHERE a.amopfamily = o.opcfamily AND direct.oid NOT IN (` + compiled + `))),
+       ` + outside,
 
 	// Relations, and what else may stand before one of them on a search_path by its name: an index, the type of a row.
 	//
-	// opaque: writing it may run code that writes elsewhere. Code is found in triggers, rules, and functions that may write
-	// in defaults, constraints, policies, indexes, partition keys, the types of columns and, for views, the definition.
+	// opaque: writing it may run code that writes elsewhere. Code is found in rules, and functions that may write
+	// in defaults, constraints, policies, indexes, partition keys, the types of columns and, for views, the definition. Triggers are asked for by themselves.
 	setRelations: withWriting + `
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity,
-       EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D')
-       OR EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1')
+       EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1')
        OR c.oid IN (
            SELECT r.ev_class FROM pg_catalog.pg_rewrite r JOIN code ON code.classid = 'pg_catalog.pg_rewrite'::regclass AND code.objid = r.oid
            UNION ALL
@@ -171,9 +175,9 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
 	setInherits: `SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits JOIN pg_catalog.pg_class c ON c.oid = inhrelid
  WHERE c.relkind IN ('r', 'p', 'f')`,
 
-	// Foreign keys by which a change of the first relation changes rows of the second.
-	setForeignKeys: `SELECT DISTINCT confrelid, conrelid FROM pg_catalog.pg_constraint
- WHERE contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))`,
+	setForeignKeys: setForeignKeysSQL,
+	setTriggers:    setTriggersSQL,
+	setTriggerCode: setTriggerCodeSQL,
 
 	// What is read through a view and may run code by being read: views, and tables with policies.
 	setViewUses: `SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r

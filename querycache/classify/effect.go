@@ -42,9 +42,15 @@ func (w *walker) statement(n ast.Node) {
 		w.truncate(n)
 
 	case *ast.CreateStmt:
-		if !w.createsTemporary(n.Relation) || n.InhRelations != nil || n.PartBound != nil { // a child is read with its parent
-			w.everything, w.ddl = true, true
-		}
+		w.createTable(n)
+	case *ast.IndexStmt:
+		w.createIndex(n)
+	case *ast.DropStmt:
+		w.drop(n)
+	case *ast.CommentStmt:
+		w.quietly()
+	case *ast.RefreshMatViewStmt:
+		w.refresh(n)
 	case *ast.CreateTableAsStmt:
 		if n.Into == nil || !w.createsTemporary(n.Into.Rel) || isNil(n.Query) {
 			w.everything, w.ddl = true, true
@@ -59,8 +65,9 @@ func (w *walker) statement(n ast.Node) {
 	case *ast.ExecuteStmt, *ast.DoStmt:
 		w.everything = true
 	case *ast.VacuumStmt, *ast.ClusterStmt:
-		w.ddl = true
-		w.everything = w.everything || w.catalog == nil || w.catalog.indexCode || w.catalog.opclass != "" // the functions of indexes are run
+		w.upkeep(false)
+	case *ast.ReindexStmt:
+		w.upkeep(true)
 	default:
 		w.everything, w.ddl = true, true
 	}
@@ -112,7 +119,7 @@ func (w *walker) copyStmt(n *ast.CopyStmt) {
 	case n.IsProgram:
 		w.everything = true
 	case n.IsFrom:
-		w.write(n.Relation, false)
+		w.write(n.Relation, change{ops: opInsert})
 		w.visit(n.WhereClause)
 	case !isNil(n.Query):
 		w.statement(n.Query)
@@ -128,7 +135,7 @@ func (w *walker) truncate(n *ast.TruncateStmt) {
 	}
 	for _, item := range n.Relations.Items {
 		rv, _ := item.(*ast.RangeVar)
-		w.write(rv, true)
+		w.write(rv, change{ops: opTruncate})
 	}
 }
 

@@ -44,6 +44,9 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	if err != nil {
 		v.Status, v.Reason = verdict.ParseError, err.Error()
 		v.Effect, v.DDL = verdict.EffectEverything, mayBeDDL(all)
+		if len(all) == 1 {
+			v.judgeAtomic(c, nil, all[0])
+		}
 		v.share(all, false)
 		v.fearCode(c, all)
 		return v
@@ -64,7 +67,13 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 		}
 	}
 	v.Effect, v.Writes = w.effect()
-	v.DDL = w.ddl
+	if w.fires {
+		v.Session |= Draws // a trigger may insert
+	}
+	v.DDL, v.ByPath, v.Commits = w.ddl, w.byPath, w.commits
+	if len(all) == 1 && len(stmts) == 1 {
+		v.judgeAtomic(c, stmts[0], all[0])
+	}
 	v.share(all, w.shared)
 	v.fearCode(c, all)
 	v.Status, v.Reason = verdictOf(w, stmts, all)

@@ -132,7 +132,7 @@ func (w *walker) candidate(n *ast.FuncCall, f *function) {
 	switch {
 	case !f.builtin:
 		status := verdict.Uncacheable
-		if f.volatility == 'v' {
+		if f.volatility == 'v' || f.volatility == 'u' {
 			status = verdict.Volatile
 		}
 		w.everything = w.everything || mayWrite(f.volatility)

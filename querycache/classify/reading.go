@@ -201,7 +201,7 @@ func (c *Inventory) judgeCall(rd *reading, oid uint32) {
 		rd.writes = true
 	case !f.builtin:
 		status := verdict.Uncacheable
-		if f.volatility == 'v' {
+		if f.volatility == 'v' || f.volatility == 'u' {
 			status = verdict.Volatile
 		}
 		rd.refuse(status, "function %q is user-defined and %s", f.name, volatilityWord(f.volatility))

@@ -21,6 +21,10 @@ func (w *walker) relation(n *ast.RangeVar) {
 		w.everything = true // it may be a view that calls anything
 		return
 	}
+	if w.catalog.anywhere {
+		w.anyRelation(n)
+		return
+	}
 	r := w.catalog.lookup(n.SchemaName, n.RelName)
 	switch {
 	case n.CatalogName != "":
@@ -51,6 +55,15 @@ func (w *walker) relation(n *ast.RangeVar) {
 	maps.Copy(w.needs, rd.needs)
 }
 
+// anyRelation judges a relation that is read by code that may run as anybody: it may write, or not.
+func (w *walker) anyRelation(n *ast.RangeVar) {
+	found := w.catalog.lookups(n.SchemaName, n.RelName)
+	w.everything = w.everything || len(found) == 0 || n.CatalogName != ""
+	for _, r := range found {
+		w.everything = w.everything || r.coded || r.codeOnRead() || w.catalog.reading(r, true).writes || w.catalog.reading(r, false).writes
+	}
+}
+
 // isSystem reports whether r belongs to the server itself.
 func (r *relation) isSystem() bool {
 	return r.schema == "pg_catalog" || r.schema == "information_schema" || strings.HasPrefix(r.schema, "pg_toast")
@@ -70,40 +83,39 @@ func tables(sets ...map[*relation]bool) []string {
 
 // writeKey is a way in which a relation is written.
 type writeKey struct {
-	relation         *relation
-	spread, planning bool
+	spreadKey
+	planning bool
 }
 
-// write notes a relation that is written. spread tells that rows may be changed or deleted, which foreign keys carry on.
-func (w *walker) write(n *ast.RangeVar, spread bool) {
-	var r *relation
+// write notes a relation that is written, and where the change is carried on to.
+func (w *walker) write(n *ast.RangeVar, c change) {
+	var found []*relation
 	if w.catalog != nil && n != nil && n.CatalogName == "" {
-		r = w.catalog.lookup(n.SchemaName, n.RelName)
+		found = w.catalog.lookups(n.SchemaName, n.RelName)
 	}
-	if r == nil {
+	if len(found) == 0 {
 		w.everything = true
 		return
 	}
+	for _, r := range found {
+		w.writeOne(r, c)
+	}
+}
+
+func (w *walker) writeOne(r *relation, c change) {
 	if r.schema == "pg_catalog" {
 		w.everything, w.ddl = true, true
 		return
 	}
-	key := writeKey{r, spread, w.planning}
+	if w.catalog.anywhere {
+		w.requests = append(w.requests, spreadItem{r, c})
+		return
+	}
+	key := writeKey{spreadKey{r, c.ops, c.columnKey()}, w.planning}
 	if w.written[key] {
 		return
 	}
 	w.written[key] = true
 	maps.Copy(w.needs, w.catalog.reading(r, w.catalog.polices(r)).needs)
-	touched := r.touched(spread)
-	if !w.spend(len(touched)) {
-		return
-	}
-	for _, r := range touched {
-		if r.opaque || r.kind != 'r' && r.kind != 'p' {
-			w.everything = true
-		}
-		if !w.planning {
-			w.writes[r] = true
-		}
-	}
+	w.spread(r, c)
 }

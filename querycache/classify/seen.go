@@ -13,6 +13,8 @@ type Catalog struct {
 	path   []string       // the schemas that are searched, in order
 	place  map[string]int // the same by name
 	rights *Rights
+
+	anywhere bool // names mean what they mean in any schema, for code that may run with any search_path and as anybody
 }
 
 // Rights are what counts of a role for what it sees.
@@ -136,14 +138,25 @@ func (c *Catalog) lookup(schema, name string) *relation {
 	return nil
 }
 
+// lookups returns all relations that a name may mean: one, or none, unless the catalog is seen from anywhere.
+func (c *Catalog) lookups(schema, name string) []*relation {
+	if c.anywhere && schema == "" {
+		return c.named(name)
+	}
+	if r := c.lookup(schema, name); r != nil {
+		return []*relation{r}
+	}
+	return nil
+}
+
 // functionsOf returns the functions that a name may mean. Without a schema, of two with equal arguments the one counts that
 // comes first on the search_path.
 func (c *Catalog) functionsOf(schema, name string) []*function {
 	var found []*function
 	first := map[string]int{} // arguments -> index in found
 	for _, f := range c.functions[name] {
-		if schema != "" {
-			if f.schema == schema {
+		if schema != "" || c.anywhere {
+			if f.schema == schema || schema == "" {
 				found = append(found, f)
 			}
 			continue

@@ -59,6 +59,14 @@ type Verdict struct {
 
 	Shared bool // the catalogs of all databases of the server must be loaded again, too: roles, say, may be others then
 
+	// Atomic tells that nothing stays of what the text does if it fails, where it is all of its message; AtomicInBlock, that nothing stays
+	// if it runs in a transaction block that is rolled back, whether it fails or not. Of an Effect on relations, and of none, both are true
+	// without being told.
+	Atomic, AtomicInBlock bool
+
+	ByPath  bool // beside no Effect: it is DDL, unless the search_path is the one that the verdict is for
+	Commits bool // beside an Effect that is less than everything: it commits by itself, as VACUUM does
+
 	Session Session
 	Sets    []string // names, in lower case, of the parameters that SET changes for the session
 	Resets  []string // the same for RESET and SET … TO DEFAULT, unless a SET follows in the text; "all" for RESET ALL

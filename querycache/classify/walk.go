@@ -32,9 +32,13 @@ type walker struct {
 	needs      map[string]bool    // parameters that policies and views read
 	writes     map[*relation]bool
 	written    map[writeKey]bool // what was noted in writes already
+	requests   []spreadItem      // what is written, where that is to be followed later
+	fires      bool              // triggers are run
 	planning   bool              // what is visited is not run: it writes no relation
 	everything bool              // may write anything
 	ddl        bool
+	byPath     bool // it is no DDL as names are by the search_path
+	commits    bool // it commits by itself, though it does not write everything
 	shared     bool // code is called that may change what databases share
 	temporary  bool // a temporary table is made
 
@@ -227,30 +231,30 @@ func (w *walker) selectStmt(n *ast.SelectStmt) {
 
 // dataStmt visits a statement that changes rows.
 func (w *walker) dataStmt(n ast.Node) {
-	switch n := n.(type) {
+	switch stmt := n.(type) {
 	case *ast.InsertStmt:
-		defer w.with(n.WithClause)()
-		rest := *n
+		defer w.with(stmt.WithClause)()
+		rest := *stmt
 		rest.WithClause, rest.Relation = nil, nil
-		w.write(n.Relation, n.OnConflictClause != nil)
+		w.write(stmt.Relation, changesOf(n))
 		w.children(&rest)
 	case *ast.UpdateStmt:
-		defer w.with(n.WithClause)()
-		rest := *n
+		defer w.with(stmt.WithClause)()
+		rest := *stmt
 		rest.WithClause, rest.Relation = nil, nil
-		w.write(n.Relation, true)
+		w.write(stmt.Relation, changesOf(n))
 		w.children(&rest)
 	case *ast.DeleteStmt:
-		defer w.with(n.WithClause)()
-		rest := *n
+		defer w.with(stmt.WithClause)()
+		rest := *stmt
 		rest.WithClause, rest.Relation = nil, nil
-		w.write(n.Relation, true)
+		w.write(stmt.Relation, changesOf(n))
 		w.children(&rest)
 	case *ast.MergeStmt:
-		defer w.with(n.WithClause)()
-		rest := *n
+		defer w.with(stmt.WithClause)()
+		rest := *stmt
 		rest.WithClause, rest.Relation = nil, nil
-		w.write(n.Relation, true)
+		w.write(stmt.Relation, changesOf(n))
 		w.children(&rest)
 	}
 }

@@ -130,6 +130,12 @@ const (
 	FieldCode     byte = 'C' // SQLSTATE
 	FieldMessage  byte = 'M'
 	fieldLegacy   byte = 'S' // severity, maybe translated
+
+	fieldPosition   byte = 'P' // in the text that the client has sent
+	fieldInternal   byte = 'p' // in a text that the server has made itself, or found in a function
+	fieldInnerQuery byte = 'q' // that text
+	fieldContext    byte = 'W' // the calls that led to the error
+	fieldFile       byte = 'F' // of the server's sources
 )
 
 // An ErrorReport is the part of an ErrorResponse or NoticeResponse that decides what happens next. A field that the
@@ -164,4 +170,27 @@ func ReadError(body []byte) ErrorReport {
 		body = rest
 	}
 	return r
+}
+
+// IsFromGrammar reports whether the body of an ErrorResponse says that the server's grammar has refused the text that the client has sent,
+// as a whole: the error was raised in a source file of the grammar, at a place in that text, and not below any call. No SQLSTATE tells as
+// much, for a function can raise any; a function can name neither the file nor leave out that it was called.
+func IsFromGrammar(body []byte) bool {
+	placed, grammar := false, false
+	for len(body) > 1 && body[0] != 0 {
+		value, rest, ok := CutString(body[1:])
+		if !ok {
+			return false
+		}
+		switch body[0] {
+		case fieldPosition:
+			placed = true
+		case fieldInternal, fieldInnerQuery, fieldContext:
+			return false
+		case fieldFile:
+			grammar = string(value) == "scan.l" || string(value) == "gram.y"
+		}
+		body = rest
+	}
+	return placed && grammar
 }

@@ -267,7 +267,7 @@ func (c *ServerConn) errorResponse(body []byte, e *owed) (action, error) {
 		c.prepared.residents.remove(e.statement) // somebody deallocated it by SQL
 	}
 	if e != nil && !(e.action == skip && e.kind.endsBatch()) { // what failed is no question of ours
-		c.marks.failed()
+		c.marks.failed(e.kind == owedParse || e.kind == owedQuery && pgwire.IsFromGrammar(body))
 	}
 	c.holder.failed(c.trouble.last, e)
 	c.parseStands(e)

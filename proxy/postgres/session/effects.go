@@ -84,7 +84,7 @@ func (s *Session) noteEffects(srv *ServerConn, v *classify.Verdict) {
 	if len(v.Resets) > 0 {
 		s.noteResets(srv, v.Resets, v.Kept)
 	}
-	if v.Effect != verdict.EffectNone {
+	if v.Effect != verdict.EffectNone || v.DDL || v.Commits {
 		s.noteWrite(v)
 	}
 }

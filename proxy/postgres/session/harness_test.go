@@ -174,7 +174,7 @@ var testCatalog = sync.OnceValue(func() *classify.Catalog {
 	if err != nil {
 		panic(err)
 	}
-	results[0] = [][]string{{"f", "f", "f", ""}}
+	results[0] = [][]string{{"f", "f", "f", "", "f"}}
 	results[1] = [][]string{relation(20000, "t")}
 	for i := range 10 {
 		results[1] = append(results[1], relation(20001+i, fmt.Sprint("t", i)))

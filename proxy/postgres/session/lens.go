@@ -121,7 +121,7 @@ func (s *Session) namesDoubtful() bool {
 // believe returns v, or where the session's names may mean others than the lens takes them for, one that fears what
 // they may do.
 func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
-	if v == nil || v.Effect == verdict.EffectNone && v.Status == verdict.NotAQuery {
+	if v == nil || v.Effect == verdict.EffectNone && v.Status == verdict.NotAQuery && !v.ByPath {
 		return v
 	}
 	renames := s.namesDoubtful() || s.pins&pinTemporary != 0 && v.Effect != verdict.EffectNone ||
@@ -132,6 +132,10 @@ func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 	doubted := *v
 	if !s.view.readOnly || v.Effect != verdict.EffectNone { // else it writes nothing, whatever its names mean
 		doubted.Effect, doubted.Writes = verdict.EffectEverything, nil
+	}
+	doubted.DDL = v.DDL || v.ByPath
+	if s.view.recodes { // the text may be another for the server, and not its names alone
+		doubted.Atomic, doubted.AtomicInBlock = false, false
 	}
 	if v.Status == verdict.Cacheable {
 		doubted.Status, doubted.Reason = statusSession, "what its names or parameters mean in this session is not known"

@@ -3,6 +3,7 @@ package session
 import (
 	"slices"
 
+	"overdrive/proxy/postgres/pgwire"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
 	"overdrive/querycache/verdict"
@@ -27,6 +28,10 @@ type marks struct {
 	// kept says that some of the transaction that is being answered is committed; undone, that by what was answered
 	// last all of it is rolled back.
 	kept, undone bool
+	// ran says that a statement of the transaction has come to its end; left, that the transaction block may have been left.
+	ran, left bool
+	// unrun says that what was answered last is an error by which nothing has run.
+	unrun bool
 }
 
 // A mark is what one batch writes, or the batches of one transaction.
@@ -36,7 +41,8 @@ type mark struct {
 	judgedAt uint64            // version of the catalog when it began to write
 	ddl      bool              // it changes the catalog
 	shared   bool              // and what all databases of the server have in common
-	blunt    bool              // it may have committed a part on its own, in a procedure
+	blunt    bool              // it may have committed a part on its own, in a procedure, if it ran at all
+	joined   bool              // it is of several transactions, which may have ended differently
 
 	left *querycache.Abandoned // of write, once it is abandoned
 }
@@ -47,14 +53,17 @@ const maxMarks = 64
 // begin marks what a statement, which is sent next, may write.
 func (m *marks) begin(v *classify.Verdict) {
 	c := m.conn
-	if v.Effect == verdict.EffectNone || c.identity.Cache == nil && !v.DDL && len(m.open) == 0 {
+	last := len(m.open) - 1
+	if v.Commits && last >= 0 {
+		m.open[last].joined = true // with it what stands before it in a pipeline, by servers that allow that
+	}
+	if v.Effect == verdict.EffectNone && !v.DDL || c.identity.Cache == nil && !v.DDL && last < 0 {
 		return // where nothing is kept, only the catalog is followed
 	}
-	last := len(m.open) - 1
 	switch {
 	case last >= 0 && (m.open[last].batch == c.owed.sent || c.owed.toCome() == 0): // one transaction
 	case last+1 >= maxMarks:
-		m.open[last].blunt = true // one of its transactions may be kept, and another one rolled back
+		m.open[last].joined = true
 	default:
 		m.open = append(m.open, mark{judgedAt: c.identity.Usual.Classifier.Version()})
 		last++
@@ -64,7 +73,22 @@ func (m *marks) begin(v *classify.Verdict) {
 	w.batch = c.owed.sent
 	w.ddl = w.ddl || v.DDL
 	w.shared = w.shared || v.Shared
-	w.blunt = w.blunt || v.Effect == verdict.EffectEverything
+	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && !v.Atomic && !(v.AtomicInBlock && m.inBlock())
+}
+
+// inBlock reports whether what is sent next certainly runs in a transaction block: the server has said last that one is open, and nothing was
+// sent since that may end it.
+func (m *marks) inBlock() bool {
+	q := &m.conn.owed
+	if m.conn.status == pgwire.TxIdle || m.left || q.answered != q.sent {
+		return false
+	}
+	for i := range q.len() {
+		if q.at(i).kind == owedExecute {
+			return false
+		}
+	}
+	return true
 }
 
 // add has the cache know what a statement may write.
@@ -80,13 +104,21 @@ func (m *marks) add(w *mark, v *classify.Verdict) {
 // completed and failed follow what becomes of the transaction. A ROLLBACK may be one to a savepoint: what counts is what
 // was answered last when the server is at rest.
 func (m *marks) completed(tag []byte) {
+	m.ran, m.unrun = true, false
 	switch m.undone = string(tag) == "ROLLBACK"; string(tag) {
 	case "COMMIT", "PREPARE TRANSACTION":
-		m.kept = true
+		m.kept, m.left = true, true
+	case "ROLLBACK":
+		m.left = true
 	}
 }
 
-func (m *marks) failed() { m.undone = true }
+// failed is called for an error. refused says that by the error nothing has run of what it answers: it answers a Parse, or the server's
+// grammar has raised it.
+func (m *marks) failed(refused bool) {
+	m.undone = true
+	m.unrun = refused && !m.ran
+}
 
 // atRest is called when a batch was answered and no transaction is open: the outcome of all that was answered can be seen
 // by everybody, and the client has not read yet that it is over.
@@ -104,7 +136,7 @@ func (m *marks) end(n int) {
 	if n > 0 {
 		m.endOldest(n)
 	}
-	m.kept, m.undone = false, false
+	m.kept, m.undone, m.ran, m.left, m.unrun = false, false, false, false, false
 }
 
 func (m *marks) endOldest(n int) {
@@ -123,11 +155,11 @@ func (m *marks) over(w *mark) {
 	if o.Usual.Classifier.Version() != w.judgedAt {
 		m.add(w, unseenRun) // it may have fired a trigger that its verdict could not know of
 	}
-	m.forgetCatalog(w) // before anything can be kept again that the old catalog allowed
-	if !m.kept && m.undone && !w.blunt {
+	if !m.kept && m.undone && !w.joined && (!w.blunt || m.unrun) { // the catalog is as it was, too
 		w.write.Withdraw()
 		return
 	}
+	m.forgetCatalog(w) // before anything can be kept again that the old catalog allowed
 	w.write.End()
 }
 
