@@ -96,6 +96,8 @@ type function struct {
 	arguments  string // OIDs of their types
 	signature  string // name(types of arguments) of one of PostgreSQL's that is to be looked at closely
 	shares     bool   // a user-defined one whose body may change what all databases of the server share
+	trust      byte   // a letter of trust; 0: none
+	result     uint32 // OID of its type
 	hidesCast  bool   // a call by name may silently cast a time of day to one with a zone, or a text to a name
 }
 

@@ -67,7 +67,7 @@ func (c *Inventory) loaders() [numSets]loader {
 		})},
 		setForeignKeys: {2, c.edge(func(from, to *relation) { from.affects = append(from.affects, to) })},
 		setViewUses:    {2, c.edge(func(view, used *relation) { used.usedBy = append(used.usedBy, view) })},
-		setFunctions:   {10, c.addFunction},
+		setFunctions:   {12, c.addFunction},
 		setNotation: {3, func(row []string) error {
 			n := c.notation[row[0]]
 			c.notation[row[0]] = notation{row: n.row || row[1] == "t", writes: n.writes || row[2] == "t"}
@@ -182,6 +182,14 @@ func (c *Inventory) addFunction(row []string) error {
 		name: row[1], schema: row[2], builtin: row[3] == "t", least: least, most: most, volatility: row[6][0], arguments: row[7],
 		shares: row[9] == "t",
 	}
+	if row[10] != "" && f.volatility != 'w' { // else its default arguments, say, call one that is not trusted
+		f.trust = row[10][0]
+	}
+	result, err := strconv.ParseUint(row[11], 10, 32)
+	if err != nil {
+		return fmt.Errorf("function %q: OID of its type: %w", row[1], err)
+	}
+	f.result = uint32(result)
 	if f.volatility != 'i' || row[8] != "" {
 		f.signature = f.name + "(" + row[8] + ")"
 	}

@@ -16,6 +16,7 @@ const (
 // withWriting begins a query that asks what may write. It defines
 //
 //	found: the answer to stealthQuery
+//	trusted: the answer to trustedQuery
 //	stealthy: functions of PostgreSQL's own that set parameters, or run a text
 //	stealth: objects (classid, objid) of the user's whose trees call one, or that read pg_settings
 //	stealthyAggregate: the user's aggregates over those functions
@@ -28,6 +29,7 @@ const (
 //	code:    callers, and objects that use a type of coded
 const withWriting = `
 WITH RECURSIVE found(classid, objid) AS MATERIALIZED (` + foundHere + `),
+trusted(oid, letter) AS MATERIALIZED (` + trustedHere + `),
 stealthy AS MATERIALIZED (SELECT objid AS oid FROM found WHERE objid < ` + firstUserOID + `),
 stealth AS MATERIALIZED (SELECT classid, objid FROM found WHERE objid >= ` + firstUserOID + `),
 stealthyAggregate AS MATERIALIZED (
@@ -35,7 +37,8 @@ stealthyAggregate AS MATERIALIZED (
            a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)),
 direct AS MATERIALIZED (
     SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-     WHERE p.oid >= ` + firstUserOID + ` AND (p.provolatile = 'v' OR l.lanname NOT IN ('c', 'internal'))),
+     WHERE p.oid >= ` + firstUserOID + ` AND (p.provolatile = 'v' OR l.lanname NOT IN ('c', 'internal'))
+       AND p.oid NOT IN (SELECT oid FROM trusted)),
 writing AS MATERIALIZED (
     SELECT oid FROM direct
     UNION
@@ -94,10 +97,15 @@ const unstableTypes = `SELECT oid FROM pg_catalog.pg_type
  WHERE typnamespace = 'pg_catalog'::regnamespace AND oid < ` + firstUserOID + `
    AND (typname LIKE 'reg%' OR typname LIKE '\_reg%' OR typname IN ('timetz', '_timetz', 'aclitem', '_aclitem'))`
 
-// safeTypes is a subselect of PostgreSQL's own types that a value may be cast to.
+// safeTypes is a subselect of PostgreSQL's own types that a value may be cast to, and of those of extensions whose input is trusted. It
+// stands behind withWriting.
 const safeTypes = `SELECT oid FROM pg_catalog.pg_type
  WHERE typnamespace = 'pg_catalog'::regnamespace AND oid < ` + firstUserOID + ` AND typtype IN ('b', 'r', 'm')
-   AND oid NOT IN (` + unstableTypes + `)`
+   AND oid NOT IN (` + unstableTypes + `)
+UNION ALL
+SELECT t.oid FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON t.typcategory = 'A' AND e.oid = t.typelem
+ WHERE t.oid >= ` + firstUserOID + ` AND t.typtype = 'b' AND CASE WHEN e.oid IS NULL THEN t.typinput ELSE e.typinput END::oid
+       IN (SELECT oid FROM trusted WHERE letter IN ('a', 's'))`
 
 // compiled is a subselect of the functions in C. Extensions declare those of their operator classes without a word on volatility, so that
 // they count as VOLATILE (pgvector, PostGIS); whoever makes a function in C is a superuser, who needs no operator class to do harm.
@@ -191,7 +199,7 @@ SELECT p.oid, p.proname, n.nspname, p.oid < ` + firstUserOID + ` AND n.nspname =
        ` + volatility + `, p.proargtypes::text,
        CASE WHEN p.oid < ` + firstUserOID + ` AND (p.provolatile <> 'i' OR p.proargtypes::oid[] && '{timetz,time,regclass}'::regtype[]::oid[])
             THEN pg_catalog.oidvectortypes(p.proargtypes) ELSE '' END,
-       ` + shares + `
+       ` + shares + `, COALESCE((SELECT t.letter FROM trusted t WHERE t.oid = p.oid), ''), p.prorettype
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
  WHERE p.prorettype <> 'pg_catalog.trigger'::regtype`,
 
@@ -204,7 +212,7 @@ SELECT p.proname,
        pg_catalog.bool_or(p.oid IN (SELECT oid FROM writing))
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]
  WHERE p.pronargs >= 1 AND p.pronargs - p.pronargdefaults - CASE WHEN p.provariadic = 0 THEN 0 ELSE 1 END <= 1
-   AND (p.oid >= ` + firstUserOID + ` OR p.provolatile <> 'i')
+   AND (p.oid >= ` + firstUserOID + ` AND p.oid NOT IN (SELECT oid FROM trusted WHERE letter = 'a') OR p.oid < ` + firstUserOID + ` AND p.provolatile <> 'i')
  GROUP BY 1
 UNION ALL
 SELECT t.typname, false, t.oid IN (SELECT oid FROM coded) FROM pg_catalog.pg_type t
@@ -213,6 +221,7 @@ SELECT t.typname, false, t.oid IN (SELECT oid FROM coded) FROM pg_catalog.pg_typ
 	// User-defined operators, their volatility, and whether an immutable function in C stands behind them.
 	setOperators: withWriting + `
 SELECT o.oid, o.oprname, ` + volatility + `, p.provolatile = 'i' AND l.lanname IN ('c', 'internal')
+       OR p.oid IN (SELECT oid FROM trusted WHERE letter IN ('a', 's'))
   FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode JOIN pg_catalog.pg_language l ON l.oid = p.prolang
  WHERE o.oid >= ` + firstUserOID,
 
@@ -224,13 +233,13 @@ SELECT pg_catalog.format_type(k.castsource, NULL), pg_catalog.format_type(k.cast
   FROM pg_catalog.pg_cast k LEFT JOIN pg_catalog.pg_proc p ON p.oid = k.castfunc LEFT JOIN pg_catalog.pg_language l ON l.oid = p.prolang
   JOIN pg_catalog.pg_type s ON s.oid = k.castsource JOIN pg_catalog.pg_type t ON t.oid = k.casttarget
  WHERE k.oid >= ` + firstUserOID + ` AND CASE k.castmethod
-       WHEN 'f' THEN NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal'))
+       WHEN 'f' THEN NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal') OR p.oid IN (SELECT oid FROM trusted WHERE letter = 'a'))
        WHEN 'i' THEN NOT (s.typtype = 'e' AND t.typcategory = 'S' OR s.typcategory = 'S' AND t.typtype = 'e') ELSE false END`,
 
 	// Types of the names that types have which a value may be cast to, enumerations of the user's among them; whether a value may
 	// be cast to this one, and whether it is a date type or an array of one: its input knows words for the present.
-	setTypes: `
-WITH safe AS MATERIALIZED (SELECT oid, typname FROM pg_catalog.pg_type WHERE oid IN (` + safeTypes + `) OR typtype = 'e')
+	setTypes: withWriting + `,
+safe AS MATERIALIZED (SELECT oid, typname FROM pg_catalog.pg_type WHERE oid IN (` + safeTypes + `) OR typtype = 'e')
 SELECT t.oid, n.nspname, t.typname, t.oid IN (SELECT oid FROM safe),
        e.typcategory = 'D' OR e.typtype IN ('r', 'm') AND e.typname ~ 'date|ts'
   FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace

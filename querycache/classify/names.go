@@ -130,6 +130,19 @@ func (w *walker) function(n *ast.FuncCall) {
 // candidate judges a function that a call may mean.
 func (w *walker) candidate(n *ast.FuncCall, f *function) {
 	switch {
+	case f.isTrusted():
+		tables, ok := w.catalog.behind(f)
+		if !ok {
+			w.refuse(verdict.Uncacheable, "%s", f.refuseTrusted())
+		}
+		if w.spend(len(tables)) {
+			for _, r := range tables {
+				w.reads[r] = true
+			}
+		}
+		if w.catalog.castJSON && asJSON(f.name) {
+			w.refuse(verdict.Uncacheable, "function %q may call a user-defined cast to JSON", f.name)
+		}
 	case !f.builtin:
 		status := verdict.Uncacheable
 		if f.volatility == 'v' {

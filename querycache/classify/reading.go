@@ -199,6 +199,14 @@ func (c *Inventory) judgeCall(rd *reading, oid uint32) {
 	case runsText(f.name):
 		rd.refuse(verdict.Uncacheable, "function %q runs a text as SQL", f.name)
 		rd.writes = true
+	case f.isTrusted():
+		tables, ok := c.behind(f)
+		if !ok {
+			rd.refuse(verdict.Uncacheable, "%s", f.refuseTrusted())
+		}
+		for _, r := range tables {
+			rd.reads[r] = true
+		}
 	case !f.builtin:
 		status := verdict.Uncacheable
 		if f.volatility == 'v' {
