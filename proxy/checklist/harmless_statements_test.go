@@ -125,7 +125,7 @@ var harmlessStatements = []harmlessPart{
 		`SELECT id FROM posts WHERE search @@ to_tsquery('english', 'quick & now')`,
 		`SELECT id, ts_rank(search, plainto_tsquery('english', 'today fox')) AS r FROM posts ORDER BY r DESC LIMIT 5`,
 		`SELECT id FROM posts WHERE to_tsvector('english', coalesce(title, '') || ' ' || coalesce(body, '')) @@ websearch_to_tsquery('english', 'fox now')`,
-		`SELECT ts_headline('english', body, plainto_tsquery('english', 'now')) FROM posts`,
+		`SELECT ts_headline('english', body, plainto_tsquery('english', 'fox now')) FROM posts`,
 		`SELECT id FROM posts WHERE title ILIKE '%now%' OR body ILIKE '%today%'`,
 		`SELECT id FROM posts WHERE title ~* '(now|today)'`,
 		`SELECT id FROM posts WHERE title SIMILAR TO '%now%'`,

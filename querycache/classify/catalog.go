@@ -27,6 +27,7 @@ type Inventory struct {
 	operations map[uint32]operator  // user-defined operators by OID
 	types      map[string][]namedType
 	coercions  map[uint32]bool   // types a value may be cast to, by OID -> it is a date type
+	conditions map[uint32][]tree // of domains, by OID
 	unstable   map[uint32]string // types whose values are read or shown by rules beyond the settings -> name
 	writing    map[string]bool   // types that a cast to may write
 	cast       string            // a user-defined cast that any expression may call unseen; empty: none
@@ -40,6 +41,7 @@ type Inventory struct {
 
 // namedType is one of the types of a name that a value may be cast to, or that hides such a type.
 type namedType struct {
+	oid    uint32
 	schema string
 	safe   bool // a value may be cast to it
 	date   bool
@@ -66,7 +68,7 @@ type relation struct {
 	opaque      bool            // writing it, or reading it if codeOnRead, may run code that writes anywhere
 	unstable    bool            // has a column of a type that is read or shown by rules beyond the settings
 	coded       bool            // has a column of a type whose input may read or write tables, which a literal beside it may run
-	dates       map[string]byte // columns by name: d for a date, with a time or not, t for a time of day, f for others
+	dates       map[string]byte // columns by name: d for a date, with a time or not, t for a time of day, m for what may hold one, f for others
 
 	tree      tree   // of a view
 	policies  []tree // for SELECT

@@ -91,6 +91,7 @@ func handBuilt() [][][]string {
 		setOperators:     rows("20001 ### v f\n20002 <+> i f\n20003 %% w f\n20004 <*> i t"),
 		setCasts:         nil,
 		setTypes:         rows("25 pg_catalog text t f\n23 pg_catalog int4 t f\n1082 pg_catalog date t t\n1182 pg_catalog _date t t\n4535 pg_catalog datemultirange t t"),
+		setDomains:       nil,
 		setDateColumns:   rows("1 day d\n2 day f"),
 		setWritingTypes:  rows("coded"),
 		setUnstableTypes: rows("2205 regclass"),

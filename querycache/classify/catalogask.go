@@ -14,7 +14,11 @@ const unstableQuery = `
 WITH RECURSIVE unstable(oid) AS (
     SELECT oid FROM (` + unstableTypes + `) own
     UNION
-    SELECT whole FROM unstable JOIN (
+    SELECT whole FROM unstable JOIN (` + wholes + `) parts ON parts.part = unstable.oid)
+SELECT oid FROM unstable`
+
+// wholes is a subselect of the types that hold another: whole, part.
+const wholes = `
         SELECT t.oid AS whole, t.typbasetype AS part FROM pg_catalog.pg_type t WHERE t.typbasetype <> 0
         UNION ALL
         SELECT t.oid, t.typelem FROM pg_catalog.pg_type t WHERE t.typelem <> 0
@@ -25,8 +29,7 @@ WITH RECURSIVE unstable(oid) AS (
          WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass
         UNION ALL
         SELECT c.reltype, a.atttypid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-         WHERE c.reltype <> 0 AND a.attnum > 0 AND c.oid >= ` + firstUserOID + `) parts ON parts.part = unstable.oid)
-SELECT oid FROM unstable`
+         WHERE c.reltype <> 0 AND a.attnum > 0 AND c.oid >= ` + firstUserOID + ``
 
 // The places of answers in catalogSQL.
 const (

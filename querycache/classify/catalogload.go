@@ -45,6 +45,7 @@ func NewInventory(results [][][]string) (*Inventory, error) {
 	}
 	c.spreadOpaqueViews()
 	c.findHiddenCasts()
+	c.judgeDomains()
 	return c, nil
 }
 
@@ -83,13 +84,14 @@ func (c *Inventory) loaders() [numSets]loader {
 			return nil
 		}},
 		setTypes: {5, withOID(func(oid uint32, row []string) error {
-			t := namedType{schema: row[1], safe: row[3] == "t", date: row[4] == "t"}
+			t := namedType{oid: oid, schema: row[1], safe: row[3] == "t", date: row[4] == "t"}
 			c.types[row[2]] = append(c.types[row[2]], t)
 			if t.safe {
 				c.coercions[oid] = t.date
 			}
 			return nil
 		})},
+		setDomains:       {2, withOID(func(oid uint32, row []string) error { c.addCondition(oid, newTree("", row[1])); return nil })},
 		setUnstableTypes: {2, withOID(func(oid uint32, row []string) error { c.unstable[oid] = row[1]; return nil })},
 		setDateColumns: {3, c.ofRelation(func(r *relation, row []string) error {
 			if len(row[2]) != 1 {

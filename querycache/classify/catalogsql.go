@@ -123,6 +123,7 @@ const (
 	setOperators
 	setCasts
 	setTypes
+	setDomains
 	setDateColumns
 	setWritingTypes
 	setUnstableTypes
@@ -236,21 +237,46 @@ SELECT pg_catalog.format_type(k.castsource, NULL), pg_catalog.format_type(k.cast
        WHEN 'f' THEN NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal') OR p.oid IN (SELECT oid FROM trusted WHERE letter = 'a'))
        WHEN 'i' THEN NOT (s.typtype = 'e' AND t.typcategory = 'S' OR s.typcategory = 'S' AND t.typtype = 'e') ELSE false END`,
 
-	// Types of the names that types have which a value may be cast to, enumerations of the user's among them; whether a value may
-	// be cast to this one, and whether it is a date type or an array of one: its input knows words for the present.
+	// Types of the names that types have which a value may be cast to, enumerations of the user's and domains over such types among them; whether
+	// a value may be cast to this one, and whether it is a date type or an array of one: its input knows words for the present. What the
+	// conditions of domains are setDomains tells.
 	setTypes: withWriting + `,
-safe AS MATERIALIZED (SELECT oid, typname FROM pg_catalog.pg_type WHERE oid IN (` + safeTypes + `) OR typtype = 'e')
-SELECT t.oid, n.nspname, t.typname, t.oid IN (SELECT oid FROM safe),
+plain AS MATERIALIZED (SELECT oid FROM pg_catalog.pg_type WHERE oid IN (` + safeTypes + `) OR typtype = 'e'),
+domain(oid, base) AS (
+    SELECT oid, typbasetype FROM pg_catalog.pg_type WHERE typtype = 'd' AND typbasetype IN (SELECT oid FROM plain)
+    UNION
+    SELECT t.oid, domain.base FROM pg_catalog.pg_type t JOIN domain ON t.typtype = 'd' AND t.typbasetype = domain.oid),
+safe(oid, base) AS MATERIALIZED (
+    SELECT oid, oid FROM plain
+    UNION ALL
+    SELECT oid, base FROM domain WHERE oid NOT IN (SELECT oid FROM coded))
+SELECT t.oid, n.nspname, t.typname, safe.oid IS NOT NULL,
        e.typcategory = 'D' OR e.typtype IN ('r', 'm') AND e.typname ~ 'date|ts'
-  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-  LEFT JOIN pg_catalog.pg_type e ON e.oid = CASE t.typcategory WHEN 'A' THEN t.typelem ELSE t.oid END
- WHERE t.typname IN (SELECT typname FROM safe)`,
+  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN safe ON safe.oid = t.oid
+  LEFT JOIN pg_catalog.pg_type b ON b.oid = COALESCE(safe.base, t.oid)
+  LEFT JOIN pg_catalog.pg_type e ON e.oid = CASE b.typcategory WHEN 'A' THEN b.typelem ELSE b.oid END
+ WHERE t.typname IN (SELECT y.typname FROM pg_catalog.pg_type y JOIN safe ON safe.oid = y.oid)`,
 
-	// Columns of a date type, and all others of such a name: d for one that has a date, t for a time of day, else f.
+	// The conditions of domains: those of the domains that one is over count for it, too.
+	setDomains: `
+WITH RECURSIVE over(id, part) AS (
+    SELECT oid, oid FROM pg_catalog.pg_type WHERE typtype = 'd' AND oid >= ` + firstUserOID + `
+    UNION
+    SELECT over.id, t.typbasetype FROM over JOIN pg_catalog.pg_type t ON t.oid = over.part AND t.typtype = 'd')
+` + bounded("id", `
+SELECT over.id, k.conbin::text AS tree FROM over JOIN pg_catalog.pg_constraint k ON k.contypid = over.part AND k.contype = 'c' AND k.contypid <> 0`),
+
+	// Columns of a date type, and all others of such a name: d for one that has a date, t for a time of day, m for one that may hold a date
+	// within, as an array or a row does, else f.
 	setDateColumns: `
-WITH c AS MATERIALIZED (
+WITH RECURSIVE dated(oid) AS (
+    SELECT t.oid FROM pg_catalog.pg_type t WHERE t.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'timetz'::regtype)
+    UNION
+    SELECT whole FROM dated JOIN (` + wholes + `) parts ON parts.part = dated.oid),
+c AS MATERIALIZED (
     SELECT a.attrelid, a.attname, CASE WHEN a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN 'd'
-           WHEN a.atttypid IN ('time'::regtype, 'timetz'::regtype) THEN 't' ELSE 'f' END AS kind
+           WHEN a.atttypid IN ('time'::regtype, 'timetz'::regtype) THEN 't'
+           WHEN a.atttypid IN (SELECT oid FROM dated) OR a.atttypid = 'pg_catalog.record'::regtype THEN 'm' ELSE 'f' END AS kind
       FROM pg_catalog.pg_attribute a
       JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v', 'm')
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')

@@ -170,10 +170,15 @@ func (c *Classifier) Suppose(text []byte) *Verdict {
 		v.Shape = string(shape)
 		v.Fingerprint, _ = sqlscan.Shape(text)
 	}
-	if flags.Has(sqlscan.SpecialDate) {
+	if flags.Has(sqlscan.SpecialDate) && !v.allPlain(text) {
 		v = v.withSpecialDate()
 	}
 	return v
+}
+
+// allPlain reports whether all strings of a text that hold a word such as today become no date.
+func (v *Verdict) allPlain(text []byte) bool {
+	return v.plainWords != 0 && places(sqlscan.SpecialDates(text))&^v.plainWords == 0
 }
 
 func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
@@ -204,7 +209,7 @@ func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
 		c.remember(hash, k)
 	}
 	v := k.plain
-	if flags.Has(sqlscan.SpecialDate) {
+	if flags.Has(sqlscan.SpecialDate) && !v.allPlain(text) {
 		v = k.dated
 	}
 	if v.perText {

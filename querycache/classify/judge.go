@@ -37,7 +37,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 		v.fearCode(c, all)
 		return v
 	}
-	stmts, err := parse(string(shape))
+	stmts, err := parse(string(numbered(shape)))
 	if err == nil && !tally(stmts, all) {
 		err = fmt.Errorf("parse: got %d statements, want %d", len(stmts), len(all))
 	}
@@ -72,6 +72,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	v.Needs = slices.Sorted(maps.Keys(w.needs))
 	if v.Status == verdict.Cacheable {
 		v.Reads = ids(w.reads)
+		v.plainWords, v.plainBound = w.settleWords()
 	}
 	return v
 }

@@ -50,7 +50,7 @@ func (w *walker) notation(name string, row bool) {
 		return
 	}
 	n, ok := w.catalog.notation[name]
-	date, safe := w.catalog.castable(name)
+	date, safe := w.catalog.castable("", name)
 	if ok = ok && (n.row || !row); ok || !row && (date || !safe && len(w.catalog.types[name]) > 0) {
 		w.refuse(verdict.Uncacheable, "%q behind a point may be a call of the function of that name", name)
 	}
@@ -88,18 +88,19 @@ func runsText(function string) bool {
 }
 
 // function judges a call by name and number of arguments: which of the functions of that name is meant could only be
-// told from the types of the arguments.
-func (w *walker) function(n *ast.FuncCall) {
+// told from the types of the arguments. date: it may be a cast to a date type.
+func (w *walker) function(n *ast.FuncCall) (date bool) {
 	name, args := names(n.Funcname), arguments(n)
 	if w.catalog == nil || len(name) == 0 || len(name) > 2 {
 		w.refuse(verdict.Uncacheable, "function %q is not known", strings.Join(name, "."))
 		w.everything = true
-		return
+		return false
 	}
 	base := name[len(name)-1]
 	w.implied[base] = true
-	if date, _ := w.catalog.castable(base); date && args == 1 {
-		w.refuseCast(name) // date(x) is a cast of x if there is no such function
+	if is, _ := w.catalog.castable(schemaOf(name), base); is && args == 1 {
+		w.readAs(name, n.Args.Items[0], false) // date(x) is a cast of x if there is no such function
+		date = true
 	}
 	if runsText(base) {
 		w.refuse(verdict.Uncacheable, "function %q runs a text as SQL", base)
@@ -107,7 +108,7 @@ func (w *walker) function(n *ast.FuncCall) {
 	}
 	w.everything = w.everything || w.catalog.makesCoded(base)
 	if !w.spend(len(w.catalog.functions[base])) {
-		return
+		return date
 	}
 	found := false
 	schema := ""
@@ -125,6 +126,7 @@ func (w *walker) function(n *ast.FuncCall) {
 		w.refuse(verdict.Uncacheable, "function %q is not known", strings.Join(name, "."))
 		w.everything = true
 	}
+	return date
 }
 
 // candidate judges a function that a call may mean.
@@ -235,8 +237,16 @@ func (w *walker) typeName(n *ast.TypeName) {
 	}
 	base := name[len(name)-1]
 	w.everything = w.everything || w.catalog.writing[base]
-	_, known := w.catalog.castable(base)
-	if !known || len(name) > 2 || len(name) == 2 && name[0] != "pg_catalog" || n.PctType || n.Setof {
+	_, known := w.catalog.castable(schemaOf(name), base)
+	if !known || len(name) > 2 || n.PctType || n.Setof {
 		w.refuse(verdict.Uncacheable, "type %q is not known to be safe", strings.Join(name, "."))
 	}
+}
+
+// schemaOf returns the schema of a name, or "".
+func schemaOf(name []string) string {
+	if len(name) < 2 {
+		return ""
+	}
+	return name[len(name)-2]
 }

@@ -181,6 +181,16 @@ func (c *Inventory) judgeFacts(rd *reading, f *nodetree.Facts) {
 			rd.refuse(verdict.Uncacheable, "type %q is not known to be safe", name)
 		}
 	}
+	for _, oid := range f.Domains {
+		if _, ok := c.coercions[oid]; !ok {
+			rd.refuse(verdict.Uncacheable, "a value becomes one of a domain not known to be safe")
+		}
+	}
+	for _, oid := range f.Stored {
+		if _, ok := c.coercions[oid]; !ok {
+			rd.refuse(verdict.Uncacheable, "a value is read as a type not known to be safe")
+		}
+	}
 	for _, oid := range f.Coerced {
 		if date, ok := c.coercions[oid]; !ok || date {
 			rd.refuse(verdict.Uncacheable, "a value is read as a type not known to be safe, or as a date: it may be a word such as today")

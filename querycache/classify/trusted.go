@@ -194,4 +194,6 @@ func (f *function) refuseTrusted() string {
 }
 
 // isTrusted reports whether a function that did not come with PostgreSQL is one whose answer may be kept.
-func (f *function) isTrusted() bool { return f.trust == trustArguments || f.trust == trustSpatial || f.trust == trustTables }
+func (f *function) isTrusted() bool {
+	return f.trust == trustArguments || f.trust == trustSpatial || f.trust == trustTables
+}
