@@ -66,7 +66,7 @@ type relation struct {
 	owner       uint32          // OID of the role
 	forced      bool            // policies hold for the owner, too
 	opaque      bool            // writing it, or reading it if codeOnRead, may run code that writes anywhere
-	unstable    bool            // has a column of a type that is read or shown by rules beyond the settings
+	unstable    []string        // its columns of types that are read or shown by rules beyond the settings
 	coded       bool            // has a column of a type whose input may read or write tables, which a literal beside it may run
 	dates       map[string]byte // columns by name: d for a date, with a time or not, t for a time of day, m for what may hold one, f for others
 

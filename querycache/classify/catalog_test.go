@@ -46,28 +46,28 @@ func viewTree(view, relation, function int) string {
 func handBuilt() [][][]string {
 	return [][][]string{
 		setDatabase: {{"f", "f", "f", ""}},
-		// oid schema name kind persistence rowsecurity opaque unstable coded owner forced
+		// oid schema name kind persistence rowsecurity opaque coded owner forced
 		setRelations: rows(`
-			1 public t r p f f f f 10 f
-			2 public u r p f f f f 10 f
-			3 public v v p f f f f 10 f
-			4 public writing_view v p f t f f 10 f
-			5 public view_over_it v p f f f f 10 f
-			6 public parent p p f f f f 10 f
-			7 public child r p f f f f 10 f
-			8 public foreign_child f p f f f f 10 f
-			9 public with_foreign p p f f f f 10 f
-			10 public guarded r p t f f f 9 f
-			11 public triggered r p f t f f 10 f
-			12 public referenced r p f f f f 10 f
-			13 public referencing r p f f f f 10 f
-			14 public temp_seen r t f f f f 10 f
-			15 pg_catalog pg_class r p f f f f 10 f
-			16 other t r p f f f f 10 f
-			17 public feeds r p f f f f 10 f
-			18 public policed r p t t f f 9 f
-			19 public spied m p f f f f 10 f
-			20 public soft r p t f f f 10 f`),
+			1 public t r p f f f 10 f
+			2 public u r p f f f 10 f
+			3 public v v p f f f 10 f
+			4 public writing_view v p f t f 10 f
+			5 public view_over_it v p f f f 10 f
+			6 public parent p p f f f 10 f
+			7 public child r p f f f 10 f
+			8 public foreign_child f p f f f 10 f
+			9 public with_foreign p p f f f 10 f
+			10 public guarded r p t f f 9 f
+			11 public triggered r p f t f 10 f
+			12 public referenced r p f f f 10 f
+			13 public referencing r p f f f 10 f
+			14 public temp_seen r t f f f 10 f
+			15 pg_catalog pg_class r p f f f 10 f
+			16 other t r p f f f 10 f
+			17 public feeds r p f f f 10 f
+			18 public policed r p t t f 9 f
+			19 public spied m p f f f 10 f
+			20 public soft r p t f f 10 f`),
 		setInherits:    rows("6 7\n9 8"),
 		setForeignKeys: rows("12 13\n17 11\n6 2"),
 		setViewUses:    rows("5 4"),
@@ -221,7 +221,7 @@ func TestNewCatalog_AChainOfViewsCostsInProportionToItsLength(t *testing.T) {
 		if i > 0 {
 			under = id - 1
 		}
-		sets[setRelations] = append(sets[setRelations], strings.Fields(fmt.Sprint(id, " public chain", i, " v p f f f f 10 f")))
+		sets[setRelations] = append(sets[setRelations], strings.Fields(fmt.Sprint(id, " public chain", i, " v p f f f 10 f")))
 		sets[setViews] = append(sets[setViews], []string{fmt.Sprint(id), viewTree(id, under, 702)})
 	}
 	catalog, err := seenByTest(sets)
@@ -251,7 +251,7 @@ func TestClassifier_VerdictsOnWideTablesCountForWhatTheyWeigh(t *testing.T) {
 	const partitions = 2000
 	sets := handBuilt()
 	for i := range partitions {
-		sets[setRelations] = append(sets[setRelations], strings.Fields(fmt.Sprint(100000+i, " public part", i, " r p f f f f 10 f")))
+		sets[setRelations] = append(sets[setRelations], strings.Fields(fmt.Sprint(100000+i, " public part", i, " r p f f f 10 f")))
 		sets[setInherits] = append(sets[setInherits], []string{"6", fmt.Sprint(100000 + i)})
 	}
 	catalog, err := seenByTest(sets)

@@ -61,7 +61,7 @@ func (c *Inventory) loaders() [numSets]loader {
 			c.codeOnDDL, c.configures, c.indexCode, c.opclass = row[0] == "t", row[1] == "t", row[2] == "t", row[3]
 			return nil
 		}},
-		setRelations: {11, c.addRelation},
+		setRelations: {10, c.addRelation},
 		setInherits: {2, c.edge(func(parent, child *relation) {
 			parent.children = append(parent.children, child)
 			child.parents = append(child.parents, parent)
@@ -103,7 +103,8 @@ func (c *Inventory) loaders() [numSets]loader {
 			r.dates[row[1]] = row[2][0]
 			return nil
 		})},
-		setViews: {2, c.ofRelation(func(r *relation, row []string) error { r.tree = newTree("", row[1]); return nil })},
+		setUnstableColumns: {2, c.ofRelation(func(r *relation, row []string) error { r.unstable = append(r.unstable, row[1]); return nil })},
+		setViews:           {2, c.ofRelation(func(r *relation, row []string) error { r.tree = newTree("", row[1]); return nil })},
 		setPolicies: {3, c.ofRelation(func(r *relation, row []string) error {
 			r.policies = append(r.policies, newTree(row[1], row[2]))
 			return nil
@@ -151,14 +152,14 @@ func (c *Inventory) addRelation(row []string) error {
 	if len(row[3]) != 1 || len(row[4]) != 1 {
 		return fmt.Errorf("relation %q: kind %q, persistence %q", row[2], row[3], row[4])
 	}
-	owner, err := strconv.ParseUint(row[9], 10, 32)
+	owner, err := strconv.ParseUint(row[8], 10, 32)
 	if err != nil {
 		return fmt.Errorf("OID of the owner of %q: %w", row[2], err)
 	}
 	r := &relation{
 		id: verdict.RelationID(id), schema: row[1], name: row[2], kind: row[3][0], temporary: row[4] == "t",
-		rowSecurity: row[5] == "t", opaque: row[6] == "t", unstable: row[7] == "t", coded: row[8] == "t",
-		owner: uint32(owner), forced: row[10] == "t",
+		rowSecurity: row[5] == "t", opaque: row[6] == "t", coded: row[7] == "t",
+		owner: uint32(owner), forced: row[9] == "t",
 	}
 	if c.byID[r.id] != nil {
 		return fmt.Errorf("two relations have the OID %d", r.id)

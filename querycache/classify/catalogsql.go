@@ -125,6 +125,7 @@ const (
 	setTypes
 	setDomains
 	setDateColumns
+	setUnstableColumns
 	setWritingTypes
 	setUnstableTypes
 	setViews
@@ -168,8 +169,6 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
            SELECT i.indrelid FROM pg_catalog.pg_index i JOIN code ON code.classid = 'pg_catalog.pg_class'::regclass AND code.objid = i.indexrelid
            UNION ALL
            SELECT code.objid FROM code WHERE code.classid = 'pg_catalog.pg_class'::regclass),
-       EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-               AND a.atttypid IN (SELECT oid FROM unstable)),
        EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                AND a.atttypid IN (SELECT oid FROM coded)),
        c.relowner, c.relforcerowsecurity
@@ -282,6 +281,11 @@ c AS MATERIALIZED (
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
      WHERE a.attnum > 0 AND NOT a.attisdropped)
 SELECT attrelid, attname, kind FROM c WHERE attname IN (SELECT attname FROM c WHERE kind <> 'f')`,
+
+	// Columns of types whose values are read or shown by rules beyond the settings.
+	setUnstableColumns: withWriting + `
+SELECT a.attrelid, a.attname FROM pg_catalog.pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid IN (SELECT oid FROM unstable)
+   AND a.attrelid >= ` + firstUserOID + `::oid`,
 
 	// Types to cast to which may write.
 	setWritingTypes: withWriting + `

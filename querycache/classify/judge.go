@@ -130,6 +130,7 @@ func verdictOf(w *walker, stmts []ast.Stmt, all []statement) (verdict.Status, st
 	if w.catalog == nil {
 		return verdict.Unsettled, "the catalog of the database is not known at the moment"
 	}
+	w.settleTouched()
 	w.settleDates()
 	if w.catalog.opclass != "" {
 		w.refuse(verdict.Uncacheable, "the database has an operator class %q with functions that are not in C", w.catalog.opclass)

@@ -23,6 +23,8 @@ func (w *walker) refuseSystemColumn(name string) {
 // a row, unless it is a function in FROM; what stands behind a subscript is selected from any value.
 func (w *walker) column(n *ast.ColumnRef) {
 	fields := names(n.Fields)
+	w.touch(fields...)
+	w.touchStar(n.Fields, fields)
 	if len(fields) == 0 {
 		return
 	}

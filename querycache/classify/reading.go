@@ -245,8 +245,6 @@ func (r *relation) unreadable() string {
 		return fmt.Sprintf("relation %q is of a kind not known to be safe", r.name)
 	case r.temporary:
 		return fmt.Sprintf("relation %q is temporary", r.name)
-	case r.unstable:
-		return fmt.Sprintf("relation %q has a column whose type is not known to be safe", r.name)
 	}
 	return ""
 }

@@ -43,6 +43,7 @@ type walker struct {
 	noted   map[wanted]bool // the same
 	columns
 	words
+	touched
 
 	inner       ast.Node // what the cast visited last casts; if that is a cast,
 	innerColumn string   // the column that both do, see innermost
@@ -58,7 +59,7 @@ func newWalker(c *Catalog) *walker {
 		named: map[*relation]bool{}, reads: map[*relation]bool{}, views: map[*relation]bool{}, writes: map[*relation]bool{},
 		needs: map[string]bool{}, implied: map[string]bool{},
 		ctes: map[string]int{}, written: map[writeKey]bool{}, noted: map[wanted]bool{}, columns: newColumns(),
-		words: words{isSide: map[*ast.SelectStmt]bool{}},
+		words: words{isSide: map[*ast.SelectStmt]bool{}}, touched: newTouched(),
 	}
 }
 
@@ -145,6 +146,8 @@ func (w *walker) visit(n ast.Node) {
 		w.caseWords(n)
 	case *ast.JoinExpr:
 		w.noteSource(n)
+		w.touch(names(n.UsingClause)...)
+		w.everyColumn = w.everyColumn || n.IsNatural
 		if n.IsNatural || n.UsingClause != nil {
 			w.operator([]string{"="})
 		}
