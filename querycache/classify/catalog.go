@@ -108,6 +108,15 @@ func (f *function) harmless() bool {
 	return f.builtin && (f.volatility == 'i' || f.volatility == 's' && onSettings[f.signature])
 }
 
+// readsClock reports whether f tells a time that is the same all through a statement. clock_timestamp and timeofday do not.
+func (f *function) readsClock() bool {
+	switch f.name {
+	case "now", "transaction_timestamp", "statement_timestamp":
+		return f.builtin && f.most == 0
+	}
+	return false
+}
+
 // zonesTime reports whether f takes a time of day with a zone.
 func (f *function) zonesTime() bool { return strings.Contains(f.signature, "time with time zone") }
 

@@ -261,10 +261,11 @@ func (c *Classifier) remember(hash uint64, k *known) {
 
 // withSpecialDate returns the verdict on a text of the same shape with a string that may mean the present.
 func (v *Verdict) withSpecialDate() *Verdict {
-	if v.Status != verdict.Cacheable {
+	if !v.MayBeKept() {
 		return v
 	}
 	dated := *v
+	dated.Clock = false
 	dated.Status = verdict.Volatile
 	dated.Reason = "a string holds a word such as today, which a date type reads as the present"
 	dated.Reads, dated.Needs = nil, nil

@@ -38,5 +38,5 @@ func (c *Inventory) harmlessCondition(t tree) bool {
 	}
 	rd := newReading()
 	c.judgeFacts(rd, t.facts)
-	return rd.status == verdict.Cacheable && len(rd.reads) == 0
+	return rd.status == verdict.Cacheable && rd.clock == "" && len(rd.reads) == 0
 }

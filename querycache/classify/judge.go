@@ -73,6 +73,9 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	if v.Status == verdict.Cacheable {
 		v.Reads = ids(w.reads)
 		v.plainWords, v.plainBound = w.settleWords()
+		if w.clock != "" {
+			v.Status, v.Reason, v.Clock = verdict.Volatile, w.clock, true
+		}
 	}
 	return v
 }
@@ -140,6 +143,9 @@ func verdictOf(w *walker, stmts []ast.Stmt, all []statement) (verdict.Status, st
 	}
 	if len(w.writes) > 0 || w.everything || w.ddl {
 		w.refuse(verdict.Uncacheable, "the statement may write")
+	}
+	if w.clock != "" && w.status != verdict.Cacheable {
+		w.refuse(verdict.Volatile, "%s", w.clock)
 	}
 	return w.status, w.reason
 }

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"fmt"
 	"strings"
 
 	"overdrive/querycache/verdict"
@@ -156,6 +157,8 @@ func (w *walker) candidate(n *ast.FuncCall, f *function) {
 		w.shared = w.shared || f.shares
 		w.refuse(status, "function %q is user-defined and %s", f.name, volatilityWord(f.volatility))
 	case f.name == "timezone" && f.zonesTime() && w.zoned(n): // it is another function that is meant
+	case f.readsClock():
+		w.tick(fmt.Sprintf("function %q is %s", f.name, volatilityWord(f.volatility)))
 	case !f.harmless():
 		w.refuse(verdict.Volatile, "function %q is %s", f.name, volatilityWord(f.volatility))
 	case f.hidesCast:

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,6 +17,7 @@ import (
 type reading struct {
 	status verdict.Status // Cacheable: nothing is known against it
 	reason string
+	clock  string             // what reads the clock, once in a statement; empty: nothing
 	reads  map[*relation]bool // with rows of their own
 	views  map[*relation]bool
 	needs  map[string]bool // parameters that policies and views read
@@ -58,6 +60,11 @@ func (rd *reading) add(more *reading, whole string) {
 		rd.refuse(more.status, "%s", more.reason)
 	default:
 		rd.refuse(more.status, "%s: %s", whole, more.reason)
+	}
+	if more.clock != "" && rd.clock == "" {
+		if rd.clock = more.clock; whole != "" {
+			rd.clock = whole + ": " + more.clock
+		}
 	}
 	rd.deep = rd.deep || more.deep
 	if !more.deep {
@@ -163,7 +170,7 @@ func (c *Inventory) judgeFacts(rd *reading, f *nodetree.Facts) {
 		rd.refuse(verdict.Uncacheable, "%s", f.Refused)
 	}
 	if f.Clock {
-		rd.refuse(verdict.Volatile, "a keyword such as CURRENT_DATE depends on the clock")
+		rd.clock = cmp.Or(rd.clock, "a keyword such as CURRENT_DATE depends on the clock")
 	}
 	for _, oid := range f.Functions {
 		c.judgeCall(rd, oid)
@@ -224,6 +231,8 @@ func (c *Inventory) judgeCall(rd *reading, oid uint32) {
 		}
 		rd.refuse(status, "function %q is user-defined and %s", f.name, volatilityWord(f.volatility))
 		rd.writes = rd.writes || mayWrite(f.volatility)
+	case f.readsClock():
+		rd.clock = cmp.Or(rd.clock, fmt.Sprintf("function %q is %s", f.name, volatilityWord(f.volatility)))
 	case !f.harmless():
 		rd.refuse(verdict.Volatile, "function %q is %s", f.name, volatilityWord(f.volatility))
 	case c.castJSON && asJSON(f.name):

@@ -37,6 +37,9 @@ func (w *walker) relation(n *ast.RangeVar) {
 	}
 	rd := w.catalog.reading(r, w.catalog.polices(r))
 	w.everything = w.everything || rd.writes || r.codeOnRead()
+	if rd.clock != "" {
+		w.tick(rd.clock)
+	}
 	if rd.status != verdict.Cacheable {
 		w.refuse(rd.status, "%s", rd.reason)
 	}

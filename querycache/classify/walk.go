@@ -25,6 +25,7 @@ type walker struct {
 
 	status verdict.Status // of the first refusal; Cacheable: none so far
 	reason string
+	clock  string // what reads the clock, and does so once in a statement; empty: nothing
 
 	named      map[*relation]bool // by the statement itself, and read
 	reads      map[*relation]bool // with rows of their own
@@ -68,6 +69,13 @@ func newWalker(c *Catalog) *walker {
 func (w *walker) refuse(s verdict.Status, format string, args ...any) {
 	if w.status == verdict.Cacheable || w.status == verdict.Uncacheable && s == verdict.Volatile {
 		w.status, w.reason = s, fmt.Sprintf(format, args...)
+	}
+}
+
+// tick notes that the statement reads the clock, for the reason that is given. All that does so in it must see the same moment.
+func (w *walker) tick(reason string) {
+	if w.clock == "" {
+		w.clock = reason
 	}
 }
 
@@ -129,7 +137,11 @@ func (w *walker) visit(n ast.Node) {
 		}
 		w.expanded = w.expanded || hasStar(n.Indirection)
 	case *ast.SQLValueFunction:
-		w.refuse(verdict.Volatile, "a keyword such as CURRENT_DATE or CURRENT_USER depends on the clock or the session")
+		if n.Op <= ast.SVFOP_LOCALTIMESTAMP_N {
+			w.tick("a keyword such as CURRENT_DATE depends on the clock")
+		} else {
+			w.refuse(verdict.Volatile, "a keyword such as CURRENT_USER depends on the session")
+		}
 	case *ast.SortBy:
 		if n.UseOp != nil {
 			w.operator(names(n.UseOp))

@@ -134,8 +134,8 @@ func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 	if !s.view.readOnly || v.Effect != verdict.EffectNone { // else it writes nothing, whatever its names mean
 		doubted.Effect, doubted.Writes = verdict.EffectEverything, nil
 	}
-	if v.Status == verdict.Cacheable {
-		doubted.Status, doubted.Reason = statusSession, "what its names or parameters mean in this session is not known"
+	if v.MayBeKept() {
+		doubted.Clock, doubted.Status, doubted.Reason = false, statusSession, "what its names or parameters mean in this session is not known"
 	}
 	return &doubted
 }
