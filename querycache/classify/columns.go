@@ -35,6 +35,24 @@ const (
 	fromElse             // a subselect, a WITH query, a function, a join
 )
 
+// columns is what a statement says of the names of columns.
+type columns struct {
+	sources  map[string]sourceKind      // names in FROM
+	prefixes map[string][]string        // what stands before a column's name and a point
+	given    map[string][]ast.Node      // what the statement gives a name to
+	produced map[string][]*ast.FuncCall // what a function in FROM gives a name to
+	listed   map[string]int             // how often a name is given in a list of columns
+	judged   map[wanted]bool            // settled, or under way
+	strange  bool                       // a function in FROM may give any names
+}
+
+func newColumns() columns {
+	return columns{
+		sources: map[string]sourceKind{}, prefixes: map[string][]string{}, given: map[string][]ast.Node{}, produced: map[string][]*ast.FuncCall{},
+		listed: map[string]int{}, judged: map[wanted]bool{},
+	}
+}
+
 // noteSource notes what a name in FROM means. The statement may use one name for several things.
 func (w *walker) noteSource(n ast.Node) {
 	note := func(alias *ast.Alias, name string, what sourceKind) {
