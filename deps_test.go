@@ -16,7 +16,7 @@ var rooms = map[string][]string{
 	"querycache":                   {"querycache/verdict"},
 	"querycache/verdict":           {},
 	"querycache/classify":          {"querycache/classify/nodetree", "querycache/sqlscan", "querycache/verdict"},
-	"querycache/classify/nodetree": {},
+	"querycache/classify/nodetree": {"querycache/sqlscan"},
 	"querycache/sqlscan":           {},
 	"querycache/sqlscan/hostile":   {},
 	"proxy":                        {"pool", "proxy/loop", "proxy/traffic"},

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 )
 
 // Pattern compiles Match, in Go's syntax of regular expressions. Letter case does not matter, and a dot matches the end of a
@@ -35,6 +37,24 @@ func ParseFingerprint(text string) (uint64, error) {
 
 const fingerprintDigits = 16
 
+// CheckFunction returns an error unless text names a function: schema.name for all of the name, schema.name(types of its arguments) for one,
+// or schema.* for all of a schema. Names stand as the database has them, without quotes.
+func CheckFunction(text string) error {
+	name, arguments, typed := strings.Cut(text, "(")
+	schema, base, _ := strings.Cut(strings.TrimSpace(name), ".")
+	bad := func(part string) bool {
+		return part == "" || len(part) > maxNameBytes || strings.ContainsAny(part, "\"'\\ \t\r\n\x00")
+	}
+	inside, closed := strings.CutSuffix(strings.TrimSpace(arguments), ")")
+	if bad(schema) || bad(base) || typed && (!closed || base == "*" || strings.ContainsAny(inside, "()'\\")) {
+		return fmt.Errorf("must be schema.name, schema.name(types of arguments) or schema.*, got %q", text)
+	}
+	return nil
+}
+
+// maxNameBytes is the length of the longest name that PostgreSQL does not shorten.
+const maxNameBytes = 63
+
 func (v *validator) databaseCache(key string, c DatabaseCache) {
 	v.check(key+".in_transactions", oneOf(c.InTransactions, inTransactions))
 	atLeast(v, key+".max_age", c.MaxAge, 0)
@@ -42,6 +62,9 @@ func (v *validator) databaseCache(key string, c DatabaseCache) {
 	atLeast(v, key+".max_result", c.MaxResult, 1)
 	atLeast(v, key+".min_memory", c.MinMemory, 0)
 	v.check(key+".freshness", oneOf(c.Freshness, freshnesses))
+	for i, name := range c.TrustedFunctions {
+		v.check(fmt.Sprintf("%s.trusted_functions[%d]", key, i), CheckFunction(name))
+	}
 	for i := range c.Rules {
 		v.rule(fmt.Sprintf("%s.rules[%d]", key, i), &c.Rules[i])
 	}
@@ -60,13 +83,16 @@ func (v *validator) rule(key string, rule *Rule) {
 	if rule.StaleWhileRevalidate != nil {
 		atLeast(v, key+".stale_while_revalidate", *rule.StaleWhileRevalidate, 0)
 	}
+	if rule.Clock != nil && *rule.Clock != 0 {
+		atLeast(v, key+".clock", *rule.Clock, Duration(time.Second))
+	}
 	for i, tag := range rule.Tags {
 		if tag == "" {
 			v.check(fmt.Sprintf("%s.tags[%d]", key, i), errors.New("must not be empty"))
 		}
 	}
-	if rule.Enabled == nil && rule.MaxAge == nil && rule.StaleWhileRevalidate == nil && len(rule.Tags) == 0 {
-		v.check(key, errors.New("must set enabled, max_age, stale_while_revalidate or tags"))
+	if rule.Enabled == nil && rule.MaxAge == nil && rule.StaleWhileRevalidate == nil && rule.Clock == nil && len(rule.Tags) == 0 {
+		v.check(key, errors.New("must set enabled, max_age, stale_while_revalidate, clock or tags"))
 	}
 }
 

@@ -105,7 +105,8 @@ type DatabaseCache struct {
 	MaxResult            Size           `key:"max_result"`
 	MinMemory            Size           `key:"min_memory"` // 0: an equal share of a quarter of Cache.Memory
 	Freshness            Freshness      `key:"freshness"`
-	Rules                []Rule         `key:"rules"` // the first that matches wins
+	TrustedFunctions     []string       `key:"trusted_functions"` // as CheckFunction takes them
+	Rules                []Rule         `key:"rules"`             // the first that matches wins
 }
 
 // Rule changes the cache's settings for some statements. A condition that is empty matches everything; a setting that
@@ -119,6 +120,7 @@ type Rule struct {
 	Enabled              *bool     `key:"enabled"`
 	MaxAge               *Duration `key:"max_age"`
 	StaleWhileRevalidate *Duration `key:"stale_while_revalidate"`
+	Clock                *Duration `key:"clock"` // 0: what reads the clock is not kept
 	Tags                 []string  `key:"tags"`
 }
 

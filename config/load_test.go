@@ -180,7 +180,7 @@ databases:
 		`databases."bad.name".url: must be a URL such as postgres://`,
 		`databases."bad.name".cache.max_age: must be a single value, not a table`,
 		`databases."bad.name".cache.rules[0].match: is not a regular expression`,
-		`databases."bad.name".cache.rules[0]: must set enabled, max_age, stale_while_revalidate or tags`,
+		`databases."bad.name".cache.rules[0]: must set enabled, max_age, stale_while_revalidate, clock or tags`,
 	)
 }
 

@@ -68,7 +68,7 @@ func (d *Database) Ask(r *Request, w Waiter) Outcome {
 	v := r.Verdict
 	p := d.policy.Load()
 	switch {
-	case v.Status != verdict.Cacheable:
+	case v.Status != verdict.Cacheable && !p.mayRound(r):
 		return passedBy(v, v.Status)
 	case p.never:
 		return passedBy(v, Disabled)
@@ -104,7 +104,7 @@ func (d *Database) Ask(r *Request, w Waiter) Outcome {
 // quick returns the answer of a plain hit, or none where there is more to think about. It takes no step that find and judge
 // would not take, and leaves out what makes no difference to such a hit; thereby it costs half.
 func (d *Database) quick(r *Request, p *policy, hash uint64, now time.Duration) (answer []byte, held *Held) {
-	if p.asksUsers || p.DryRun || r.Hint != nil || r.MaxAge != nil {
+	if p.asksUsers || p.DryRun || r.Verdict.Clock || r.Hint != nil || r.MaxAge != nil {
 		return nil, nil
 	}
 	s := d.shard(hash)
@@ -262,6 +262,8 @@ func (l *look) take(slot *slot, blob []byte) {
 func (l *look) judge(blob []byte) (status Status, dead bool) {
 	hint := l.r.Hint
 	switch {
+	case l.r.Verdict.Clock && l.terms.clock <= 0:
+		return l.r.Verdict.Status, false
 	case hint != nil && hint.NoCache:
 		return Hinted, false
 	case !l.terms.enabled:
@@ -284,6 +286,8 @@ func (l *look) judge(blob []byte) (status Status, dead bool) {
 	}
 	switch age := l.now - l.entry.born; {
 	case !l.hasTags(deps):
+		return Miss, false
+	case l.r.Verdict.Clock && !l.d.cache.samePeriod(l.terms.clock, l.entry.born, l.now):
 		return Miss, false
 	case age <= l.terms.maxAge:
 		return Hit, false

@@ -22,6 +22,8 @@ type Options struct {
 	SettlePeriod time.Duration
 	// Now is a monotonic clock, read as the time since some fixed moment; nil means the system's.
 	Now func() time.Duration
+	// Epoch is the time of day when Now was 0; the zero value means that it is 0 now.
+	Epoch time.Time
 	// Poison has memory overwritten when it becomes free, so that a test sees who reads there later.
 	Poison bool
 	// Faults makes the cache wrong, for tests of tests.
@@ -34,6 +36,7 @@ type Cache struct {
 	budget       atomic.Int64 // Options.MaxBytes, as it is now
 	settlePeriod time.Duration
 	now          func() time.Duration
+	epoch        time.Duration // from 1970-01-01 UTC to when now was 0
 	seed         maphash.Seed
 	faults       Faults
 
@@ -62,8 +65,11 @@ func New(o Options) *Cache {
 		start := time.Now()
 		o.Now = func() time.Duration { return time.Since(start) }
 	}
+	if o.Epoch.IsZero() {
+		o.Epoch = time.Now().Add(-o.Now())
+	}
 	c := &Cache{
-		settlePeriod: o.SettlePeriod, now: o.Now, faults: o.Faults,
+		epoch: time.Duration(o.Epoch.UnixNano()), settlePeriod: o.SettlePeriod, now: o.Now, faults: o.Faults,
 		seed: maphash.MakeSeed(), databases: map[string]*Database{},
 	}
 	c.spans.poison = o.Poison

@@ -9,7 +9,7 @@ import (
 
 // Hint is what a comment in a statement asks of the cache:
 //
-//	/* overdrive: max_age=5m, swr=10s, tag=scores, no-cache, refresh */
+//	/* overdrive: max_age=5m, swr=10s, tag=scores, no-cache, refresh, clock=1m */
 //
 // Which bytes of a statement are its comments the dialect knows; here the words behind "overdrive:" are read. A hint
 // changes how the statement is treated and never which answer it gets.
@@ -18,6 +18,7 @@ type Hint struct {
 	Refresh              bool           // ask the server, and keep its answer
 	MaxAge               *time.Duration // nil: not said
 	StaleWhileRevalidate *time.Duration // nil: not said
+	Clock                *time.Duration // see Rule.Clock; nil: not said
 	Tags                 []string
 	Unknown              []string // words that were not understood, and are ignored
 }
@@ -64,6 +65,8 @@ func (h *Hint) take(word string) bool {
 		return setAge(&h.MaxAge, value)
 	case "swr", "stale_while_revalidate":
 		return setAge(&h.StaleWhileRevalidate, value)
+	case "clock":
+		return setAge(&h.Clock, value)
 	}
 	return false
 }

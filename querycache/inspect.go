@@ -13,7 +13,8 @@ type Inspection struct {
 	Rule                 int // index of the rule that matched, -1 none
 	MaxAge               time.Duration
 	StaleWhileRevalidate time.Duration
-	Tags                 []string // of the rule, then of the comment
+	Tags                 []string      // of the rule, then of the comment
+	Clock                time.Duration // see Rule.Clock
 }
 
 // Inspect tells how a statement would be treated. It counts nothing and changes nothing.
@@ -25,6 +26,7 @@ func (d *Database) Inspect(r *Request) Inspection {
 	i := Inspection{
 		Enabled: l.terms.enabled, DryRun: l.p.DryRun, Rule: int(l.choice.rule),
 		MaxAge: l.terms.maxAge, StaleWhileRevalidate: l.terms.swr, Tags: l.tags(),
+		Clock: l.terms.clock,
 	}
 	i.Status = l.foretell()
 	return i
@@ -51,7 +53,7 @@ func (l *look) foretell() Status {
 	}
 	status, _ := l.judge(blob)
 	l.s.mu.Unlock()
-	if v := l.r.Verdict; v.Status != verdict.Cacheable {
+	if v := l.r.Verdict; v.Status != verdict.Cacheable && !(v.Clock && l.terms.clock > 0) {
 		return v.Status
 	}
 	if l.p.DryRun && (status == Hit || status == Stale) {

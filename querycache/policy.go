@@ -18,6 +18,8 @@ type Policy struct {
 	// InTransactions: the first reads of a transaction may be answered from the cache, as long as no server knows of the transaction.
 	// It is for the protocol to see to that.
 	InTransactions bool
+	// Trusted names functions of the database whose word counts: it is for the dialect to say what that means.
+	Trusted []string
 	// MaxAge is how long an answer is served, counted from before its query was sent.
 	MaxAge time.Duration
 	// StaleWhileRevalidate is how long after MaxAge an answer that no write has overtaken is still served while a
@@ -42,6 +44,9 @@ type Rule struct {
 	MaxAge               *time.Duration
 	StaleWhileRevalidate *time.Duration
 	Tags                 []string // by which answers can be purged together
+	// Clock is how exact the time must be that a statement reads: the answer of one that reads the clock is kept and served until the
+	// period ends in which it was asked for. Periods follow each other from midnight of 1970-01-01 UTC. 0: exact, and then nothing is kept.
+	Clock *time.Duration
 }
 
 // policy is a Policy with what can be worked out ahead. It never changes.
@@ -50,6 +55,7 @@ type policy struct {
 	version   uint32
 	never     bool    // neither the policy nor a rule lets anything be kept
 	asksUsers bool    // some rule has a condition on the user
+	clocks    bool    // some rule says how exact the time must be
 	terms     []terms // [0] where no rule matches, [i+1] of rule i
 }
 
@@ -57,7 +63,8 @@ type policy struct {
 type terms struct {
 	enabled     bool
 	maxAge, swr time.Duration
-	hinted      bool // maxAge is of the statement's own comment
+	hinted      bool          // maxAge is of the statement's own comment
+	clock       time.Duration // see Rule.Clock
 	tags        []cellID
 }
 
@@ -80,6 +87,7 @@ func (d *Database) SetPolicy(p Policy) {
 		r := &n.Rules[i]
 		n.terms[i+1] = r.terms(n.terms[0], &d.cells)
 		n.never = n.never && !n.terms[i+1].enabled
+		n.clocks = n.clocks || n.terms[i+1].clock > 0
 		n.asksUsers = n.asksUsers || len(r.Users) > 0
 	}
 	d.mu.Lock()
@@ -99,6 +107,9 @@ func (r *Rule) terms(t terms, cells *cellTable) terms {
 	}
 	if r.StaleWhileRevalidate != nil {
 		t.swr = *r.StaleWhileRevalidate
+	}
+	if r.Clock != nil {
+		t.clock = *r.Clock
 	}
 	for _, tag := range r.Tags {
 		t.tags = append(t.tags, cells.tag(tag))
@@ -163,6 +174,19 @@ func (p *policy) termsOf(c choice, r *Request) terms {
 		if h.StaleWhileRevalidate != nil {
 			t.swr = *h.StaleWhileRevalidate
 		}
+		if h.Clock != nil {
+			t.clock = *h.Clock
+		}
 	}
 	return t
+}
+
+// mayRound reports whether somebody may have said how exact the time must be that r reads.
+func (p *policy) mayRound(r *Request) bool {
+	return r.Verdict.Clock && (p.clocks || r.Hint != nil && r.Hint.Clock != nil)
+}
+
+// samePeriod reports whether two moments lie in one period of a clock.
+func (c *Cache) samePeriod(clock, a, b time.Duration) bool {
+	return (c.epoch+a)/clock == (c.epoch+b)/clock
 }

@@ -30,6 +30,7 @@ func cachePolicy(c *config.DatabaseCache, share int64) (*querycache.Policy, erro
 	p := &querycache.Policy{
 		Enabled: c.Enabled, DryRun: c.DryRun, InTransactions: c.InTransactions == config.InTransactionsFirstReads, MaxAge: time.Duration(c.MaxAge),
 		StaleWhileRevalidate: time.Duration(c.StaleWhileRevalidate), MaxResult: int64(c.MaxResult), Floor: int64(c.MinMemory),
+		Trusted: c.TrustedFunctions,
 	}
 	if p.Floor == 0 {
 		p.Floor = share
@@ -48,6 +49,7 @@ func cacheRule(r *config.Rule) (querycache.Rule, error) {
 	rule := querycache.Rule{
 		Tables: r.Tables, Users: r.Users, Enabled: r.Enabled, Tags: r.Tags,
 		MaxAge: (*time.Duration)(r.MaxAge), StaleWhileRevalidate: (*time.Duration)(r.StaleWhileRevalidate),
+		Clock: (*time.Duration)(r.Clock),
 	}
 	var err error
 	if rule.Match, err = r.Pattern(); err != nil {

@@ -66,9 +66,15 @@ func start(cfg *config.Config, from origin, passed sockets, log *logger) (*runni
 		closeAll(opened)
 		return nil, err
 	}
+	ahead, cancel := context.WithTimeout(context.Background(), aheadLimit)
+	defer cancel()
+	r.clients.LookAhead(ahead)
 	r.serve(opened)
 	return r, nil
 }
+
+// aheadLimit is how long the first clients wait for the catalogs of the databases. A server that is down answers sooner.
+const aheadLimit = 5 * time.Second
 
 // open opens those of the addresses that are not open yet: all, or none.
 func (r *running) open(addresses []string) (map[string]net.Listener, error) {

@@ -12,7 +12,7 @@
 //
 //	clients   admit.go control_pause.go reconfigure.go client.go
 //	control   control_advice.go control_advice_cache.go control_advice_index.go control_adviser.go control_advice_plan.go
-//	          control_purge.go control_explain.go control_renew.go control_servers.go
+//	          control_purge.go control_explain.go control_renew.go control_servers.go ahead.go
 //	origins   proxy.go identities.go control_verify.go origins.go stops.go origin.go control_cache.go control_traffic.go admitsettings.go shutdown.go
 //	leaves    survey.go pooledconn.go servers.go place.go cancel.go log.go control_show.go control.go database.go upstreams.go listening.go ownconn.go given.go errors.go refusals.go accounts.go
 //	          modes.go

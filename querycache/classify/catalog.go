@@ -29,6 +29,7 @@ type Inventory struct {
 	operations map[uint32]operator  // user-defined operators by OID
 	types      map[string][]namedType
 	coercions  map[uint32]bool   // types a value may be cast to, by OID -> it is a date type
+	conditions map[uint32][]tree // of domains, by OID
 	unstable   map[uint32]string // types whose values are read or shown by rules beyond the settings -> name
 	writing    map[string]bool   // types that a cast to may write
 	cast       string            // a user-defined cast that any expression may call unseen; empty: none
@@ -48,6 +49,7 @@ type Inventory struct {
 
 // namedType is one of the types of a name that a value may be cast to, or that hides such a type.
 type namedType struct {
+	oid    uint32
 	schema string
 	safe   bool // a value may be cast to it
 	date   bool
@@ -72,9 +74,9 @@ type relation struct {
 	owner       uint32          // OID of the role
 	forced      bool            // policies hold for the owner, too
 	opaque      bool            // writing it, or reading it if codeOnRead, may run code that writes anywhere
-	unstable    bool            // has a column of a type that is read or shown by rules beyond the settings
+	unstable    []string        // its columns of types that are read or shown by rules beyond the settings
 	coded       bool            // has a column of a type whose input may read or write tables, which a literal beside it may run
-	dates       map[string]byte // columns by name: d for a date, with a time or not, t for a time of day, f for others
+	dates       map[string]byte // columns by name: d for a date, with a time or not, t for a time of day, m for what may hold one, f for others
 
 	tree      tree   // of a view
 	policies  []tree // for SELECT
@@ -105,12 +107,23 @@ type function struct {
 	arguments  string // OIDs of their types
 	signature  string // name(types of arguments) of one of PostgreSQL's that is to be looked at closely
 	shares     bool   // a user-defined one whose body may change what all databases of the server share
+	trust      byte   // a letter of trust; 0: none
+	result     uint32 // OID of its type
 	hidesCast  bool   // a call by name may silently cast a time of day to one with a zone, or a text to a name
 }
 
 // harmless reports whether a function of PostgreSQL gives the same answer as long as arguments and settings are the same.
 func (f *function) harmless() bool {
 	return f.builtin && (f.volatility == 'i' || f.volatility == 's' && onSettings[f.signature])
+}
+
+// readsClock reports whether f tells a time that is the same all through a statement. clock_timestamp and timeofday do not.
+func (f *function) readsClock() bool {
+	switch f.name {
+	case "now", "transaction_timestamp", "statement_timestamp":
+		return f.builtin && f.most == 0
+	}
+	return false
 }
 
 // zonesTime reports whether f takes a time of day with a zone.

@@ -49,6 +49,7 @@ func NewInventory(results [][][]string) (*Inventory, error) {
 	}
 	c.spreadOpaqueViews()
 	c.findHiddenCasts()
+	c.judgeDomains()
 	return c, nil
 }
 
@@ -64,7 +65,7 @@ func (c *Inventory) loaders() [numSets]loader {
 			c.codeOnDDL, c.configures, c.indexCode, c.opclass, c.outside = row[0] == "t", row[1] == "t", row[2] == "t", row[3], row[4] == "t"
 			return nil
 		}},
-		setRelations: {11, c.addRelation},
+		setRelations: {10, c.addRelation},
 		setInherits: {2, c.edge(func(parent, child *relation) {
 			parent.children = append(parent.children, child)
 			child.parents = append(child.parents, parent)
@@ -73,7 +74,7 @@ func (c *Inventory) loaders() [numSets]loader {
 		setTriggers:    {6, c.ofRelation(c.addTrigger)},
 		setTriggerCode: {3, withOID(c.addTriggerCode)},
 		setViewUses:    {2, c.edge(func(view, used *relation) { used.usedBy = append(used.usedBy, view) })},
-		setFunctions:   {10, c.addFunction},
+		setFunctions:   {12, c.addFunction},
 		setNotation: {3, func(row []string) error {
 			n := c.notation[row[0]]
 			c.notation[row[0]] = notation{row: n.row || row[1] == "t", writes: n.writes || row[2] == "t"}
@@ -89,13 +90,14 @@ func (c *Inventory) loaders() [numSets]loader {
 			return nil
 		}},
 		setTypes: {5, withOID(func(oid uint32, row []string) error {
-			t := namedType{schema: row[1], safe: row[3] == "t", date: row[4] == "t"}
+			t := namedType{oid: oid, schema: row[1], safe: row[3] == "t", date: row[4] == "t"}
 			c.types[row[2]] = append(c.types[row[2]], t)
 			if t.safe {
 				c.coercions[oid] = t.date
 			}
 			return nil
 		})},
+		setDomains:       {2, withOID(func(oid uint32, row []string) error { c.addCondition(oid, newTree("", row[1])); return nil })},
 		setUnstableTypes: {2, withOID(func(oid uint32, row []string) error { c.unstable[oid] = row[1]; return nil })},
 		setDateColumns: {3, c.ofRelation(func(r *relation, row []string) error {
 			if len(row[2]) != 1 {
@@ -107,7 +109,8 @@ func (c *Inventory) loaders() [numSets]loader {
 			r.dates[row[1]] = row[2][0]
 			return nil
 		})},
-		setViews: {2, c.ofRelation(func(r *relation, row []string) error { r.tree = newTree("", row[1]); return nil })},
+		setUnstableColumns: {2, c.ofRelation(func(r *relation, row []string) error { r.unstable = append(r.unstable, row[1]); return nil })},
+		setViews:           {2, c.ofRelation(func(r *relation, row []string) error { r.tree = newTree("", row[1]); return nil })},
 		setPolicies: {3, c.ofRelation(func(r *relation, row []string) error {
 			r.policies = append(r.policies, newTree(row[1], row[2]))
 			return nil
@@ -155,14 +158,14 @@ func (c *Inventory) addRelation(row []string) error {
 	if len(row[3]) != 1 || len(row[4]) != 1 {
 		return fmt.Errorf("relation %q: kind %q, persistence %q", row[2], row[3], row[4])
 	}
-	owner, err := strconv.ParseUint(row[9], 10, 32)
+	owner, err := strconv.ParseUint(row[8], 10, 32)
 	if err != nil {
 		return fmt.Errorf("OID of the owner of %q: %w", row[2], err)
 	}
 	r := &relation{
 		id: verdict.RelationID(id), schema: row[1], name: row[2], kind: row[3][0], temporary: row[4] == "t",
-		rowSecurity: row[5] == "t", opaque: row[6] == "t", unstable: row[7] == "t", coded: row[8] == "t",
-		owner: uint32(owner), forced: row[10] == "t",
+		rowSecurity: row[5] == "t", opaque: row[6] == "t", coded: row[7] == "t",
+		owner: uint32(owner), forced: row[9] == "t",
 	}
 	if c.byID[r.id] != nil {
 		return fmt.Errorf("two relations have the OID %d", r.id)
@@ -189,6 +192,14 @@ func (c *Inventory) addFunction(row []string) error {
 		name: row[1], schema: row[2], builtin: row[3] == "t", least: least, most: most, volatility: row[6][0], arguments: row[7],
 		shares: row[9] == "t",
 	}
+	if row[10] != "" && f.volatility != 'w' { // else its default arguments, say, call one that is not trusted
+		f.trust = row[10][0]
+	}
+	result, err := strconv.ParseUint(row[11], 10, 32)
+	if err != nil {
+		return fmt.Errorf("function %q: OID of its type: %w", row[1], err)
+	}
+	f.result = uint32(result)
 	if f.volatility != 'i' || row[8] != "" {
 		f.signature = f.name + "(" + row[8] + ")"
 	}

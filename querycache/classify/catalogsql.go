@@ -16,6 +16,7 @@ const (
 // withWriting begins a query that asks what may write. It defines
 //
 //	found: the answer to stealthQuery
+//	trusted: the answer to trustedQuery
 //	stealthy: functions of PostgreSQL's own that set parameters, or run a text
 //	stealth: objects (classid, objid) of the user's whose trees call one, or that read pg_settings
 //	stealthyAggregate: the user's aggregates over those functions
@@ -28,6 +29,7 @@ const (
 //	code:    callers, and objects that use a type of coded
 const withWriting = `
 WITH RECURSIVE found(classid, objid) AS MATERIALIZED (` + foundHere + `),
+trusted(oid, letter) AS MATERIALIZED (` + trustedHere + `),
 stealthy AS MATERIALIZED (SELECT objid AS oid FROM found WHERE objid < ` + firstUserOID + `),
 stealth AS MATERIALIZED (SELECT classid, objid FROM found WHERE objid >= ` + firstUserOID + `),
 stealthyAggregate AS MATERIALIZED (
@@ -36,7 +38,8 @@ stealthyAggregate AS MATERIALIZED (
 direct AS MATERIALIZED (
     SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
      WHERE p.oid >= ` + firstUserOID + ` AND (p.provolatile = 'v' OR l.lanname NOT IN ('c', 'internal'))
-       AND NOT (l.lanname = 'c' AND ` + harmlessLibrary + `)),
+       AND NOT (l.lanname = 'c' AND ` + harmlessLibrary + `)
+       AND p.oid NOT IN (SELECT oid FROM trusted)),
 writing AS MATERIALIZED (
     SELECT oid FROM direct
     UNION
@@ -95,10 +98,15 @@ const unstableTypes = `SELECT oid FROM pg_catalog.pg_type
  WHERE typnamespace = 'pg_catalog'::regnamespace AND oid < ` + firstUserOID + `
    AND (typname LIKE 'reg%' OR typname LIKE '\_reg%' OR typname IN ('timetz', '_timetz', 'aclitem', '_aclitem'))`
 
-// safeTypes is a subselect of PostgreSQL's own types that a value may be cast to.
+// safeTypes is a subselect of PostgreSQL's own types that a value may be cast to, and of those of extensions whose input is trusted. It
+// stands behind withWriting.
 const safeTypes = `SELECT oid FROM pg_catalog.pg_type
  WHERE typnamespace = 'pg_catalog'::regnamespace AND oid < ` + firstUserOID + ` AND typtype IN ('b', 'r', 'm')
-   AND oid NOT IN (` + unstableTypes + `)`
+   AND oid NOT IN (` + unstableTypes + `)
+UNION ALL
+SELECT t.oid FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON t.typcategory = 'A' AND e.oid = t.typelem
+ WHERE t.oid >= ` + firstUserOID + ` AND t.typtype = 'b' AND CASE WHEN e.oid IS NULL THEN t.typinput ELSE e.typinput END::oid
+       IN (SELECT oid FROM trusted WHERE letter IN ('a', 's'))`
 
 // compiled is a subselect of the functions in C. Extensions declare those of their operator classes without a word on volatility, so that
 // they count as VOLATILE (pgvector, PostGIS); whoever makes a function in C is a superuser, who needs no operator class to do harm.
@@ -116,7 +124,9 @@ const (
 	setOperators
 	setCasts
 	setTypes
+	setDomains
 	setDateColumns
+	setUnstableColumns
 	setWritingTypes
 	setUnstableTypes
 	setViews
@@ -164,8 +174,6 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
            UNION ALL
            SELECT code.objid FROM code WHERE code.classid = 'pg_catalog.pg_class'::regclass),
        EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-               AND a.atttypid IN (SELECT oid FROM unstable)),
-       EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                AND a.atttypid IN (SELECT oid FROM coded)),
        c.relowner, c.relforcerowsecurity
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -195,7 +203,7 @@ SELECT p.oid, p.proname, n.nspname, p.oid < ` + firstUserOID + ` AND n.nspname =
        ` + volatility + `, p.proargtypes::text,
        CASE WHEN p.oid < ` + firstUserOID + ` AND (p.provolatile <> 'i' OR p.proargtypes::oid[] && '{timetz,time,regclass}'::regtype[]::oid[])
             THEN pg_catalog.oidvectortypes(p.proargtypes) ELSE '' END,
-       ` + shares + `
+       ` + shares + `, COALESCE((SELECT t.letter FROM trusted t WHERE t.oid = p.oid), ''), p.prorettype
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
  WHERE p.prorettype <> 'pg_catalog.trigger'::regtype`,
 
@@ -208,7 +216,7 @@ SELECT p.proname,
        pg_catalog.bool_or(p.oid IN (SELECT oid FROM writing))
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]
  WHERE p.pronargs >= 1 AND p.pronargs - p.pronargdefaults - CASE WHEN p.provariadic = 0 THEN 0 ELSE 1 END <= 1
-   AND (p.oid >= ` + firstUserOID + ` OR p.provolatile <> 'i')
+   AND (p.oid >= ` + firstUserOID + ` AND p.oid NOT IN (SELECT oid FROM trusted WHERE letter = 'a') OR p.oid < ` + firstUserOID + ` AND p.provolatile <> 'i')
  GROUP BY 1
 UNION ALL
 SELECT t.typname, false, t.oid IN (SELECT oid FROM coded) FROM pg_catalog.pg_type t
@@ -217,6 +225,7 @@ SELECT t.typname, false, t.oid IN (SELECT oid FROM coded) FROM pg_catalog.pg_typ
 	// User-defined operators, their volatility, and whether an immutable function in C stands behind them.
 	setOperators: withWriting + `
 SELECT o.oid, o.oprname, ` + volatility + `, p.provolatile = 'i' AND l.lanname IN ('c', 'internal')
+       OR p.oid IN (SELECT oid FROM trusted WHERE letter IN ('a', 's'))
   FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode JOIN pg_catalog.pg_language l ON l.oid = p.prolang
  WHERE o.oid >= ` + firstUserOID,
 
@@ -228,29 +237,59 @@ SELECT pg_catalog.format_type(k.castsource, NULL), pg_catalog.format_type(k.cast
   FROM pg_catalog.pg_cast k LEFT JOIN pg_catalog.pg_proc p ON p.oid = k.castfunc LEFT JOIN pg_catalog.pg_language l ON l.oid = p.prolang
   JOIN pg_catalog.pg_type s ON s.oid = k.castsource JOIN pg_catalog.pg_type t ON t.oid = k.casttarget
  WHERE k.oid >= ` + firstUserOID + ` AND CASE k.castmethod
-       WHEN 'f' THEN NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal'))
+       WHEN 'f' THEN NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal') OR p.oid IN (SELECT oid FROM trusted WHERE letter = 'a'))
        WHEN 'i' THEN NOT (s.typtype = 'e' AND t.typcategory = 'S' OR s.typcategory = 'S' AND t.typtype = 'e') ELSE false END`,
 
-	// Types of the names that types have which a value may be cast to, enumerations of the user's among them; whether a value may
-	// be cast to this one, and whether it is a date type or an array of one: its input knows words for the present.
-	setTypes: `
-WITH safe AS MATERIALIZED (SELECT oid, typname FROM pg_catalog.pg_type WHERE oid IN (` + safeTypes + `) OR typtype = 'e')
-SELECT t.oid, n.nspname, t.typname, t.oid IN (SELECT oid FROM safe),
+	// Types of the names that types have which a value may be cast to, enumerations of the user's and domains over such types among them; whether
+	// a value may be cast to this one, and whether it is a date type or an array of one: its input knows words for the present. What the
+	// conditions of domains are setDomains tells.
+	setTypes: withWriting + `,
+plain AS MATERIALIZED (SELECT oid FROM pg_catalog.pg_type WHERE oid IN (` + safeTypes + `) OR typtype = 'e'),
+domain(oid, base) AS (
+    SELECT oid, typbasetype FROM pg_catalog.pg_type WHERE typtype = 'd' AND typbasetype IN (SELECT oid FROM plain)
+    UNION
+    SELECT t.oid, domain.base FROM pg_catalog.pg_type t JOIN domain ON t.typtype = 'd' AND t.typbasetype = domain.oid),
+safe(oid, base) AS MATERIALIZED (
+    SELECT oid, oid FROM plain
+    UNION ALL
+    SELECT oid, base FROM domain WHERE oid NOT IN (SELECT oid FROM coded))
+SELECT t.oid, n.nspname, t.typname, safe.oid IS NOT NULL,
        e.typcategory = 'D' OR e.typtype IN ('r', 'm') AND e.typname ~ 'date|ts'
-  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-  LEFT JOIN pg_catalog.pg_type e ON e.oid = CASE t.typcategory WHEN 'A' THEN t.typelem ELSE t.oid END
- WHERE t.typname IN (SELECT typname FROM safe)`,
+  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN safe ON safe.oid = t.oid
+  LEFT JOIN pg_catalog.pg_type b ON b.oid = COALESCE(safe.base, t.oid)
+  LEFT JOIN pg_catalog.pg_type e ON e.oid = CASE b.typcategory WHEN 'A' THEN b.typelem ELSE b.oid END
+ WHERE t.typname IN (SELECT y.typname FROM pg_catalog.pg_type y JOIN safe ON safe.oid = y.oid)`,
 
-	// Columns of a date type, and all others of such a name: d for one that has a date, t for a time of day, else f.
+	// The conditions of domains: those of the domains that one is over count for it, too.
+	setDomains: `
+WITH RECURSIVE over(id, part) AS (
+    SELECT oid, oid FROM pg_catalog.pg_type WHERE typtype = 'd' AND oid >= ` + firstUserOID + `
+    UNION
+    SELECT over.id, t.typbasetype FROM over JOIN pg_catalog.pg_type t ON t.oid = over.part AND t.typtype = 'd')
+` + bounded("id", `
+SELECT over.id, k.conbin::text AS tree FROM over JOIN pg_catalog.pg_constraint k ON k.contypid = over.part AND k.contype = 'c' AND k.contypid <> 0`),
+
+	// Columns of a date type, and all others of such a name: d for one that has a date, t for a time of day, m for one that may hold a date
+	// within, as an array or a row does, else f.
 	setDateColumns: `
-WITH c AS MATERIALIZED (
+WITH RECURSIVE dated(oid) AS (
+    SELECT t.oid FROM pg_catalog.pg_type t WHERE t.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'timetz'::regtype)
+    UNION
+    SELECT whole FROM dated JOIN (` + wholes + `) parts ON parts.part = dated.oid),
+c AS MATERIALIZED (
     SELECT a.attrelid, a.attname, CASE WHEN a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN 'd'
-           WHEN a.atttypid IN ('time'::regtype, 'timetz'::regtype) THEN 't' ELSE 'f' END AS kind
+           WHEN a.atttypid IN ('time'::regtype, 'timetz'::regtype) THEN 't'
+           WHEN a.atttypid IN (SELECT oid FROM dated) OR a.atttypid = 'pg_catalog.record'::regtype THEN 'm' ELSE 'f' END AS kind
       FROM pg_catalog.pg_attribute a
       JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v', 'm')
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
      WHERE a.attnum > 0 AND NOT a.attisdropped)
 SELECT attrelid, attname, kind FROM c WHERE attname IN (SELECT attname FROM c WHERE kind <> 'f')`,
+
+	// Columns of types whose values are read or shown by rules beyond the settings.
+	setUnstableColumns: withWriting + `
+SELECT a.attrelid, a.attname FROM pg_catalog.pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid IN (SELECT oid FROM unstable)
+   AND a.attrelid >= ` + firstUserOID + `::oid`,
 
 	// Types to cast to which may write.
 	setWritingTypes: withWriting + `

@@ -170,10 +170,15 @@ func (c *Classifier) Suppose(text []byte) *Verdict {
 		v.Shape = string(shape)
 		v.Fingerprint, _ = sqlscan.Shape(text)
 	}
-	if flags.Has(sqlscan.SpecialDate) {
+	if flags.Has(sqlscan.SpecialDate) && !v.allPlain(text) {
 		v = v.withSpecialDate()
 	}
 	return v
+}
+
+// allPlain reports whether all strings of a text that hold a word such as today become no date.
+func (v *Verdict) allPlain(text []byte) bool {
+	return v.plainWords != 0 && places(sqlscan.SpecialDates(text))&^v.plainWords == 0
 }
 
 func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
@@ -204,7 +209,7 @@ func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
 		c.remember(hash, k)
 	}
 	v := k.plain
-	if flags.Has(sqlscan.SpecialDate) {
+	if flags.Has(sqlscan.SpecialDate) && !v.allPlain(text) {
 		v = k.dated
 	}
 	if v.perText {
@@ -256,10 +261,11 @@ func (c *Classifier) remember(hash uint64, k *known) {
 
 // withSpecialDate returns the verdict on a text of the same shape with a string that may mean the present.
 func (v *Verdict) withSpecialDate() *Verdict {
-	if v.Status != verdict.Cacheable {
+	if !v.MayBeKept() {
 		return v
 	}
 	dated := *v
+	dated.Clock = false
 	dated.Status = verdict.Volatile
 	dated.Reason = "a string holds a word such as today, which a date type reads as the present"
 	dated.Reads, dated.Needs = nil, nil

@@ -2,7 +2,6 @@ package classify
 
 import (
 	"slices"
-	"strings"
 
 	"overdrive/querycache/verdict"
 
@@ -10,26 +9,24 @@ import (
 )
 
 // This file judges what depends on whether a value is a date already: a cast to a date type, which may read a word such as
-// today from a text, and AT TIME ZONE, which for a time of day asks for today's rules. Types are not worked out; only a
-// column that can be no other than one of a table counts as certain.
+// today from a text, and AT TIME ZONE, which for a time of day asks for today's rules.
+//
+// A text that a table holds is read as it is: that somebody has stored a word such as today, and reads it as a date, is an exception that
+// docs/caching.md tells of. What the statement itself says, or puts together, is no such text.
 
-// wanted is a column that must be a date for the answer to be kept.
-type wanted struct {
-	column string
-	orTime bool // a time of day will do
-}
-
-// want notes that a column must be a date, in the order of the statement, for the first reason is told.
-func (w *walker) want(one wanted) {
-	if !w.noted[one] {
-		w.noted[one] = true
-		w.wanted = append(w.wanted, one)
+// want notes columns that must be of some kind, in the order of the statement, for the first reason is told.
+func (w *walker) want(some []wanted) {
+	for _, one := range some {
+		if !w.noted[one] {
+			w.noted[one] = true
+			w.wanted = append(w.wanted, one)
+		}
 	}
 }
 
 // otherwise is the reason to refuse.
 func (w wanted) otherwise() string {
-	if w.orTime {
+	if w.kind == isReadable {
 		return `the cast of "` + w.column + `" to a date type may read a word such as today`
 	}
 	return `"` + w.column + `" may be no date but a time of day or a text, which are read by the present day`
@@ -38,11 +35,20 @@ func (w wanted) otherwise() string {
 // dateTypes are those that hold a date, with a time or not.
 var dateTypes = []string{"date", "timestamp", "timestamptz"}
 
-// cast judges a cast to a date type: text that is not known here may hold a word for the present.
-func (w *walker) cast(n *ast.TypeCast) {
+// isDateType reports whether a name means one of them, and not another type of such a name.
+func (c *Catalog) isDateType(name []string) bool {
+	if len(name) == 0 || !slices.Contains(dateTypes, name[len(name)-1]) {
+		return false
+	}
+	t, found := c.typeOf(schemaOf(name), name[len(name)-1])
+	return found && t.schema == systemSchema
+}
+
+// cast judges a cast, and reports whether it is to a date type: text that is not known here may hold a word for the present.
+func (w *walker) cast(n *ast.TypeCast) (date bool) {
 	name := names(typeNames(n))
 	if w.catalog == nil || len(name) == 0 {
-		return
+		return false
 	}
 	base, column := name[len(name)-1], w.innermost(n)
 	if !slices.Contains(dateTypes, base) { // the server names the result by the column, or else by the type
@@ -52,21 +58,30 @@ func (w *walker) cast(n *ast.TypeCast) {
 			w.implied[column] = true
 		}
 	}
-	if date, _ := w.catalog.castable(base); !date {
-		return
-	}
-	switch unwrap(n.Arg).(type) {
-	case *ast.A_Const, *ast.ParamRef: // flagged in the text, or by the caller in the parameter
-		return
-	}
-	column = plainColumn(n.Arg)
-	if column == "" {
-		if !w.dated(n.Arg) {
-			w.refuseCast(name)
+	if date, _ = w.catalog.castable(schemaOf(name), base); date {
+		if column == "" {
+			column = base
 		}
+		w.given[column] = append(w.given[column], n)
+		w.readAs(name, n.Arg, n.TypeName.ArrayBounds != nil)
+		return true
+	}
+	w.castWords(n, name)
+	return false
+}
+
+// readAs judges what becomes of a value that is read as a date type, or as an array of one.
+func (w *walker) readAs(name []string, n ast.Node, array bool) {
+	if _, list := unwrap(n).(*ast.A_ArrayExpr); isLiteral(n) || list && isConstant(n) { // flagged in the text, or by the caller in the parameter
 		return
 	}
-	w.want(wanted{column, true})
+	t, _ := w.catalog.typeOf(schemaOf(name), name[len(name)-1])
+	wants, ok := w.readable(n, nil)
+	if !ok || array || t.schema != systemSchema || !slices.Contains(dateTypes, name[len(name)-1]) && name[len(name)-1] != "time" {
+		w.refuseCast(name)
+		return
+	}
+	w.want(wants)
 }
 
 // innermost returns the name of the column that cast n casts, maybe several times, or "". The casts within one are visited
@@ -119,72 +134,119 @@ func (w *walker) zoned(n *ast.FuncCall) bool {
 	if len(names(n.Funcname)) == 0 || n.Args == nil || len(n.Args.Items) != 2 {
 		return false
 	}
-	return w.dated(n.Args.Items[1])
+	wants, ok := w.dated(n.Args.Items[1], nil)
+	w.want(wants)
+	return ok
 }
 
-// dated reports whether n is a date, with a time or not, an interval or a number, but neither a time of day nor a text.
-func (w *walker) dated(n ast.Node) bool {
+// dated reports whether n is a date, with a time or not, an interval or a number, but neither a time of day nor a text, if the columns are
+// that it adds to wants.
+func (w *walker) dated(n ast.Node, wants []wanted) (all []wanted, ok bool) {
+	if !w.spend(1) {
+		return wants, false
+	}
 	switch n := unwrap(n).(type) {
 	case *ast.ColumnRef:
-		column := plainColumn(n)
-		if column != "" {
-			w.want(wanted{column, false})
-		}
-		return column != ""
+		one, ok := reference(w, n, isDate)
+		return append(wants, one), ok
 	case *ast.TypeCast:
-		name := names(typeNames(n))
-		return len(name) > 0 && slices.Contains(dateTypes, name[len(name)-1])
+		return wants, w.catalog.isDateType(names(typeNames(n))) && n.TypeName.ArrayBounds == nil
 	case *ast.A_Expr: // a date and anything; what is then no date is no time of day either
-		name := names(n.Name)
-		return len(name) == 1 && (name[0] == "+" || name[0] == "-") && w.dated(n.Lexpr)
+		if name := names(n.Name); len(name) != 1 || name[0] != "+" && name[0] != "-" {
+			return wants, false
+		}
+		return w.dated(n.Lexpr, wants)
+	case *ast.CoalesceExpr:
+		return each(listed(n.Args), wants, w.dated)
+	case *ast.MinMaxExpr:
+		return each(listed(n.Args), wants, w.dated)
 	case *ast.FuncCall:
 		name := names(n.Funcname)
 		if len(name) == 0 || n.Args == nil {
-			return false
+			return wants, false
 		}
 		switch name[len(name)-1] {
-		case "date_trunc", "make_timestamp", "make_timestamptz", "to_timestamp", "to_date":
-			return true
+		case "date_trunc", "make_timestamp", "make_timestamptz", "to_timestamp", "to_date", "make_date":
+			return wants, true
 		case "timezone": // which itself is judged
-			return true
-		case "min", "max":
-			return len(n.Args.Items) == 1 && w.dated(n.Args.Items[0])
+			return wants, true
+		case "date":
+			return wants, len(n.Args.Items) == 1
+		case "min", "max", "lag", "lead", "first_value", "last_value":
+			return w.dated(n.Args.Items[0], wants)
 		}
 	}
-	return false
+	return wants, false
 }
 
-// settleDates refuses the wanted columns unless they are certainly what they must be: each relation with a column of the
-// name has a date there, and nothing else in the statement can have given the name to something else.
-func (w *walker) settleDates() {
-	if !w.spend(len(w.wanted) * len(w.named)) {
-		return
+// readable reports whether n is a date or a text as tables hold it, or a constant, if the columns are what it adds to wants.
+func (w *walker) readable(n ast.Node, wants []wanted) (all []wanted, ok bool) {
+	if !w.spend(1) {
+		return wants, false
 	}
+	if isLiteral(n) {
+		return wants, true
+	}
+	switch n := unwrap(n).(type) {
+	case *ast.ColumnRef:
+		one, ok := reference(w, n, isReadable)
+		return append(wants, one), ok
+	case *ast.TypeCast:
+		name := names(typeNames(n))
+		if len(name) > 0 && n.TypeName.ArrayBounds == nil && slices.Contains([]string{"text", "varchar", "bpchar", "json", "jsonb", "time"}, name[len(name)-1]) {
+			return w.readable(n.Arg, wants)
+		}
+	case *ast.A_Expr:
+		name := names(n.Name)
+		if n.Kind == ast.AEXPR_NULLIF || len(name) == 1 && slices.Contains([]string{"->", "->>", "#>", "#>>"}, name[0]) && isLiteral(n.Rexpr) {
+			return w.readable(n.Lexpr, wants)
+		}
+	case *ast.CoalesceExpr:
+		return each(listed(n.Args), wants, w.readable)
+	case *ast.MinMaxExpr:
+		return each(listed(n.Args), wants, w.readable)
+	case *ast.CaseExpr:
+		return each(results(n), wants, w.readable)
+	case *ast.FuncCall:
+		name := names(n.Funcname)
+		if len(name) > 0 && n.Args != nil && len(n.Args.Items) > 0 && slices.Contains(excerpts, name[len(name)-1]) &&
+			!slices.ContainsFunc(n.Args.Items[1:], func(n ast.Node) bool { return !isLiteral(n) }) {
+			return w.readable(n.Args.Items[0], wants)
+		}
+	}
+	return w.dated(n, wants)
+}
+
+// excerpts are functions that give a text from their first argument as it stands, or a part of it.
+var excerpts = []string{"left", "right", "substr", "substring", "split_part", "btrim", "ltrim", "rtrim", "lower", "upper", "min", "max",
+	"jsonb_extract_path", "jsonb_extract_path_text", "json_extract_path", "json_extract_path_text"}
+
+// each has f judge all of some expressions, one of which at least must be no constant.
+func each(all []ast.Node, wants []wanted, f func(ast.Node, []wanted) ([]wanted, bool)) ([]wanted, bool) {
+	other := false
+	for _, n := range all {
+		if isLiteral(n) {
+			continue
+		}
+		ok := false
+		if wants, ok = f(n, wants); !ok {
+			return wants, false
+		}
+		other = true
+	}
+	return wants, other
+}
+
+// settleDates refuses the wanted columns unless they are certainly what they must be.
+func (w *walker) settleDates() {
 	for _, want := range w.wanted {
 		if w.status != verdict.Cacheable { // a reason there is already is the one that is told
 			return
 		}
-		certain := false
-		for r := range w.named {
-			kind := r.dates[want.column]
-			if kind == 'f' || kind == 't' && !want.orTime {
-				certain = false
-				break
-			}
-			certain = certain || kind != 0
-		}
-		if !certain || w.mayRename(want.column) {
+		if !w.settled(want) {
 			w.refuse(verdict.Uncacheable, "%s", want.otherwise())
 		}
 	}
-}
-
-// mayRename reports whether a column of the name may be none of a relation's: the statement gives the name, the server
-// does (to the result of a function, a cast, a CASE, the columns of VALUES), or a
-// function in FROM, or a composite value, has such a column.
-func (w *walker) mayRename(column string) bool {
-	return w.fromFunction || w.expanded || w.renamed[column] || w.implied[column] || strings.HasPrefix(column, "column") ||
-		slices.Contains([]string{"?column?", "case", "coalesce", "greatest", "least", "nullif", "array", "row", "exists", "grouping"}, column)
 }
 
 func unwrap(n ast.Node) ast.Node {

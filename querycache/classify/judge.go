@@ -37,7 +37,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 		v.fearCode(c, all)
 		return v
 	}
-	stmts, err := parse(string(shape))
+	stmts, err := parse(string(numbered(shape)))
 	if err == nil && !tally(stmts, all) {
 		err = fmt.Errorf("parse: got %d statements, want %d", len(stmts), len(all))
 	}
@@ -81,6 +81,10 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 	v.Needs = slices.Sorted(maps.Keys(w.needs))
 	if v.Status == verdict.Cacheable {
 		v.Reads = ids(w.reads)
+		v.plainWords, v.plainBound = w.settleWords()
+		if w.clock != "" {
+			v.Status, v.Reason, v.Clock = verdict.Volatile, w.clock, true
+		}
 	}
 	return v
 }
@@ -138,6 +142,7 @@ func verdictOf(w *walker, stmts []ast.Stmt, all []statement) (verdict.Status, st
 	if w.catalog == nil {
 		return verdict.Unsettled, "the catalog of the database is not known at the moment"
 	}
+	w.settleTouched()
 	w.settleDates()
 	if w.catalog.opclass != "" {
 		w.refuse(verdict.Uncacheable, "the database has an operator class %q with functions that are not in C", w.catalog.opclass)
@@ -147,6 +152,9 @@ func verdictOf(w *walker, stmts []ast.Stmt, all []statement) (verdict.Status, st
 	}
 	if len(w.writes) > 0 || w.everything || w.ddl {
 		w.refuse(verdict.Uncacheable, "the statement may write")
+	}
+	if w.clock != "" && w.status != verdict.Cacheable {
+		w.refuse(verdict.Volatile, "%s", w.clock)
 	}
 	return w.status, w.reason
 }

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"fmt"
 	"strings"
 
 	"overdrive/querycache/verdict"
@@ -23,6 +24,8 @@ func (w *walker) refuseSystemColumn(name string) {
 // a row, unless it is a function in FROM; what stands behind a subscript is selected from any value.
 func (w *walker) column(n *ast.ColumnRef) {
 	fields := names(n.Fields)
+	w.touch(fields...)
+	w.touchStar(n.Fields, fields)
 	if len(fields) == 0 {
 		return
 	}
@@ -50,7 +53,7 @@ func (w *walker) notation(name string, row bool) {
 		return
 	}
 	n, ok := w.catalog.notation[name]
-	date, safe := w.catalog.castable(name)
+	date, safe := w.catalog.castable("", name)
 	if ok = ok && (n.row || !row); ok || !row && (date || !safe && len(w.catalog.types[name]) > 0) {
 		w.refuse(verdict.Uncacheable, "%q behind a point may be a call of the function of that name", name)
 	}
@@ -88,18 +91,19 @@ func runsText(function string) bool {
 }
 
 // function judges a call by name and number of arguments: which of the functions of that name is meant could only be
-// told from the types of the arguments.
-func (w *walker) function(n *ast.FuncCall) {
+// told from the types of the arguments. date: it may be a cast to a date type.
+func (w *walker) function(n *ast.FuncCall) (date bool) {
 	name, args := names(n.Funcname), arguments(n)
 	if w.catalog == nil || len(name) == 0 || len(name) > 2 {
 		w.refuse(verdict.Uncacheable, "function %q is not known", strings.Join(name, "."))
 		w.everything = true
-		return
+		return false
 	}
 	base := name[len(name)-1]
 	w.implied[base] = true
-	if date, _ := w.catalog.castable(base); date && args == 1 {
-		w.refuseCast(name) // date(x) is a cast of x if there is no such function
+	if is, _ := w.catalog.castable(schemaOf(name), base); is && args == 1 {
+		w.readAs(name, n.Args.Items[0], false) // date(x) is a cast of x if there is no such function
+		date = true
 	}
 	if runsText(base) {
 		w.refuse(verdict.Uncacheable, "function %q runs a text as SQL", base)
@@ -107,7 +111,7 @@ func (w *walker) function(n *ast.FuncCall) {
 	}
 	w.everything = w.everything || w.catalog.makesCoded(base)
 	if !w.spend(len(w.catalog.functions[base])) {
-		return
+		return date
 	}
 	found := false
 	schema := ""
@@ -125,11 +129,25 @@ func (w *walker) function(n *ast.FuncCall) {
 		w.refuse(verdict.Uncacheable, "function %q is not known", strings.Join(name, "."))
 		w.everything = true
 	}
+	return date
 }
 
 // candidate judges a function that a call may mean.
 func (w *walker) candidate(n *ast.FuncCall, f *function) {
 	switch {
+	case f.isTrusted():
+		tables, ok := w.catalog.behind(f)
+		if !ok {
+			w.refuse(verdict.Uncacheable, "%s", f.refuseTrusted())
+		}
+		if w.spend(len(tables)) {
+			for _, r := range tables {
+				w.reads[r] = true
+			}
+		}
+		if w.catalog.castJSON && asJSON(f.name) {
+			w.refuse(verdict.Uncacheable, "function %q may call a user-defined cast to JSON", f.name)
+		}
 	case !f.builtin:
 		status := verdict.Uncacheable
 		if f.volatility == 'v' || f.volatility == 'u' {
@@ -139,6 +157,8 @@ func (w *walker) candidate(n *ast.FuncCall, f *function) {
 		w.shared = w.shared || f.shares
 		w.refuse(status, "function %q is user-defined and %s", f.name, volatilityWord(f.volatility))
 	case f.name == "timezone" && f.zonesTime() && w.zoned(n): // it is another function that is meant
+	case f.readsClock():
+		w.tick(fmt.Sprintf("function %q is %s", f.name, volatilityWord(f.volatility)))
 	case !f.harmless():
 		w.refuse(verdict.Volatile, "function %q is %s", f.name, volatilityWord(f.volatility))
 	case f.hidesCast:
@@ -222,8 +242,16 @@ func (w *walker) typeName(n *ast.TypeName) {
 	}
 	base := name[len(name)-1]
 	w.everything = w.everything || w.catalog.writing[base]
-	_, known := w.catalog.castable(base)
-	if !known || len(name) > 2 || len(name) == 2 && name[0] != "pg_catalog" || n.PctType || n.Setof {
+	_, known := w.catalog.castable(schemaOf(name), base)
+	if !known || len(name) > 2 || n.PctType || n.Setof {
 		w.refuse(verdict.Uncacheable, "type %q is not known to be safe", strings.Join(name, "."))
 	}
+}
+
+// schemaOf returns the schema of a name, or "".
+func schemaOf(name []string) string {
+	if len(name) < 2 {
+		return ""
+	}
+	return name[len(name)-2]
 }

@@ -21,6 +21,9 @@ func (c *Inventory) Oracle(text string) (verdict.Status, string, []verdict.Relat
 	if !facts.Outside.None() {
 		rd.refuse(verdict.Volatile, "it depends on who is asking")
 	}
+	if rd.clock != "" {
+		rd.refuse(verdict.Volatile, "%s", rd.clock)
+	}
 	for _, one := range facts.Relations {
 		r := c.byID[verdict.RelationID(one.OID)]
 		switch {

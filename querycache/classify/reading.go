@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,6 +17,7 @@ import (
 type reading struct {
 	status verdict.Status // Cacheable: nothing is known against it
 	reason string
+	clock  string             // what reads the clock, once in a statement; empty: nothing
 	reads  map[*relation]bool // with rows of their own
 	views  map[*relation]bool
 	needs  map[string]bool // parameters that policies and views read
@@ -58,6 +60,11 @@ func (rd *reading) add(more *reading, whole string) {
 		rd.refuse(more.status, "%s", more.reason)
 	default:
 		rd.refuse(more.status, "%s: %s", whole, more.reason)
+	}
+	if more.clock != "" && rd.clock == "" {
+		if rd.clock = more.clock; whole != "" {
+			rd.clock = whole + ": " + more.clock
+		}
 	}
 	rd.deep = rd.deep || more.deep
 	if !more.deep {
@@ -163,7 +170,7 @@ func (c *Inventory) judgeFacts(rd *reading, f *nodetree.Facts) {
 		rd.refuse(verdict.Uncacheable, "%s", f.Refused)
 	}
 	if f.Clock {
-		rd.refuse(verdict.Volatile, "a keyword such as CURRENT_DATE depends on the clock")
+		rd.clock = cmp.Or(rd.clock, "a keyword such as CURRENT_DATE depends on the clock")
 	}
 	for _, oid := range f.Functions {
 		c.judgeCall(rd, oid)
@@ -179,6 +186,16 @@ func (c *Inventory) judgeFacts(rd *reading, f *nodetree.Facts) {
 	for _, oid := range f.Types {
 		if name, bad := c.unstable[oid]; bad {
 			rd.refuse(verdict.Uncacheable, "type %q is not known to be safe", name)
+		}
+	}
+	for _, oid := range f.Domains {
+		if _, ok := c.coercions[oid]; !ok {
+			rd.refuse(verdict.Uncacheable, "a value becomes one of a domain not known to be safe")
+		}
+	}
+	for _, oid := range f.Stored {
+		if _, ok := c.coercions[oid]; !ok {
+			rd.refuse(verdict.Uncacheable, "a value is read as a type not known to be safe")
 		}
 	}
 	for _, oid := range f.Coerced {
@@ -199,6 +216,14 @@ func (c *Inventory) judgeCall(rd *reading, oid uint32) {
 	case runsText(f.name):
 		rd.refuse(verdict.Uncacheable, "function %q runs a text as SQL", f.name)
 		rd.writes = true
+	case f.isTrusted():
+		tables, ok := c.behind(f)
+		if !ok {
+			rd.refuse(verdict.Uncacheable, "%s", f.refuseTrusted())
+		}
+		for _, r := range tables {
+			rd.reads[r] = true
+		}
 	case !f.builtin:
 		status := verdict.Uncacheable
 		if f.volatility == 'v' || f.volatility == 'u' {
@@ -206,6 +231,8 @@ func (c *Inventory) judgeCall(rd *reading, oid uint32) {
 		}
 		rd.refuse(status, "function %q is user-defined and %s", f.name, volatilityWord(f.volatility))
 		rd.writes = rd.writes || mayWrite(f.volatility)
+	case f.readsClock():
+		rd.clock = cmp.Or(rd.clock, fmt.Sprintf("function %q is %s", f.name, volatilityWord(f.volatility)))
 	case !f.harmless():
 		rd.refuse(verdict.Volatile, "function %q is %s", f.name, volatilityWord(f.volatility))
 	case c.castJSON && asJSON(f.name):
@@ -227,8 +254,6 @@ func (r *relation) unreadable() string {
 		return fmt.Sprintf("relation %q is of a kind not known to be safe", r.name)
 	case r.temporary:
 		return fmt.Sprintf("relation %q is temporary", r.name)
-	case r.unstable:
-		return fmt.Sprintf("relation %q has a column whose type is not known to be safe", r.name)
 	}
 	return ""
 }

@@ -34,11 +34,16 @@ func (w *walker) relation(n *ast.RangeVar) {
 		// Most likely a temporary table, or the server will complain.
 		w.refuse(verdict.Uncacheable, "relation %q is not known", n.RelName)
 		return
-	case w.named[r]:
+	}
+	w.touchTable(r, n)
+	if w.named[r] {
 		return
 	}
 	rd := w.catalog.reading(r, w.catalog.polices(r))
 	w.everything = w.everything || rd.writes || r.codeOnRead()
+	if rd.clock != "" {
+		w.tick(rd.clock)
+	}
 	if rd.status != verdict.Cacheable {
 		w.refuse(rd.status, "%s", rd.reason)
 	}

@@ -177,15 +177,28 @@ func (c *Catalog) functionsOf(schema, name string) []*function {
 	return found
 }
 
-// castable reports whether a name means a type that a value may be cast to, and whether that is a date type.
-func (c *Catalog) castable(name string) (date, ok bool) {
-	best := len(c.path)
+// castable reports whether a name means a type that a value may be cast to, and whether that is a date type. Without a schema the first
+// on the search_path counts.
+func (c *Catalog) castable(schema, name string) (date, ok bool) {
+	t, found := c.typeOf(schema, name)
+	return found && t.safe && t.date, found && t.safe
+}
+
+// typeOf returns the type that a name means, if it is one of those that are known by name.
+func (c *Catalog) typeOf(schema, name string) (best namedType, found bool) {
+	first := len(c.path)
 	for _, t := range c.types[name] {
-		if place, searched := c.place[t.schema]; searched && place < best {
-			best, date, ok = place, t.safe && t.date, t.safe
+		place, searched := c.place[t.schema]
+		switch {
+		case schema != "":
+			if t.schema == schema {
+				return t, true
+			}
+		case searched && place < first:
+			first, best, found = place, t, true
 		}
 	}
-	return date, ok
+	return best, found
 }
 
 // polices reports whether the policies of a relation hold for the role (check_enable_rls in the server's sources).

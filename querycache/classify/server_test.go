@@ -67,7 +67,7 @@ func execSQL(t *testing.T, conn *pgconn.PgConn, sql string) []*pgconn.Result {
 }
 
 // loadCatalog asks the server behind conn for its catalog.
-func loadCatalog(t *testing.T, conn *pgconn.PgConn) *Catalog {
+func loadCatalog(t *testing.T, conn *pgconn.PgConn, trusted ...string) *Catalog {
 	t.Helper()
 	ask := func(sql string) (rows [][]string) {
 		for _, row := range execSQL(t, conn, sql)[0].Rows {
@@ -82,7 +82,7 @@ func loadCatalog(t *testing.T, conn *pgconn.PgConn) *Catalog {
 	path := ask("SHOW search_path")[0][0]
 	execSQL(t, conn, "BEGIN; SET LOCAL search_path = pg_catalog, pg_temp")
 	defer execSQL(t, conn, "ROLLBACK")
-	sets, err := AskCatalog(func(sql string) ([][]string, error) { return ask(sql), nil })
+	sets, err := AskCatalog(func(sql string) ([][]string, error) { return ask(sql), nil }, trusted...)
 	if err != nil {
 		t.Fatal(err)
 	}

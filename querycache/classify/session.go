@@ -156,6 +156,8 @@ func callBit(function string) Session {
 		return SetsConfig
 	case "setseed":
 		return SetSeed
+	case "set_limit": // of pg_trgm, in C: it sets pg_trgm.similarity_threshold
+		return Configures
 	case "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all":
 		return Ends
 	}

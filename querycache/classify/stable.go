@@ -151,5 +151,6 @@ var onSettings = func() map[string]bool {
 
 // asJSON reports whether a function turns values into JSON. It then looks for a cast to json of the user's.
 func asJSON(function string) bool {
-	return strings.HasPrefix(function, "json") || strings.HasSuffix(function, "_to_json") || function == "to_json" || function == "to_jsonb"
+	return strings.HasPrefix(function, "json") || strings.HasSuffix(function, "_to_json") || function == "to_json" || function == "to_jsonb" ||
+		function == "st_asgeojson"
 }

@@ -79,9 +79,16 @@ type Verdict struct {
 	// for them with current_setting. An answer may be kept only for a session whose value of each is known and in the key.
 	Needs []string
 
+	plainWords places // strings of the text that become no date, whatever they say
+	plainBound places // parameters likewise
+
 	generation uint64 // of the Classifier; 0: holds for ever
 	perText    bool   // constants of the text matter: finish must look at it
 }
+
+// BecomesNoDate reports whether the parameter of a number, from 0, is certain to become no date, whatever its value says, unless it is
+// declared to be one.
+func (v *Verdict) BecomesNoDate(parameter int) bool { return v.plainBound.has(parameter) }
 
 // Unreadable returns the verdict on a text that nothing is known about, for callers who know that reading it would
 // mislead, because standard_conforming_strings is off, say, or the client_encoding is one that hides quotes.

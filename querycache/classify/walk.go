@@ -25,6 +25,7 @@ type walker struct {
 
 	status verdict.Status // of the first refusal; Cacheable: none so far
 	reason string
+	clock  string // what reads the clock, and does so once in a statement; empty: nothing
 
 	named      map[*relation]bool // by the statement itself, and read
 	reads      map[*relation]bool // with rows of their own
@@ -42,10 +43,12 @@ type walker struct {
 	shared     bool // code is called that may change what databases share
 	temporary  bool // a temporary table is made
 
-	renamed map[string]bool // names given to columns by the statement
 	implied map[string]bool // names the server gives to columns that the statement gives none
 	wanted  []wanted        // columns that must be dates, to be settled at the end
 	noted   map[wanted]bool // the same
+	columns
+	words
+	touched
 
 	inner       ast.Node // what the cast visited last casts; if that is a cast,
 	innerColumn string   // the column that both do, see innermost
@@ -59,8 +62,9 @@ func newWalker(c *Catalog) *walker {
 	return &walker{
 		catalog: c, status: verdict.Cacheable,
 		named: map[*relation]bool{}, reads: map[*relation]bool{}, views: map[*relation]bool{}, writes: map[*relation]bool{},
-		needs: map[string]bool{}, renamed: map[string]bool{}, implied: map[string]bool{},
-		ctes: map[string]int{}, written: map[writeKey]bool{}, noted: map[wanted]bool{},
+		needs: map[string]bool{}, implied: map[string]bool{},
+		ctes: map[string]int{}, written: map[writeKey]bool{}, noted: map[wanted]bool{}, columns: newColumns(),
+		words: words{isSide: map[*ast.SelectStmt]bool{}}, touched: newTouched(),
 	}
 }
 
@@ -69,6 +73,13 @@ func newWalker(c *Catalog) *walker {
 func (w *walker) refuse(s verdict.Status, format string, args ...any) {
 	if w.status == verdict.Cacheable || w.status == verdict.Uncacheable && s == verdict.Volatile {
 		w.status, w.reason = s, fmt.Sprintf(format, args...)
+	}
+}
+
+// tick notes that the statement reads the clock, for the reason that is given. All that does so in it must see the same moment.
+func (w *walker) tick(reason string) {
+	if w.clock == "" {
+		w.clock = reason
 	}
 }
 
@@ -94,13 +105,30 @@ func (w *walker) visit(n ast.Node) {
 		w.dataStmt(n)
 		return
 	case *ast.RangeVar:
+		w.noteSource(n)
 		w.relation(n)
 	case *ast.FuncCall:
-		w.function(n)
+		if w.function(n) {
+			defer w.doomed()()
+		}
+		w.callWords(n)
 	case *ast.A_Expr:
 		w.expression(n)
+		w.expressionWords(n)
 	case *ast.TypeCast:
-		w.cast(n)
+		if w.cast(n) {
+			defer w.doomed()()
+		}
+	case *ast.A_Const:
+		w.constant(n)
+	case *ast.ParamRef:
+		w.parameter(n)
+	case *ast.CoalesceExpr:
+		w.alike(listed(n.Args)...)
+	case *ast.MinMaxExpr:
+		w.alike(listed(n.Args)...)
+	case *ast.A_ArrayExpr:
+		w.alike(listed(n.Elements)...)
 	case *ast.TypeName:
 		w.typeName(n)
 	case *ast.ColumnRef:
@@ -113,7 +141,11 @@ func (w *walker) visit(n ast.Node) {
 		}
 		w.expanded = w.expanded || hasStar(n.Indirection)
 	case *ast.SQLValueFunction:
-		w.refuse(verdict.Volatile, "a keyword such as CURRENT_DATE or CURRENT_USER depends on the clock or the session")
+		if n.Op <= ast.SVFOP_LOCALTIMESTAMP_N {
+			w.tick("a keyword such as CURRENT_DATE depends on the clock")
+		} else {
+			w.refuse(verdict.Volatile, "a keyword such as CURRENT_USER depends on the session")
+		}
 	case *ast.SortBy:
 		if n.UseOp != nil {
 			w.operator(names(n.UseOp))
@@ -127,19 +159,28 @@ func (w *walker) visit(n ast.Node) {
 		if n.Arg != nil {
 			w.operator([]string{"="})
 		}
+		w.caseWords(n)
 	case *ast.JoinExpr:
+		w.noteSource(n)
+		w.touch(names(n.UsingClause)...)
+		w.everyColumn = w.everyColumn || n.IsNatural
 		if n.IsNatural || n.UsingClause != nil {
 			w.operator([]string{"="})
 		}
 	case *ast.ResTarget:
-		w.renamed[n.Name] = true
+		if n.Name != "" && !isNil(n.Val) {
+			w.given[n.Name] = append(w.given[n.Name], n.Val)
+		}
 	case *ast.Alias:
 		w.rename(n.ColNames)
+	case *ast.RangeSubselect:
+		w.noteSource(n)
 	case *ast.LockingClause:
 		w.refuse(verdict.Uncacheable, "the statement locks rows")
 		return
 	case *ast.RangeFunction:
 		w.fromFunction = true
+		w.noteSource(n)
 	case *ast.RangeTableSample:
 		w.refuse(verdict.Uncacheable, "TABLESAMPLE picks rows at random")
 	case *ast.IntoClause:
@@ -148,10 +189,8 @@ func (w *walker) visit(n ast.Node) {
 		return
 
 	// Harmless by themselves.
-	case *ast.NodeList, *ast.A_Const, *ast.A_Star, *ast.A_Indices, *ast.A_ArrayExpr, *ast.ArrayExpr, *ast.ParamRef,
-		*ast.ParenExpr, *ast.BoolExpr, *ast.NullTest, *ast.BooleanTest, *ast.CoalesceExpr, *ast.MinMaxExpr,
-		*ast.CaseWhen, *ast.RowExpr, *ast.CollateClause, *ast.NamedArgExpr, *ast.GroupingFunc, *ast.GroupingSet,
-		*ast.WindowDef, *ast.RangeSubselect, *ast.ColumnDef,
+	case *ast.NodeList, *ast.A_Star, *ast.A_Indices, *ast.ArrayExpr, *ast.ParenExpr, *ast.BoolExpr, *ast.NullTest, *ast.BooleanTest, *ast.CaseWhen, *ast.RowExpr, *ast.CollateClause, *ast.NamedArgExpr, *ast.GroupingFunc, *ast.GroupingSet,
+		*ast.WindowDef, *ast.ColumnDef,
 		*ast.String, *ast.Integer, *ast.Float, *ast.Boolean, *ast.BitString, *ast.Null:
 
 	default:
@@ -224,6 +263,7 @@ func (w *walker) selectStmt(n *ast.SelectStmt) {
 	w.selects++
 	defer func() { w.selects-- }()
 	defer w.with(n.WithClause)()
+	w.targetWords(n)
 	rest := *n
 	rest.WithClause = nil
 	w.children(&rest)
@@ -310,7 +350,7 @@ func (w *walker) inScope(n *ast.RangeVar) bool {
 
 func (w *walker) rename(columns *ast.NodeList) {
 	for _, name := range names(columns) {
-		w.renamed[name] = true
+		w.listed[name]++
 	}
 }
 

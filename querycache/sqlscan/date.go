@@ -95,3 +95,20 @@ func mayHoldSpecialDate(lit []byte, t Token) bool {
 	}
 	return HasSpecialDate(lit[piece:])
 }
+
+// SpecialDates tells which strings of text may hold such a word: bit n stands for the string n, from 0, in the order of the text, and the last
+// bit for all that are beyond.
+func SpecialDates(text []byte) uint64 {
+	var found uint64
+	n := 0
+	for scan := Scan(text); scan.Next() != End; {
+		switch t := scan.Token; t.Kind {
+		case String, EString, Dollar, UString:
+			if mayHoldSpecialDate(text[t.Start:t.End], t) {
+				found |= 1 << min(n, 63)
+			}
+			n++
+		}
+	}
+	return found
+}

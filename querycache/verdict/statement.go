@@ -5,7 +5,11 @@ type Statement struct {
 	Status Status
 	Reason string // one sentence that names the culprit; empty if Cacheable
 
-	Reads  []RelationID // if Cacheable: every relation with rows of its own that the answer depends on, ascending
+	// Clock: if the status is Volatile, it is so for nothing but the clock, which the statement reads once. Its answer may be kept where
+	// somebody has said how exact the time must be.
+	Clock bool
+
+	Reads  []RelationID // if MayBeKept: every relation with rows of its own that the answer depends on, ascending
 	Tables []string     // schema.name of all relations that are read, views included, ascending; for people and rules
 	Effect Effect
 	Writes []RelationID // if EffectRelations: every one, ascending
@@ -18,3 +22,6 @@ type Statement struct {
 	Shape       string // the text without its constants, as the dialect's lexer leaves it
 	Tally       *Tally // what was seen of texts of this shape, whatever the catalog was; nil where Fingerprint is 0
 }
+
+// MayBeKept reports whether the answer may be kept, be it only where the time need not be exact.
+func (s *Statement) MayBeKept() bool { return s.Status == Cacheable || s.Clock }

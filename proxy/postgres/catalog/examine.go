@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"overdrive/proxy/postgres/session"
@@ -168,7 +169,7 @@ func (k *Keeper) ask(ctx context.Context) (fingerprint string, login *classify.L
 	if err := k.settleGhosts(); err != nil { // first: what they have done is in the fingerprint
 		return "", nil, err
 	}
-	if fingerprint, err = k.value(classify.FingerprintQuery()); err != nil {
+	if fingerprint, err = k.fingerprint(); err != nil {
 		return "", nil, err
 	}
 	rows, err := k.query(classify.LoginQuery())
@@ -205,16 +206,22 @@ func (k *Keeper) inventory(fingerprint string) (inventory *classify.Inventory, i
 	return inventory, itsFingerprint, nil
 }
 
+// fingerprint asks for that of the catalog. What the configuration says of the database's functions is part of it.
+func (k *Keeper) fingerprint() (string, error) {
+	text, err := k.value(classify.FingerprintQuery())
+	return strings.Join(append([]string{text}, k.trusted...), "\n"), err
+}
+
 // load reads the inventory of the database, and the fingerprint of the same moment.
 func (k *Keeper) load() (inventory *classify.Inventory, fingerprint string, err error) {
 	if _, err := k.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
 		return nil, "", err
 	}
 	defer k.conn.Query("ROLLBACK") //nolint:errcheck // the next query would fail too
-	if fingerprint, err = k.value(classify.FingerprintQuery()); err != nil {
+	if fingerprint, err = k.fingerprint(); err != nil {
 		return nil, "", err
 	}
-	results, err := classify.AskCatalog(k.query)
+	results, err := classify.AskCatalog(k.query, k.trusted...)
 	if err != nil {
 		return nil, "", err
 	}

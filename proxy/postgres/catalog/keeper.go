@@ -41,8 +41,9 @@ type Keeper struct {
 	identity *session.Identity
 	log      *slog.Logger
 	signals
-	terms  atomic.Pointer[terms]  // others than those given, from the next look on
-	system atomic.Pointer[string] // what the server says it is; empty if it does not say, nil if it was not asked
+	terms  atomic.Pointer[terms]             // others than those given, from the next look on
+	policy atomic.Pointer[querycache.Policy] // of the database, as it is now
+	system atomic.Pointer[string]            // what the server says it is; empty if it does not say, nil if it was not asked
 
 	turn chan struct{}  // holds one while somebody uses the fields below, for as long as the server takes
 	conn *upstream.Conn // nil: none is open
@@ -75,6 +76,7 @@ type beliefs struct {
 	known    *knowledge                 // nil: nothing was loaded yet
 	aside    []aside                    // while nobody looks after them
 	trust    trust                      // without a look
+	trusted  []string                   // functions that the configuration names
 	troubles map[*session.Lens]*trouble // of lenses that cannot have a catalog
 }
 

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"overdrive/querycache"
@@ -67,13 +68,25 @@ func New(o Options) *Keeper {
 		given: o, identity: o.Identity, log: o.Logger, turn: make(chan struct{}, 1), slot: newSlot(o.Pool),
 		signals: signals{kick: make(chan struct{}, 1), back: make(chan struct{}, 1)},
 	}
+	k.policy.Store(o.Policy)
 	k.follow(terms{o.WaitTimeout, o.Policy})
 	return k
 }
 
-// Reconfigure changes two of the options: see there. It may be called from any goroutine.
+// Reconfigure changes two of the options: see there. It may be called from any goroutine. What the policy says of functions holds from the
+// next look on, for which nothing is judged meanwhile.
 func (k *Keeper) Reconfigure(waitTimeout time.Duration, policy *querycache.Policy) {
+	var before, after []string
+	if old := k.policy.Swap(policy); old != nil {
+		before = old.Trusted
+	}
+	if policy != nil {
+		after = policy.Trusted
+	}
 	k.terms.Store(&terms{waitTimeout, policy})
+	if !slices.Equal(before, after) {
+		k.Forget()
+	}
 }
 
 // linger is wait for a keeper. Meanwhile its slot is given to whoever wants it.

@@ -59,4 +59,8 @@ func (k *Keeper) fail(kind failureKind, err error) error {
 func (k *Keeper) follow(t terms) {
 	k.trust.limit = trustUnder(t.policy)
 	k.grace.begin(t.waitTimeout)
+	k.trusted = nil
+	if t.policy != nil {
+		k.trusted = t.policy.Trusted
+	}
 }

@@ -114,7 +114,7 @@ func (s *Session) cachedUnit(b []byte) (n int, done bool) {
 
 // askUnit asks the cache for a unit.
 func (s *Session) askUnit(u *unit, v *classify.Verdict) (outcome, found) {
-	if hasSpecialDate(u.params) {
+	if hasSpecialDate(u.params, u.statement.types(), v) {
 		s.passBy(v, verdict.Volatile)
 		return passed, found{}
 	}

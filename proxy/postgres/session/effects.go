@@ -45,7 +45,7 @@ func (s *Session) noteText(srv *ServerConn, v *classify.Verdict) {
 	s.noteRepeat(v)
 	srv.work.shape = v.Tally
 	s.batch.discards, s.batch.naming, srv.prepared.dropping = false, false, v.Dropped
-	if v.Status != verdict.Cacheable {
+	if !v.MayBeKept() {
 		s.batch.onlyReads = false
 	}
 	before, alone := s.pins, srv.runs(v)

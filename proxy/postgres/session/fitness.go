@@ -31,7 +31,7 @@ func (s *Session) unfit(v *classify.Verdict) querycache.Status {
 		return querycache.Disabled
 	case s.status() != pgwire.TxIdle && !s.first() || (s.batch.open || s.busy()) && !s.batch.onlyReads:
 		return statusTransaction
-	case v.Status != verdict.Cacheable:
+	case !v.MayBeKept():
 		return v.Status
 	case s.srv != nil && s.srv.Era != s.identity.Era(): // its defaults are not those of the answers that are kept
 		return statusSession

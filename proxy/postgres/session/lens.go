@@ -137,8 +137,8 @@ func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 	if s.view.recodes { // the text may be another for the server, and not its names alone
 		doubted.Atomic, doubted.AtomicInBlock = false, false
 	}
-	if v.Status == verdict.Cacheable {
-		doubted.Status, doubted.Reason = statusSession, "what its names or parameters mean in this session is not known"
+	if v.MayBeKept() {
+		doubted.Clock, doubted.Status, doubted.Reason = false, statusSession, "what its names or parameters mean in this session is not known"
 	}
 	return &doubted
 }

@@ -3,13 +3,15 @@ package session
 import (
 	"encoding/binary"
 
+	"overdrive/querycache/classify"
 	"overdrive/querycache/sqlscan"
 )
 
 // hasSpecialDate reports whether any value in the tail of a Bind message, which is formats, values and result formats, holds
 // a word that date types read as the present. It is also true of a tail that is malformed. Each value is looked at by itself,
-// for the length in front of it may look like letters; the format does not matter, for one format may stand for all.
-func hasSpecialDate(tail []byte) bool {
+// for the length in front of it may look like letters; the format does not matter, for one format may stand for all. Values of which the
+// verdict says that they become no date do not count, as long as types, the end of the Parse message, does not declare them to be one.
+func hasSpecialDate(tail, types []byte, v *classify.Verdict) bool {
 	formats, rest, ok := cutCount(tail)
 	if !ok || len(rest) < 2*formats {
 		return true
@@ -18,7 +20,7 @@ func hasSpecialDate(tail []byte) bool {
 	if !ok {
 		return true
 	}
-	for range values {
+	for i := range values {
 		if len(rest) < 4 {
 			return true
 		}
@@ -27,10 +29,33 @@ func hasSpecialDate(tail []byte) bool {
 		if size < 0 { // NULL
 			continue
 		}
-		if int(size) > len(rest) || sqlscan.HasSpecialDate(rest[:size]) {
+		if int(size) > len(rest) || sqlscan.HasSpecialDate(rest[:size]) && !(v.BecomesNoDate(i) && declaredText(types, i)) {
 			return true
 		}
 		rest = rest[size:]
+	}
+	return false
+}
+
+// declaredText reports whether parameter i of a Parse message is declared to be a text, or nothing.
+func declaredText(types []byte, i int) bool {
+	const (
+		none    = 0
+		text    = 25
+		unknown = 705
+		bpchar  = 1042
+		varchar = 1043
+	)
+	n, rest, ok := cutCount(types)
+	if !ok || len(rest) < 4*n {
+		return false
+	}
+	if i >= n {
+		return true
+	}
+	switch binary.BigEndian.Uint32(rest[4*i:]) {
+	case none, text, unknown, bpchar, varchar:
+		return true
 	}
 	return false
 }

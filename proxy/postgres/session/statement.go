@@ -13,7 +13,6 @@ import (
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
 	"overdrive/querycache/sqlscan"
-	"overdrive/querycache/verdict"
 )
 
 // A statement is one prepared statement as any number of clients share it: equal text, parameter types, parse scope and meaning
@@ -40,14 +39,14 @@ type statement struct {
 type sighting struct {
 	lens    *Lens
 	verdict *classify.Verdict
-	// Only if the verdict is Cacheable: what the text adds to a key, and what a comment in it says to the cache.
+	// Only if by the verdict the answer may be kept: what the text adds to a key, and what a comment in it says to the cache.
 	key  []byte
 	hint *querycache.Hint
 }
 
 func newSighting(l *Lens, v *classify.Verdict, text []byte) *sighting {
 	seen := &sighting{lens: l, verdict: v}
-	if v.Status == verdict.Cacheable {
+	if v.MayBeKept() {
 		seen.key, seen.hint = sqlscan.AppendKey(nil, text), HintOf(text)
 	}
 	return seen

@@ -2,7 +2,6 @@ package session
 
 import (
 	"overdrive/proxy/postgres/pgwire"
-	"overdrive/querycache/verdict"
 )
 
 // A unit is what the extended protocol needs for one answer, on the unnamed portal:
@@ -92,7 +91,7 @@ func (s *Session) matchParse(u *unit, body []byte) bool {
 		return false
 	}
 	seen := u.statement.seen.Load()
-	return seen == nil || seen.verdict.Status == verdict.Cacheable || s.holdsBack(seen.verdict) || !s.current(seen)
+	return seen == nil || seen.verdict.MayBeKept() || s.holdsBack(seen.verdict) || !s.current(seen)
 }
 
 // matchExecute recognises what follows the Bind of a unit.

@@ -21,6 +21,8 @@ type Facts struct {
 	Operators []uint32
 	Types     []uint32 // of all values in it
 	Coerced   []uint32 // types that values are converted to through their text
+	Stored    []uint32 // the same, of texts that are columns of tables, or parts of such
+	Domains   []uint32 // whose conditions are tested
 
 	Outside Reads // what is read of the session
 	Guard   Reads // the same inside of the conditions that policies put on a table
@@ -57,7 +59,7 @@ func Read(text string) (*Facts, error) {
 	compareRelations := func(a, b Relation) int { return cmp.Compare(a.OID, b.OID) }
 	slices.SortFunc(f.Relations, compareRelations)
 	f.Relations = slices.Compact(f.Relations)
-	for _, oids := range []*[]uint32{&f.Functions, &f.Operators, &f.Types, &f.Coerced} {
+	for _, oids := range []*[]uint32{&f.Functions, &f.Operators, &f.Types, &f.Coerced, &f.Stored, &f.Domains} {
 		slices.Sort(*oids)
 		*oids = slices.Compact(*oids)
 	}
@@ -125,7 +127,14 @@ func (w *walker) node(v value) {
 		w.keyword(v)
 	case "COERCEVIAIO":
 		n, _ := number(v, "resulttype")
-		w.facts.Coerced = append(w.facts.Coerced, uint32(n))
+		if text, _ := v.get("arg"); isStored(text) {
+			w.facts.Stored = append(w.facts.Stored, uint32(n))
+		} else {
+			w.facts.Coerced = append(w.facts.Coerced, uint32(n))
+		}
+	case "COERCETODOMAIN":
+		n, _ := number(v, "resulttype")
+		w.facts.Domains = append(w.facts.Domains, uint32(n))
 	case "FUNCEXPR":
 		if n, _ := number(v, "funcid"); n == currentSetting || n == currentSettingMissing {
 			v.fields = w.setting(v)

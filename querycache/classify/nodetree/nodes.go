@@ -31,7 +31,7 @@ type rule struct {
 // A field with / or = must be there, unless ? follows; all others may be missing, as some are in some versions.
 //
 // Not here, and so refused: all that writes or locks (ROWMARKCLAUSE, ONCONFLICTEXPR, MERGEACTION …), picks at random
-// (TABLESAMPLECLAUSE), reads text as a type of the user's or of a date (TABLEFUNC, XMLEXPR, JSONEXPR, COERCETODOMAIN), or
+// (TABLESAMPLECLAUSE), reads text as a type of the user's or of a date (TABLEFUNC, XMLEXPR, JSONEXPR), or
 // is of no use in a query that reads.
 const rules = `
 QUERY commandType=1 querySource canSetTag utilityStmt=<> resultRelation=0 hasAggs hasWindowFuncs hasTargetSRFs hasSubLinks
@@ -80,6 +80,8 @@ RELABELTYPE arg* resulttype/t resulttypmod resultcollid relabelformat location
 COERCEVIAIO arg* resulttype/t resultcollid coerceformat location
 ARRAYCOERCEEXPR arg* elemexpr* resulttype/t resulttypmod resultcollid coerceformat location
 CONVERTROWTYPEEXPR arg* resulttype/t convertformat location
+COERCETODOMAIN arg* resulttype/t resulttypmod resultcollid coercionformat location
+COERCETODOMAINVALUE typeId/t typeMod collation location
 COLLATEEXPR,COLLATE arg* collOid location
 CASEEXPR,CASE casetype/t casecollid arg* args* defresult* location
 CASEWHEN,WHEN expr* result* location
