@@ -10,7 +10,7 @@ import (
 func (p *Proxy) LookAhead(ctx context.Context) {
 	var looks sync.WaitGroup
 	for _, db := range p.configured() {
-		if db.Target.User == "" || !db.caches() {
+		if db.Target.User == "" || db.Cache == nil || !db.Cache.Enabled {
 			continue
 		}
 		o, err := p.originOf(db, db.Target.User)

@@ -168,7 +168,7 @@ func (st *stage) learnCatalog() {
 // testCatalog knows the tables t and t0 to t9, and nothing that would make a read of them unsafe.
 var testCatalog = sync.OnceValue(func() *classify.Catalog {
 	relation := func(oid int, name string) []string {
-		return []string{fmt.Sprint(oid), "public", name, "r", "p", "f", "f", "f", "f", "10", "f"}
+		return []string{fmt.Sprint(oid), "public", name, "r", "p", "f", "f", "f", "10", "f"}
 	}
 	results, err := classify.AskCatalog(func(string) ([][]string, error) { return nil, nil })
 	if err != nil {
@@ -179,7 +179,7 @@ var testCatalog = sync.OnceValue(func() *classify.Catalog {
 	for i := range 10 {
 		results[1] = append(results[1], relation(20001+i, fmt.Sprint("t", i)))
 	}
-	results[5] = [][]string{{"870", "lower", "pg_catalog", "t", "1", "1", "i", "25", "", "f"}}
+	results[5] = [][]string{{"870", "lower", "pg_catalog", "t", "1", "1", "i", "25", "", "f", "", "25"}}
 	results[9] = [][]string{{"25", "pg_catalog", "text", "t", "f"}, {"23", "pg_catalog", "int4", "t", "f"}}
 	all, err := classify.NewInventory(results)
 	if err != nil {
