@@ -53,6 +53,7 @@ var rooms = map[string][]string{
 	"proxy/checklist":   {},
 	"proxy/consistency": {},
 	"proxy/leaks":       {},
+	"proxy/scale":       {},
 	"scripts/drivers":   {"proxy/proxytest/pglocal", "scripts/serving"},
 	"scripts/serving":   {},
 	"scripts/suites":    {"proxy/proxytest/pglocal", "scripts/serving"},

@@ -33,10 +33,22 @@ type Inventory struct {
 	castWrites bool              // a user-defined cast may write
 	castJSON   bool              // a user-defined cast to JSON may be called by functions that make JSON
 
+	rowUses map[verdict.RelationID]bool // relations with a type of rows that something else is made of
+
+	remembered *readings
+	results    [][][]string        // what it was built of
+	standings  map[uint32]standing // of the relations, by OID
+	signs      *Signs              // of the same moment; nil: not known
+}
+
+// readings are those of an Inventory that were asked for.
+type readings struct {
 	mu       sync.Mutex // guards the fields below
 	readings map[readKey]*reading
 	held     int // relations in readings
 }
+
+func newReadings() *readings { return &readings{readings: map[readKey]*reading{}} }
 
 // namedType is one of the types of a name that a value may be cast to, or that hides such a type.
 type namedType struct {
@@ -81,6 +93,7 @@ type relation struct {
 // tree is an expression or query as the server has it.
 type tree struct {
 	name  string // of a policy
+	text  string
 	facts *nodetree.Facts
 	err   error // facts could not be read
 }

@@ -45,7 +45,7 @@ func viewTree(view, relation, function int) string {
 // handBuilt is a small catalog as the server would tell it.
 func handBuilt() [][][]string {
 	return [][][]string{
-		setDatabase: {{"f", "f", "f", ""}},
+		setDatabase: {{"f", "f", ""}},
 		// oid schema name kind persistence rowsecurity opaque unstable coded owner forced
 		setRelations: rows(`
 			1 public t r p f f f f 10 f
@@ -231,7 +231,7 @@ func TestNewCatalog_AChainOfViewsCostsInProportionToItsLength(t *testing.T) {
 	for _, r := range catalog.byID {
 		catalog.reading(r, false)
 	}
-	for _, rd := range catalog.readings {
+	for _, rd := range catalog.remembered.readings {
 		held += len(rd.views) + len(rd.reads)
 	}
 	if held > 10*n+maxViews*maxViews {

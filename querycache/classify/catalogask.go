@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -28,39 +29,120 @@ WITH RECURSIVE unstable(oid) AS (
          WHERE c.reltype <> 0 AND a.attnum > 0 AND c.oid >= ` + firstUserOID + `) parts ON parts.part = unstable.oid)
 SELECT oid FROM unstable`
 
-// The places of answers in catalogSQL.
+// The places of answers in the queries.
 const (
 	foundHere    = "/* the answer to stealthQuery */"
 	unstableHere = "/* the answer to unstableQuery */"
+	directHere   = "/* direct in the answer to codeQuery */"
+	writingHere  = "/* writing in the answer to codeQuery */"
+	callerHere   = "/* caller in the answer to codeQuery */"
+	codedHere    = "/* coded in the answer to codeQuery */"
+	codeHere     = "/* code in the answer to codeQuery */"
 )
 
 // AskCatalog asks for all that NewInventory takes. ask runs a query and returns its rows, in text format with NULL as "": all in one
 // REPEATABLE READ transaction of a session with SessionSettings, as whatever role.
 func AskCatalog(ask func(sql string) ([][]string, error)) ([][][]string, error) {
-	found, err := askOIDs(ask, stealthQuery, 2)
-	if err != nil {
-		return nil, err
-	}
-	unstable, err := askOIDs(ask, unstableQuery, 1)
-	if err != nil {
-		return nil, err
-	}
-	answers := strings.NewReplacer(foundHere, found, unstableHere, unstable)
-	results := make([][][]string, numSets)
-	for i, sql := range catalogSQL {
-		if results[i], err = ask(answers.Replace(sql)); err != nil {
+	q := questions{ask: ask, results: make([][][]string, numSets)}
+	for _, list := range []struct {
+		set int
+		sql string
+	}{{setFound, stealthQuery}, {setUnstable, unstableQuery}, {setCode, codeQuery}} {
+		if err := q.list(list.set, list.sql); err != nil {
 			return nil, err
 		}
 	}
-	return results, nil
+	for i, sql := range catalogSQL {
+		if err := q.set(i, sql); err != nil {
+			return nil, err
+		}
+	}
+	q.results[setCode] = ofNone(q.results[setCode])
+	return q.results, nil
 }
 
-// askOIDs returns SQL for the rows that a query gives, which have so many columns of OIDs.
-func askOIDs(ask func(sql string) ([][]string, error), query string, columns int) (string, error) {
-	rows, err := ask(query)
-	if err != nil {
-		return "", err
+// questions are those for a catalog, or for a part of it.
+type questions struct {
+	ask     func(sql string) ([][]string, error)
+	which   func(column string) string // as in narrow
+	answers *strings.Replacer          // of the lists
+	results [][][]string
+}
+
+// set asks for a result set, unless the query is empty.
+func (q *questions) set(i int, sql string) (err error) {
+	if sql == "" {
+		return nil
 	}
+	if q.answers != nil {
+		sql = q.answers.Replace(sql)
+	}
+	q.results[i], err = q.ask(narrow(sql, q.which))
+	return err
+}
+
+// list asks for a result set that stands in the queries behind it.
+func (q *questions) list(set int, sql string) error {
+	if err := q.set(set, sql); err != nil {
+		return err
+	}
+	return q.fill()
+}
+
+// fill has the lists stand in queries from now on.
+func (q *questions) fill() error {
+	var answers []string
+	for _, list := range []struct {
+		place   string
+		set     int
+		word    string
+		columns int
+	}{
+		{foundHere, setFound, "", 3}, {unstableHere, setUnstable, "", 1}, {directHere, setCode, "direct", 1}, {writingHere, setCode, "writing", 1},
+		{codedHere, setCode, "coded", 1}, {callerHere, setCode, "caller", 2}, {codeHere, setCode, "code", 2},
+	} {
+		rows := q.results[list.set]
+		if list.word != "" {
+			var err error
+			if rows, err = rowsOf(list.word, rows, list.columns); err != nil {
+				return err
+			}
+		}
+		sql, err := listOf(rows, list.columns)
+		if err != nil {
+			return err
+		}
+		answers = append(answers, list.place, sql)
+	}
+	q.answers = strings.NewReplacer(answers...)
+	return nil
+}
+
+// rowsOf returns the rows of codeQuery with the word, without it.
+func rowsOf(word string, all [][]string, columns int) (rows [][]string, err error) {
+	for _, row := range all {
+		if len(row) != 3 {
+			return nil, fmt.Errorf("catalog: code: got %d columns, want 3", len(row))
+		}
+		if row[0] == word {
+			rows = append(rows, row[3-columns:])
+		}
+	}
+	return rows, nil
+}
+
+// ofNone returns the rows of codeQuery that are about no relation's objects.
+func ofNone(rows [][]string) (kept [][]string) {
+	for _, row := range rows {
+		if row[0] != "caller" && row[0] != "code" {
+			kept = append(kept, row)
+		}
+	}
+	return kept
+}
+
+// listOf returns SQL for rows that have so many columns of OIDs.
+func listOf(rows [][]string, columns int) (string, error) {
 	lists := make([][]string, columns)
 	for n, row := range rows {
 		if len(row) != columns {
@@ -78,4 +160,48 @@ func askOIDs(ask func(sql string) ([][]string, error), query string, columns int
 		calls = append(calls, "pg_catalog.unnest('{"+strings.Join(list, ",")+"}'::oid[])")
 	}
 	return "SELECT * FROM ROWS FROM (" + strings.Join(calls, ", ") + ") oids", nil
+}
+
+// A query for what belongs to relations can be narrowed to some of them. It holds marks, which are comments of SQL, so that as it
+// stands it is about all:
+//
+//	only:         a condition, that one of the columns is among the relations
+//	whereNamed:   a condition that holds for all relations together, and is not asked where the query is narrowed
+//	ofNoRelation: a part of the query that is not about relations, and left out where the query is narrowed
+
+func only(columns ...string) string { return "true /*only " + strings.Join(columns, "|") + "*/" }
+
+func whereNamed(condition string) string { return "/*named*/" + condition + "/*end*/" }
+
+func ofNoRelation(part string) string { return "/*none*/" + part + "/*end*/" }
+
+var (
+	onlyMark  = regexp.MustCompile(`true /\*only ([a-z_.|]+)\*/`)
+	namedMark = regexp.MustCompile(`(?s)/\*named\*/.*?/\*end\*/`)
+	noneMark  = regexp.MustCompile(`(?s)/\*none\*/.*?/\*end\*/`)
+)
+
+// narrow has a query be about relations for which which gives a condition on a column with their OIDs; nil: about all.
+func narrow(sql string, which func(column string) string) string {
+	if which == nil {
+		return sql
+	}
+	sql = namedMark.ReplaceAllLiteralString(noneMark.ReplaceAllLiteralString(sql, ""), "true")
+	return onlyMark.ReplaceAllStringFunc(sql, func(mark string) string {
+		var conditions []string
+		for _, column := range strings.Split(onlyMark.FindStringSubmatch(mark)[1], "|") {
+			conditions = append(conditions, which(column))
+		}
+		return "(" + strings.Join(conditions, " OR ") + ")"
+	})
+}
+
+// amongOIDs is a condition on a column.
+func amongOIDs(oids []uint32) func(column string) string {
+	texts := make([]string, len(oids))
+	for i, oid := range oids {
+		texts[i] = strconv.FormatUint(uint64(oid), 10)
+	}
+	list := " = ANY ('{" + strings.Join(texts, ",") + "}'::oid[])"
+	return func(column string) string { return column + list }
 }

@@ -13,69 +13,25 @@ const (
 	firstUser    = 16384
 )
 
-// withWriting begins a query that asks what may write. It defines
+// withWriting begins a query that asks what may write. It defines lists of OIDs that were asked for before:
 //
 //	found: the answer to stealthQuery
 //	stealthy: functions of PostgreSQL's own that set parameters, or run a text
 //	stealth: objects (classid, objid) of the user's whose trees call one, or that read pg_settings
 //	stealthyAggregate: the user's aggregates over those functions
-//	direct:  user-defined functions that may write. Only in C does the server's word for a function count: a STABLE or
-//	         IMMUTABLE one in SQL or a procedural language may call others that write.
-//	writing: those, the functions of stealthy, functions whose default arguments call one, and aggregates over them
-//	caller:  objects (classid, objid) that call such a function, themselves or by an operator
+//	direct, writing, caller, coded, code: see codeQuery
 //	unstable: the answer to unstableQuery
-//	coded:   types whose values are checked or made by such a function: domains, and all types that hold one
-//	code:    callers, and objects that use a type of coded
 const withWriting = `
-WITH RECURSIVE found(classid, objid) AS MATERIALIZED (` + foundHere + `),
+WITH found(classid, objid, relid) AS MATERIALIZED (` + foundHere + `),
 stealthy AS MATERIALIZED (SELECT objid AS oid FROM found WHERE objid < ` + firstUserOID + `),
 stealth AS MATERIALIZED (SELECT classid, objid FROM found WHERE objid >= ` + firstUserOID + `),
-stealthyAggregate AS MATERIALIZED (
-    SELECT a.aggfnoid::oid AS oid FROM pg_catalog.pg_aggregate a JOIN stealthy s ON s.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn,
-           a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)),
-direct AS MATERIALIZED (
-    SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-     WHERE p.oid >= ` + firstUserOID + ` AND (p.provolatile = 'v' OR l.lanname NOT IN ('c', 'internal'))),
-writing AS MATERIALIZED (
-    SELECT oid FROM direct
-    UNION
-    SELECT oid FROM stealthy
-    UNION
-    SELECT oid FROM stealthyAggregate
-    UNION
-    SELECT objid FROM stealth WHERE classid = 'pg_catalog.pg_proc'::regclass
-    UNION
-    SELECT d.objid FROM pg_catalog.pg_depend d
-     WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.refclassid = 'pg_catalog.pg_proc'::regclass
-       AND d.refobjid IN (SELECT oid FROM direct)),
-caller AS MATERIALIZED (
-    SELECT classid, objid FROM stealth
-    UNION
-    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
-     WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid IN (SELECT oid FROM writing)
-    UNION
-    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid
-     WHERE d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oprcode IN (SELECT oid FROM writing)),
+stealthyAggregate AS MATERIALIZED (` + stealthyAggregates + `),
+direct(oid) AS MATERIALIZED (` + directHere + `),
+writing(oid) AS MATERIALIZED (` + writingHere + `),
+caller(classid, objid) AS MATERIALIZED (` + callerHere + `),
 unstable(oid) AS MATERIALIZED (` + unstableHere + `),
-part AS MATERIALIZED (
-    SELECT d.objid AS whole, d.refobjid AS part FROM pg_catalog.pg_depend d
-     WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass
-    UNION ALL
-    SELECT c.reltype, a.atttypid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-     WHERE c.reltype <> 0 AND a.attnum > 0),
-coded(oid) AS (
-    SELECT * FROM (
-        SELECT k.contypid FROM pg_catalog.pg_constraint k
-          JOIN caller ON caller.classid = 'pg_catalog.pg_constraint'::regclass AND caller.objid = k.oid WHERE k.contypid <> 0
-        UNION ALL
-        SELECT objid FROM caller WHERE classid = 'pg_catalog.pg_type'::regclass) domains
-    UNION
-    SELECT part.whole FROM coded JOIN part ON part.part = coded.oid),
-code AS MATERIALIZED (
-    SELECT classid, objid FROM caller
-    UNION
-    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
-     WHERE d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid IN (SELECT oid FROM coded))
+coded(oid) AS MATERIALIZED (` + codedHere + `),
+code(classid, objid) AS MATERIALIZED (` + codeHere + `)
 `
 
 // volatility is a column: the word of the server for the function p, or w for one that it does not call volatile and
@@ -99,13 +55,25 @@ const safeTypes = `SELECT oid FROM pg_catalog.pg_type
  WHERE typnamespace = 'pg_catalog'::regnamespace AND oid < ` + firstUserOID + ` AND typtype IN ('b', 'r', 'm')
    AND oid NOT IN (` + unstableTypes + `)`
 
+// rowArrays is a subselect of the arrays of the rows of relations.
+const rowArrays = `SELECT a.oid FROM pg_catalog.pg_type a JOIN pg_catalog.pg_type e ON e.oid = a.typelem AND e.typrelid <> 0 WHERE a.typrelid = 0`
+
 // compiled is a subselect of the functions in C. Extensions declare those of their operator classes without a word on volatility, so that
 // they count as VOLATILE (pgvector, PostGIS); whoever makes a function in C is a superuser, who needs no operator class to do harm.
 const compiled = `SELECT f.oid FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_language l ON l.oid = f.prolang WHERE l.lanname IN ('c', 'internal')`
 
-// The result sets, in the order of AskCatalog.
+// The result sets. The rows of most are about a relation, or about two, whose OIDs they name: see keysOf.
+// The rows of most are about a relation, or two, whose OIDs they name: see keysOf.
 const (
 	setDatabase = iota
+	setFound    // the answer to stealthQuery
+	setCode     // of codeQuery, what does not belong to a relation
+	setUnstable // of unstableQuery
+	setStates   // see changes.go
+	setRowArrays
+	setRowTypes
+	setRowUses
+	setIndexCode
 	setRelations
 	setInherits
 	setForeignKeys
@@ -124,14 +92,14 @@ const (
 	numSets
 )
 
-// catalogSQL holds one query for each result set. Booleans arrive as t and f.
+// catalogSQL holds one query for each result set but the first lists. Booleans arrive as t and f.
 var catalogSQL = [numSets]string{
-	// Whether DDL runs code; whether a function of the user's may set parameters; whether an index calls a function that may
-	// write; and the name of an operator class that does not leave all to functions in C, or the empty text.
+	setStates: statesQuery,
+
+	// Whether DDL runs code; whether a function of the user's may set parameters; and the name of an operator class that does not leave all to functions in C, or the empty text.
 	setDatabase: withWriting + `
 SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
        ` + configures + `,
-       EXISTS (SELECT FROM code JOIN pg_catalog.pg_index i ON i.indexrelid = code.objid WHERE code.classid = 'pg_catalog.pg_class'::regclass),
        (SELECT pg_catalog.min(o.opcname) FROM pg_catalog.pg_opclass o
          WHERE EXISTS (SELECT FROM pg_catalog.pg_amproc a JOIN direct ON direct.oid = a.amproc::oid
                         WHERE a.amprocfamily = o.opcfamily AND direct.oid NOT IN (` + compiled + `))
@@ -165,21 +133,22 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
                AND a.atttypid IN (SELECT oid FROM coded)),
        c.relowner, c.relforcerowsecurity
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname <> 'pg_toast' AND (c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-    OR c.relname IN (SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')))`,
+ WHERE n.nspname <> 'pg_toast' AND c.relpersistence <> 't' AND ` + only("c.oid") + ` AND (c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    OR c.relname IN (SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relpersistence <> 't'))`,
 
 	setInherits: `SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits JOIN pg_catalog.pg_class c ON c.oid = inhrelid
- WHERE c.relkind IN ('r', 'p', 'f')`,
+ WHERE c.relkind IN ('r', 'p', 'f') AND ` + only("inhparent", "inhrelid"),
 
 	// Foreign keys by which a change of the first relation changes rows of the second.
 	setForeignKeys: `SELECT DISTINCT confrelid, conrelid FROM pg_catalog.pg_constraint
- WHERE contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))`,
+ WHERE contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd')) AND ` + only("confrelid", "conrelid"),
 
 	// What is read through a view and may run code by being read: views, and tables with policies.
 	setViewUses: `SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r
   JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
    AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> r.ev_class
-  JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND (c.relkind = 'v' OR c.relrowsecurity)`,
+  JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND (c.relkind = 'v' OR c.relrowsecurity)
+ WHERE ` + only("r.ev_class", "d.refobjid"),
 
 	// Functions: built-in or not, the least number of arguments, the greatest or -1 for any, the volatility, the types of the
 	// arguments by OID, and of those of PostgreSQL that are not immutable, or take a type that other values are silently converted
@@ -208,7 +177,13 @@ SELECT p.proname,
  GROUP BY 1
 UNION ALL
 SELECT t.typname, false, t.oid IN (SELECT oid FROM coded) FROM pg_catalog.pg_type t
- WHERE t.typrelid = 0 AND t.typtype <> 'p' AND t.oid NOT IN (` + safeTypes + `)`,
+ WHERE t.typrelid = 0 AND t.typtype <> 'p' AND t.oid NOT IN (` + safeTypes + `) AND t.oid NOT IN (` + rowArrays + `)`,
+
+	// The same for arrays of the rows of a relation.
+	setRowArrays: withWriting + `
+SELECT c.oid, t.typname, t.oid IN (SELECT oid FROM coded) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type e ON e.oid = c.reltype
+  JOIN pg_catalog.pg_type t ON t.oid = e.typarray
+ WHERE c.relpersistence <> 't' AND ` + only("c.oid") + ` AND t.oid NOT IN (` + safeTypes + `)`,
 
 	// User-defined operators, their volatility, and whether an immutable function in C stands behind them.
 	setOperators: withWriting + `
@@ -235,7 +210,35 @@ SELECT t.oid, n.nspname, t.typname, t.oid IN (SELECT oid FROM safe),
        e.typcategory = 'D' OR e.typtype IN ('r', 'm') AND e.typname ~ 'date|ts'
   FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
   LEFT JOIN pg_catalog.pg_type e ON e.oid = CASE t.typcategory WHEN 'A' THEN t.typelem ELSE t.oid END
- WHERE t.typname IN (SELECT typname FROM safe)`,
+ WHERE t.typname IN (SELECT typname FROM safe) AND t.typrelid = 0 AND t.oid NOT IN (` + rowArrays + `)`,
+
+	// The types of rows, and of arrays of them, which hide such a type by their name.
+	setRowTypes: `
+WITH safe AS MATERIALIZED (SELECT typname FROM pg_catalog.pg_type WHERE oid IN (` + safeTypes + `) OR typtype = 'e')
+SELECT c.oid, t.oid, n.nspname, t.typname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type e ON e.oid = c.reltype
+  JOIN pg_catalog.pg_type t ON t.oid IN (e.oid, e.typarray) JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+ WHERE c.relpersistence <> 't' AND ` + only("c.oid") + ` AND t.typname IN (SELECT typname FROM safe)`,
+
+	// Relations with a type of rows that a column of the second one is of, or of which an array is; 0 stands for what is no relation.
+	setRowUses: `
+SELECT c.oid, CASE WHEN d.classid = 'pg_catalog.pg_class'::regclass THEN d.objid ELSE 0 END
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type e ON e.oid = c.reltype, pg_catalog.pg_depend d
+ WHERE c.relpersistence <> 't' AND c.oid >= ` + firstUserOID + ` AND d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = e.oid
+   AND d.objid <> e.typarray AND ` + only("c.oid") + `
+UNION
+SELECT c.oid, CASE WHEN d.classid = 'pg_catalog.pg_class'::regclass THEN d.objid ELSE 0 END
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type e ON e.oid = c.reltype, pg_catalog.pg_depend d
+ WHERE c.relpersistence <> 't' AND c.oid >= ` + firstUserOID + ` AND d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = e.typarray AND ` + only("c.oid") + `
+UNION
+SELECT t.typrelid, d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type p ON p.oid = d.refobjid
+  JOIN pg_catalog.pg_type t ON t.oid = CASE WHEN p.typrelid <> 0 THEN p.oid ELSE p.typelem END
+ WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass AND t.typrelid >= ` + firstUserOID + `
+   AND ` + only("d.objid"),
+
+	// Relations with an index that calls a function that may write.
+	setIndexCode: withWriting + `
+SELECT DISTINCT i.indrelid FROM code JOIN pg_catalog.pg_index i ON i.indexrelid = code.objid
+ WHERE code.classid = 'pg_catalog.pg_class'::regclass AND ` + only("i.indrelid"),
 
 	// Columns of a date type, and all others of such a name: d for one that has a date, t for a time of day, else f.
 	setDateColumns: `
@@ -243,10 +246,10 @@ WITH c AS MATERIALIZED (
     SELECT a.attrelid, a.attname, CASE WHEN a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN 'd'
            WHEN a.atttypid IN ('time'::regtype, 'timetz'::regtype) THEN 't' ELSE 'f' END AS kind
       FROM pg_catalog.pg_attribute a
-      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v', 'm')
+      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v', 'm') AND c.relpersistence <> 't'
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-     WHERE a.attnum > 0 AND NOT a.attisdropped)
-SELECT attrelid, attname, kind FROM c WHERE attname IN (SELECT attname FROM c WHERE kind <> 'f')`,
+     WHERE a.attnum > 0 AND NOT a.attisdropped AND ` + only("a.attrelid") + `)
+SELECT attrelid, attname, kind FROM c WHERE ` + whereNamed("attname IN (SELECT attname FROM c WHERE kind <> 'f')") + ``,
 
 	// Types to cast to which may write.
 	setWritingTypes: withWriting + `
@@ -262,15 +265,15 @@ SELECT t.oid, t.typname FROM pg_catalog.pg_type t
 	// longer than nodetree reads arrives empty.
 	setViews: bounded("id", `
 SELECT r.ev_class AS id, r.ev_action::text AS tree FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
- WHERE r.ev_type = '1' AND c.relkind = 'v' AND c.oid >= `+firstUserOID),
+ WHERE r.ev_type = '1' AND c.relkind = 'v' AND c.oid >= `+firstUserOID+` AND `+only("r.ev_class")),
 
 	setPolicies: bounded("id, polname", `
 SELECT p.polrelid AS id, p.polname, p.polqual::text AS tree FROM pg_catalog.pg_policy p
- WHERE p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL`),
+ WHERE p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL AND `+only("p.polrelid")),
 
 	setGenerated: bounded("id", `
 SELECT a.adrelid AS id, a.adbin::text AS tree FROM pg_catalog.pg_attrdef a
-  JOIN pg_catalog.pg_attribute c ON c.attrelid = a.adrelid AND c.attnum = a.adnum WHERE c.attgenerated = 'v'`),
+  JOIN pg_catalog.pg_attribute c ON c.attrelid = a.adrelid AND c.attnum = a.adnum WHERE c.attgenerated = 'v' AND `+only("a.adrelid")),
 }
 
 // maxTrees bounds the trees of one query together. The longest are left out first.
