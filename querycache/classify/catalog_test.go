@@ -97,6 +97,7 @@ func handBuilt() [][][]string {
 		setViews:         [][]string{{"3", viewTree(3, 1, 702)}, {"4", viewTree(4, 1, 705)}, {"5", viewTree(5, 4, 702)}},
 		setPolicies:      [][]string{{"10", "own", policyTree}, {"18", "quietly", callTree(709)}},
 		setGenerated:     [][]string{{"20", callTree(703)}},
+		setIndexCode:     nil, // the last
 	}
 }
 

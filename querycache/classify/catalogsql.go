@@ -66,14 +66,6 @@ const compiled = `SELECT f.oid FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_lang
 // The rows of most are about a relation, or two, whose OIDs they name: see keysOf.
 const (
 	setDatabase = iota
-	setFound    // the answer to stealthQuery
-	setCode     // of codeQuery, what does not belong to a relation
-	setUnstable // of unstableQuery
-	setStates   // see changes.go
-	setRowArrays
-	setRowTypes
-	setRowUses
-	setIndexCode
 	setRelations
 	setInherits
 	setForeignKeys
@@ -89,6 +81,14 @@ const (
 	setViews
 	setPolicies
 	setGenerated
+	setFound    // the answer to stealthQuery
+	setCode     // of codeQuery, what does not belong to a relation
+	setUnstable // of unstableQuery
+	setStates   // see changes.go
+	setRowArrays
+	setRowTypes
+	setRowUses
+	setIndexCode
 	numSets
 )
 

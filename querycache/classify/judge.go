@@ -11,8 +11,8 @@ import (
 	"overdrive/querycache/verdict"
 )
 
-// judge works out the verdict on every text of a shape.
-func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Verdict {
+// judge works out the verdict on every text of a shape. Where it is about something that was touched, the catalog is not believed.
+func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, doubts ...*Touch) *Verdict {
 	if flags.Has(sqlscan.Encoded) {
 		return &encoded
 	}
@@ -49,22 +49,36 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 		return v
 	}
 	w := newWalker(c)
-	for _, s := range stmts {
-		w.statement(s)
+	if len(stmts) == 1 {
+		w.touched = w.touch(stmts[0])
+	}
+	if w.touched == nil {
+		for _, s := range stmts {
+			w.statement(s)
+		}
 	}
 	w.settleNotation()
 	if name := longName(all); name != "" {
 		w.refuse(verdict.Uncacheable, "the server shortens %q", name)
 		w.everything = true
 	}
-	if len(w.writes) > 0 || len(w.reads) > 0 || w.temporary || w.status == verdict.Cacheable {
+	if len(w.writes) > 0 || len(w.reads) > 0 || w.temporary || w.touched != nil || w.status == verdict.Cacheable {
 		if name := lostName(stmts, all); name != "" {
 			w.refuse(verdict.Uncacheable, "%q is not found in the parsed statement", name)
 			w.everything = true
 		}
 	}
+	if w.doubted(doubts) {
+		return judge(shape, flags, nil, generation)
+	}
 	v.Effect, v.Writes = w.effect()
 	v.DDL = w.ddl
+	if w.touched != nil {
+		v.DDL = true
+		if !w.everything {
+			v.Touch, v.Effect, v.Writes = w.touched, verdict.EffectRelations, slices.Sorted(maps.Keys(w.touched.relations))
+		}
+	}
 	v.share(all, w.shared)
 	v.fearCode(c, all)
 	v.Status, v.Reason = verdictOf(w, stmts, all)

@@ -28,6 +28,7 @@ func (w *walker) relation(n *ast.RangeVar) {
 		return
 	case r == nil:
 		// Most likely a temporary table, or the server will complain.
+		w.unknown = append(w.unknown, n.RelName)
 		w.refuse(verdict.Uncacheable, "relation %q is not known", n.RelName)
 		return
 	case w.named[r]:
@@ -82,6 +83,9 @@ func (w *walker) write(n *ast.RangeVar, spread bool) {
 	}
 	if r == nil {
 		w.everything = true
+		if n != nil {
+			w.unknown = append(w.unknown, n.RelName)
+		}
 		return
 	}
 	if r.schema == "pg_catalog" {

@@ -35,8 +35,10 @@ type walker struct {
 	planning   bool              // what is visited is not run: it writes no relation
 	everything bool              // may write anything
 	ddl        bool
-	shared     bool // code is called that may change what databases share
-	temporary  bool // a temporary table is made
+	shared     bool     // code is called that may change what databases share
+	temporary  bool     // a temporary table is made
+	touched    *Touch   // by DDL that is well understood; nil: it is not, or no DDL
+	unknown    []string // names of relations that are not known
 
 	renamed map[string]bool // names given to columns by the statement
 	implied map[string]bool // names the server gives to columns that the statement gives none

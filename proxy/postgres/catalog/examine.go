@@ -50,7 +50,7 @@ func (k *Keeper) examine(ctx context.Context) error {
 		}
 		k.putBack()
 		k.trust.confirm(began)
-		return k.fit(all, false)
+		return k.fit(all, &classify.Difference{})
 	}
 	k.trust.doubted = true
 	if !fresh && !k.known.logsIn(signs, login) { // what a login comes with may have changed, and an older session does not show it
@@ -133,13 +133,13 @@ func (k *Keeper) renew(now *knowledge, all []pending) error {
 	if change.Everything {
 		k.dropAll(before, all)
 		k.identity.LearnLogin(now.login)
-		return k.fit(all, true)
+		return k.fit(all, nil)
 	}
 	var write *querycache.Write
 	if k.identity.Cache != nil && !change.None() {
 		write = k.identity.Cache.BeginWrite(&verdict.Statement{Effect: verdict.EffectRelations, Writes: change.Relations})
 	}
-	err := k.fit(all, true) // while nothing is kept or served that may be another answer now
+	err := k.fit(all, &change) // while nothing is kept or served that may be another answer now
 	if err != nil {
 		for i := range all {
 			all[i].letGo()
@@ -163,10 +163,11 @@ func (k *Keeper) dropAll(before *knowledge, all []pending) {
 	}
 }
 
-// fit gives lenses their catalogs: those that have none, or all. A lens that cannot have one does not keep the others from theirs.
-func (k *Keeper) fit(all []pending, anew bool) error {
+// fit gives lenses their catalogs. Where no relation has changed, only those that have none, or one that is doubted, are given one; nil stands for anything
+// having changed. A lens that cannot have one does not keep the others from theirs.
+func (k *Keeper) fit(all []pending, change *classify.Difference) error {
 	for _, l := range all {
-		if !anew && (l.Classifier.Catalog() != nil || k.troubles[l.Lens].bars(k.known.version)) {
+		if change != nil && change.None() && !l.Classifier.Doubted() && (l.Classifier.Catalog() != nil || k.troubles[l.Lens].bars(k.known.version)) {
 			continue
 		}
 		catalog, err := k.see(l.Lens)
@@ -174,7 +175,11 @@ func (k *Keeper) fit(all []pending, anew bool) error {
 		switch {
 		case err == nil:
 			l.SetIsolation(k.known.login.Isolation)
-			l.Classifier.SetCatalog(catalog, l.generation)
+			if change == nil || l.Classifier.Catalog() == nil {
+				l.Classifier.SetCatalog(catalog, l.generation)
+			} else {
+				l.Classifier.RenewCatalog(catalog, l.generation, change.Relations)
+			}
 			delete(k.troubles, l.Lens)
 		case errors.Is(err, errBlind), l.Lens != k.identity.Usual && errors.As(err, &refusal):
 			l.Classifier.Stale()

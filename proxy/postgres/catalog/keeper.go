@@ -104,6 +104,14 @@ func (k *Keeper) Forget() {
 	k.Ask()
 }
 
+// Doubt is Forget where it is known what may have changed.
+func (k *Keeper) Doubt(what []*classify.Touch) {
+	for _, l := range k.identity.EveryLens() {
+		l.Classifier.Doubt(what...)
+	}
+	k.Ask()
+}
+
 // Ask has the catalog looked at soon.
 func (k *Keeper) Ask() {
 	select {

@@ -136,6 +136,9 @@ const (
 // peer left out is empty: a server is not trusted to send any of them.
 type ErrorReport struct {
 	Severity, Code, Message string
+	// Unread says that PostgreSQL's grammar refused the text that the client sent, so that nothing of it was run. An error in a text that
+	// a function ran is told apart by the context that it names.
+	Unread bool
 }
 
 // Fatal says whether the sender ends its connection after this report.
@@ -144,6 +147,7 @@ func (r ErrorReport) Fatal() bool { return r.Severity == "FATAL" || r.Severity =
 // ReadError reads the body of an ErrorResponse or NoticeResponse, as far as it is well-formed.
 func ReadError(body []byte) ErrorReport {
 	var r ErrorReport
+	var grammar, placed, within bool
 	for len(body) > 1 && body[0] != 0 {
 		value, rest, ok := CutString(body[1:])
 		if !ok {
@@ -160,8 +164,15 @@ func ReadError(body []byte) ErrorReport {
 			r.Code = string(value)
 		case FieldMessage:
 			r.Message = string(value)
+		case 'R': // routine
+			grammar = string(value) == "scanner_yyerror"
+		case 'P': // position
+			placed = true
+		case 'W', 'q', 'p': // context, internal query and position
+			within = true
 		}
 		body = rest
 	}
+	r.Unread = grammar && placed && !within && r.Code == "42601" && r.Severity == "ERROR"
 	return r
 }

@@ -233,9 +233,9 @@ func TestReadError_ReadsAsFarAsItIsWellFormed(t *testing.T) {
 		body string
 		want ErrorReport
 	}{
-		{"SFEHLER\x00VERROR\x00C42601\x00Mno\x00\x00", ErrorReport{"ERROR", "42601", "no"}},
-		{"VERROR\x00SFEHLER\x00C42601\x00Mno\x00\x00", ErrorReport{"ERROR", "42601", "no"}},
-		{"SFATAL\x00Mgone\x00\x00", ErrorReport{"FATAL", "", "gone"}},
+		{"SFEHLER\x00VERROR\x00C42601\x00Mno\x00\x00", ErrorReport{Severity: "ERROR", Code: "42601", Message: "no"}},
+		{"VERROR\x00SFEHLER\x00C42601\x00Mno\x00\x00", ErrorReport{Severity: "ERROR", Code: "42601", Message: "no"}},
+		{"SFATAL\x00Mgone\x00\x00", ErrorReport{Severity: "FATAL", Code: "", Message: "gone"}},
 		{"C42601\x00Mno end", ErrorReport{Code: "42601"}},
 		{"", ErrorReport{}},
 		{"\x00", ErrorReport{}},
@@ -259,7 +259,7 @@ func TestErrorReport_FatalAndPanicEndTheConnection(t *testing.T) {
 }
 
 func TestAppendError_IsReadBack(t *testing.T) {
-	want := ErrorReport{"ERROR", "42601", "no"}
+	want := ErrorReport{Severity: "ERROR", Code: "42601", Message: "no"}
 	b := AppendError([]byte("before"), want)[len("before"):]
 	h, ok, err := PeekHeader(b, 1000)
 	if !ok || err != nil || h.Type != ErrorResponse || h.Total() != len(b) {

@@ -254,7 +254,7 @@ func (c *ServerConn) errorResponse(body []byte, e *owed) (action, error) {
 		c.prepared.residents.remove(e.statement) // somebody deallocated it by SQL
 	}
 	if e != nil && !(e.action == skip && e.kind.endsBatch()) { // what failed is no question of ours
-		c.marks.failed()
+		c.marks.failed(c.trouble.last.Unread)
 	}
 	c.holder.failed(c.trouble.last, e)
 	c.parseStands(e)

@@ -109,9 +109,7 @@ func (o *Identity) settleMark(w *mark) {
 	if o.Usual.Classifier.Version() != w.judgedAt {
 		defer o.Cache.BeginWrite(&unseenRun.Statement).End()
 	}
-	if w.ddl {
-		o.Watch.Changed(w.shared)
-	}
+	o.changed(w)
 	w.left.End()
 }
 

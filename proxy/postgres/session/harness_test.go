@@ -152,6 +152,12 @@ func (st *stage) Changed(bool) {
 	}
 }
 
+func (st *stage) Touched(by []*classify.Touch) {
+	for _, l := range st.identity.EveryLens() {
+		l.Classifier.Doubt(by...)
+	}
+}
+
 // newCache returns a cache for the identity.
 func (st *stage) newCache() *querycache.Database {
 	cache := querycache.New(querycache.Options{Poison: true, Now: func() time.Duration { return st.clock }})
@@ -174,7 +180,7 @@ var testCatalog = sync.OnceValue(func() *classify.Catalog {
 	if err != nil {
 		panic(err)
 	}
-	results[0] = [][]string{{"f", "f", "f", ""}}
+	results[0] = [][]string{{"f", "f", ""}}
 	results[1] = [][]string{relation(20000, "t")}
 	for i := range 10 {
 		results[1] = append(results[1], relation(20001+i, fmt.Sprint("t", i)))

@@ -27,6 +27,7 @@ type marks struct {
 	// kept says that some of the transaction that is being answered is committed; undone, that by what was answered
 	// last all of it is rolled back.
 	kept, undone bool
+	unread       bool // what failed last did so before anything of its text was run
 }
 
 // A mark is what one batch writes, or the batches of one transaction.
@@ -35,8 +36,13 @@ type mark struct {
 	batch    uint64            // the last one of it
 	judgedAt uint64            // version of the catalog when it began to write
 	ddl      bool              // it changes the catalog
-	shared   bool              // and what all databases of the server have in common
-	blunt    bool              // it may have committed a part on its own, in a procedure
+	touches  []*classify.Touch // all that it changes there, unless it is vast
+	vast     bool
+	texts    int                  // that it was told of
+	wrote    []verdict.RelationID // all that it writes by the verdict on it, unless it is mixed: there were several
+	mixed    bool
+	shared   bool // and what all databases of the server have in common
+	blunt    bool // it may have committed a part on its own, in a procedure
 
 	left *querycache.Abandoned // of write, once it is abandoned
 }
@@ -60,12 +66,35 @@ func (m *marks) begin(v *classify.Verdict) {
 		last++
 	}
 	w := &m.open[last]
+	w.texts++
 	m.add(w, v)
 	w.batch = c.owed.sent
-	w.ddl = w.ddl || v.DDL
+	w.noteDDL(v)
 	w.shared = w.shared || v.Shared
 	w.blunt = w.blunt || v.Effect == verdict.EffectEverything
 }
+
+// noteDDL notes what of the catalog a statement changes.
+func (w *mark) noteDDL(v *classify.Verdict) {
+	switch {
+	case v.Effect != verdict.EffectRelations, len(w.wrote) > 0 && (len(v.Writes) == 0 || &w.wrote[0] != &v.Writes[0]):
+		w.mixed = true
+	default:
+		w.wrote = v.Writes
+	}
+	if !v.DDL {
+		return
+	}
+	w.ddl = true
+	if v.Touch == nil || len(w.touches) == maxTouches {
+		w.vast = true
+		return
+	}
+	w.touches = append(w.touches, v.Touch)
+}
+
+// maxTouches bounds the DDL of one mark that is told apart.
+const maxTouches = 8
 
 // add has the cache know what a statement may write.
 func (m *marks) add(w *mark, v *classify.Verdict) {
@@ -80,13 +109,14 @@ func (m *marks) add(w *mark, v *classify.Verdict) {
 // completed and failed follow what becomes of the transaction. A ROLLBACK may be one to a savepoint: what counts is what
 // was answered last when the server is at rest.
 func (m *marks) completed(tag []byte) {
+	m.unread = false
 	switch m.undone = string(tag) == "ROLLBACK"; string(tag) {
 	case "COMMIT", "PREPARE TRANSACTION":
 		m.kept = true
 	}
 }
 
-func (m *marks) failed() { m.undone = true }
+func (m *marks) failed(unread bool) { m.undone, m.unread = true, unread }
 
 // atRest is called when a batch was answered and no transaction is open: the outcome of all that was answered can be seen
 // by everybody, and the client has not read yet that it is over.
@@ -104,7 +134,7 @@ func (m *marks) end(n int) {
 	if n > 0 {
 		m.endOldest(n)
 	}
-	m.kept, m.undone = false, false
+	m.kept, m.undone, m.unread = false, false, false
 }
 
 func (m *marks) endOldest(n int) {
@@ -112,6 +142,7 @@ func (m *marks) endOldest(n int) {
 		m.abandon(n)
 		n = 0
 	}
+	m.unread = m.unread && n == 1
 	for i := range m.open[:n] {
 		m.over(&m.open[i])
 	}
@@ -120,7 +151,11 @@ func (m *marks) endOldest(n int) {
 
 func (m *marks) over(w *mark) {
 	o := m.conn.identity
-	if o.Usual.Classifier.Version() != w.judgedAt {
+	if m.unread && w.texts == 1 && !m.kept {
+		w.write.Withdraw()
+		return
+	}
+	if o.Usual.Classifier.Version() != w.judgedAt && (w.mixed || !o.Usual.Classifier.Spared(w.judgedAt, w.wrote)) {
 		m.add(w, unseenRun) // it may have fired a trigger that its verdict could not know of
 	}
 	m.forgetCatalog(w) // before anything can be kept again that the old catalog allowed
@@ -146,8 +181,17 @@ func (m *marks) abandon(n int) {
 }
 
 func (m *marks) forgetCatalog(w *mark) {
-	if w.ddl {
-		m.conn.identity.Watch.Changed(w.shared)
+	m.conn.identity.changed(w)
+}
+
+// changed tells that what a mark has changed of the catalog has taken effect, or may at any time.
+func (o *Identity) changed(w *mark) {
+	switch {
+	case !w.ddl:
+	case w.vast || w.shared:
+		o.Watch.Changed(w.shared)
+	default:
+		o.Watch.Touched(w.touches)
 	}
 }
 
