@@ -35,8 +35,9 @@ func (c *Inventory) DifferenceFrom(before *Inventory) Difference {
 		ids[id] = true
 		rights = rights || old != nil && old.rowSecurity || now != nil && now.rowSecurity
 		if old != nil && now != nil && old.schema == now.schema && old.name == now.name && old.kind == now.kind {
-			before.addBeneath(ids, old)
-			c.addBeneath(ids, now)
+			if !before.addBeneath(ids, old) || !c.addBeneath(ids, now) {
+				return Difference{Everything: true, Rights: true}
+			}
 			continue
 		}
 		for _, r := range []*relation{old, now} {
@@ -45,36 +46,39 @@ func (c *Inventory) DifferenceFrom(before *Inventory) Difference {
 			}
 		}
 	}
-	if before.meansMore(names) || c.meansMore(names) {
+	if before.meansMore(names) || c.meansMore(names) || !before.addNamed(ids, names) || !c.addNamed(ids, names) {
 		return Difference{Everything: true, Rights: true}
 	}
-	before.addNamed(ids, names)
-	c.addNamed(ids, names)
 	return Difference{Relations: slices.Sorted(maps.Keys(ids)), Rights: rights}
 }
 
-// addBeneath adds what is beneath a view.
-func (c *Inventory) addBeneath(ids map[verdict.RelationID]bool, r *relation) {
+// addBeneath adds what is beneath a view. It returns false if there is nothing by which answers that come through the view could be told.
+func (c *Inventory) addBeneath(ids map[verdict.RelationID]bool, r *relation) bool {
 	if r.kind != 'v' {
-		return
+		return true
 	}
-	for base := range c.reading(r, false).reads {
+	rd := c.reading(r, false)
+	for base := range rd.reads {
 		ids[base.id] = true
 	}
+	return len(rd.reads) > 0 || rd.status != verdict.Cacheable // which nothing is kept of
 }
 
-// addNamed adds all relations of the names.
-func (c *Inventory) addNamed(ids map[verdict.RelationID]bool, names map[string]bool) {
+// addNamed adds all relations of the names. It returns false where addBeneath does.
+func (c *Inventory) addNamed(ids map[verdict.RelationID]bool, names map[string]bool) bool {
 	if len(names) == 0 {
-		return
+		return true
 	}
 	for q, r := range c.byName {
 		if !names[q.name] {
 			continue
 		}
 		ids[r.id] = true
-		c.addBeneath(ids, r)
+		if !c.addBeneath(ids, r) {
+			return false
+		}
 	}
+	return true
 }
 
 // meansMore reports whether one of the names, or of the arrays of what is named so, is that of a function or of a type that a value may be cast to.

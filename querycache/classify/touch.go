@@ -97,11 +97,7 @@ func (c *Inventory) reaches(t *Touch, r *relation) bool {
 		}
 		return true
 	}
-	rd := c.reading(r, false)
-	for base := range rd.reads {
-		t.relations[base.id] = true
-	}
-	return !rd.deep
+	return c.addBeneath(t.relations, r)
 }
 
 // touches adds to t what the statement names. It returns false if it is not of a kind that is well understood.

@@ -113,6 +113,17 @@ func (o *Identity) settleMark(w *mark) {
 	w.left.End()
 }
 
+// changed tells that what a mark has changed of the catalog has taken effect, or may at any time.
+func (o *Identity) changed(w *mark) {
+	switch {
+	case !w.ddl:
+	case w.vast || w.shared:
+		o.Watch.Changed(w.shared)
+	default:
+		o.Watch.Touched(w.touches)
+	}
+}
+
 // Backends are what a server says of those that it was asked for.
 type Backends struct {
 	standby bool            // the server is one

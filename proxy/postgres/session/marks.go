@@ -184,17 +184,6 @@ func (m *marks) forgetCatalog(w *mark) {
 	m.conn.identity.changed(w)
 }
 
-// changed tells that what a mark has changed of the catalog has taken effect, or may at any time.
-func (o *Identity) changed(w *mark) {
-	switch {
-	case !w.ddl:
-	case w.vast || w.shared:
-		o.Watch.Changed(w.shared)
-	default:
-		o.Watch.Touched(w.touches)
-	}
-}
-
 // drop ends all marks, because the connection leaves. A transaction that is still open ends with it, without effect;
 // but what a server was asked and has not answered may be committed yet, unless the server has said that it ends.
 func (m *marks) drop() {
