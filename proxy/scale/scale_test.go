@@ -3,7 +3,6 @@ package scale_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -89,17 +88,23 @@ func settle(t *testing.T, c *pgconn.PgConn, sql string) time.Duration {
 // A change is made to the database, by way of the proxy or around it.
 type change struct {
 	sql    string
+	known  string // is answered from the cache when the change begins, so that what the change is about is known
 	around bool
 	fails  bool
+	costs  bool // who reads something else notices it
 }
+
+const ofFresh = "select a from fresh"
 
 var changes = []change{
 	{sql: "create table fresh (a int primary key, b text)"}, {sql: "create table fresh2 (a int)", around: true},
-	{sql: "alter table fresh add column c int"}, {sql: "alter table fresh add column d int", around: true},
-	{sql: "create index on fresh (b)"}, {sql: "create view seen as select a from fresh"}, {sql: "grant select on fresh to public"},
-	{sql: "comment on table fresh is 'x'"}, {sql: "drop view seen"}, {sql: "drop table fresh"}, {sql: "drop table fresh2", around: true},
-	{sql: "selekt from", fails: true}, {sql: "create table t1 (a int)", fails: true},
-	{sql: "create function more() returns int language sql as 'select 1'"}, {sql: "drop function more()"},
+	{sql: "alter table fresh add column c int", known: ofFresh}, {sql: "alter table fresh add column d int", around: true},
+	{sql: "create index on fresh (b)", known: ofFresh}, {sql: "create view seen as select a from fresh", known: ofFresh},
+	{sql: "grant select on fresh to public", known: ofFresh}, {sql: "comment on table fresh is 'x'"}, {sql: "drop view seen", known: "select a from seen"},
+	{sql: "drop table fresh", known: ofFresh}, {sql: "drop table fresh2", around: true},
+	{sql: "selekt from", fails: true, costs: true}, // until the server says so
+	{sql: "create table t1 (a int)", fails: true}, {sql: "create function more() returns int language sql as 'select 1'", costs: true},
+	{sql: "drop function more()", costs: true},
 }
 
 func TestScale_ChangesCostOnlyWhatReadsThem(t *testing.T) {
@@ -121,6 +126,9 @@ func TestScale_ChangesCostOnlyWhatReadsThem(t *testing.T) {
 		all := []*bystander{
 			{name: "usual path", conn: first, sql: "select id, a from t7"}, {name: "last path", conn: clients[searchPaths-1], sql: "select id, a from t8"},
 			{name: "view", conn: clients[1], sql: "select a from v10"},
+		}
+		if c.known != "" {
+			settle(t, writer, c.known)
 		}
 		for _, b := range all {
 			settle(t, b.conn, b.sql)
@@ -146,7 +154,11 @@ func TestScale_ChangesCostOnlyWhatReadsThem(t *testing.T) {
 		var lost []string
 		for _, b := range all {
 			<-b.over
-			lost = append(lost, fmt.Sprintf("%s %v", b.name, b.without().Round(100*time.Microsecond)))
+			without := b.without()
+			lost = append(lost, fmt.Sprintf("%s %v", b.name, without.Round(100*time.Microsecond)))
+			if without > 0 && !c.costs {
+				t.Errorf("%s: who reads something else through the %s was not answered from the cache for %v", c.sql, b.name, without)
+			}
 		}
 		t.Logf("%-60s without a hit: %s", c.sql+", "+how, fmt.Sprint(lost))
 	}
@@ -166,5 +178,3 @@ func made(t *testing.T, in *rig.Instance, database string, writer *pgconn.PgConn
 		t.Fatalf("%s: %v", c.sql, err)
 	}
 }
-
-var _ = slices.Max[[]int]
