@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	},
 	"proxy/postgres/catalog": {
 		"pool", "proxy/postgres/pgwire", "proxy/postgres/session", "proxy/postgres/upstream", "proxy/traffic", "querycache",
-		"querycache/classify",
+		"querycache/classify", "querycache/verdict",
 	},
 	"proxy/postgres/session": {
 		"querycache", "querycache/classify", "querycache/sqlscan", "querycache/verdict", "proxy/postgres/pgwire", "proxy/postgres/settings",
@@ -54,6 +54,7 @@ var rooms = map[string][]string{
 	"proxy/checklist":   {},
 	"proxy/consistency": {},
 	"proxy/leaks":       {},
+	"proxy/scale":       {},
 	"scripts/drivers":   {"proxy/proxytest/pglocal", "scripts/serving"},
 	"scripts/serving":   {},
 	"scripts/suites":    {"proxy/proxytest/pglocal", "scripts/serving"},

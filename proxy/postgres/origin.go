@@ -9,6 +9,7 @@ import (
 	"overdrive/pool"
 	"overdrive/proxy/postgres/catalog"
 	"overdrive/proxy/postgres/session"
+	"overdrive/querycache/classify"
 )
 
 // An origin is one identity at one upstream database as the driver has it: what its sessions share, with the pool of connections that
@@ -51,7 +52,7 @@ type holds struct {
 	unused time.Time // since when nobody has used the origin, at the last look
 }
 
-// Follow, Ask and Changed are the machine's calls: see Watch.
+// Follow, Ask, Changed and Touched are the machine's calls: see Watch.
 func (o *origin) Follow() { o.follow() }
 
 func (o *origin) Ask() { o.keeper.Ask() }
@@ -61,6 +62,9 @@ func (o *origin) Ask() { o.keeper.Ask() }
 func (o *origin) Changed(shared bool) {
 	o.proxy.catalogChanged(o, shared)
 }
+
+// Touched is Changed where it is known what may have changed.
+func (o *origin) Touched(by []*classify.Touch) { o.proxy.catalogTouched(o, by) }
 
 // visit has the origin know its server and its catalog, as if a client had been there.
 func (o *origin) visit(ctx context.Context) error {

@@ -27,7 +27,8 @@ func plant(pg *proxytest.Postgres, database string) {
 	if _, err := classify.AskCatalog(func(sql string) ([][]string, error) { queries = append(queries, sql); return nil, nil }); err != nil {
 		panic(err)
 	}
-	for _, sql := range append(queries, classify.FingerprintQuery(), classify.LoginQuery(), classify.RightsQuery(""),
+	queries = append(queries, classify.ChangeQueries()...)
+	for _, sql := range append(queries, classify.LoginQuery(), classify.RightsQuery(""),
 		"pg_control_system(set_config(current_setting(json_object_agg(") {
 		for _, m := range regexp.MustCompile(`\b([a-z_0-9]+)\b`).FindAllStringSubmatch(sql, -1) {
 			words = append(words, "'"+m[1]+"'")

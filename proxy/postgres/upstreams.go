@@ -3,6 +3,7 @@ package postgres
 import (
 	"overdrive/proxy/postgres/catalog"
 	"overdrive/proxy/postgres/upstream"
+	"overdrive/querycache/classify"
 	"overdrive/querycache/verdict"
 )
 
@@ -35,6 +36,17 @@ func (p *Proxy) catalogChanged(from *origin, shared bool) {
 	for o := range p.everyOrigin() {
 		if o.upstream == from.upstream || shared && o.sharesServer(from) {
 			o.keeper.Forget()
+		}
+	}
+}
+
+// catalogTouched has all origins of the upstream database of one doubt what may have changed.
+func (p *Proxy) catalogTouched(from *origin, by []*classify.Touch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for o := range p.everyOrigin() {
+		if o.upstream == from.upstream {
+			o.keeper.Doubt(by)
 		}
 	}
 }

@@ -36,16 +36,33 @@ type Inventory struct {
 	castWrites bool              // a user-defined cast may write
 	castJSON   bool              // a user-defined cast to JSON may be called by functions that make JSON
 
+	triggerCode map[uint32]triggerCode      // functions of triggers by OID
+	rowUses     map[verdict.RelationID]bool // relations with a type of rows that something else is made of
+
+	remembered *readings
+	routines   *routines
+	results    [][][]string        // what it was built of
+	standings  map[uint32]standing // of the relations, by OID
+	signs      *Signs              // of the same moment; nil: not known
+}
+
+// readings are those of an Inventory that were asked for.
+type readings struct {
 	mu       sync.Mutex // guards the fields below
 	readings map[readKey]*reading
 	held     int // relations in readings
-
-	triggerCode map[uint32]triggerCode // functions of triggers by OID
-
-	routinesMu   sync.Mutex // guards the fields below
-	routines     map[routineKey]*routine
-	routinesHeld int // changes in routines, and routines
 }
+
+// routines are those of an Inventory that were asked for.
+type routines struct {
+	mu    sync.Mutex // guards the fields below
+	known map[routineKey]*routine
+	held  int // changes in known, and routines
+}
+
+func newRoutines() *routines { return &routines{known: map[routineKey]*routine{}} }
+
+func newReadings() *readings { return &readings{readings: map[readKey]*reading{}} }
 
 // namedType is one of the types of a name that a value may be cast to, or that hides such a type.
 type namedType struct {
@@ -92,6 +109,7 @@ type relation struct {
 // tree is an expression or query as the server has it.
 type tree struct {
 	name  string // of a policy
+	text  string
 	facts *nodetree.Facts
 	err   error // facts could not be read
 }

@@ -100,6 +100,7 @@ func handBuilt() [][][]string {
 		setGenerated:     [][]string{{"20", callTree(703)}},
 		setTriggers:      nil,
 		setTriggerCode:   nil,
+		setIndexCode:     nil, // the last
 	}
 }
 
@@ -234,7 +235,7 @@ func TestNewCatalog_AChainOfViewsCostsInProportionToItsLength(t *testing.T) {
 	for _, r := range catalog.byID {
 		catalog.reading(r, false)
 	}
-	for _, rd := range catalog.readings {
+	for _, rd := range catalog.remembered.readings {
 		held += len(rd.views) + len(rd.reads)
 	}
 	if held > 10*n+maxViews*maxViews {

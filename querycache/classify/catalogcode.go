@@ -26,45 +26,48 @@ const drawing = `'nextval', 'setval'`
 //
 // A tree is cut where it names a function, whose OID stands first behind the cut; spaces that names have are escaped in a tree. To
 // search by a regular expression takes twice the time. The length in bytes is known before a tree is unpacked.
-const stealthQuery = `
+var stealthQuery = `
 WITH stealthy AS MATERIALIZED (
     SELECT p.oid, p.proname IN (` + drawing + `) AS draws FROM pg_catalog.pg_proc p
      WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.oid < ` + firstUserOID + ` AND ` + hasStealthyName + `),
-stored(classid, objid, tree) AS (
-    SELECT 'pg_catalog.pg_rewrite'::regclass::oid, oid, ev_action::text FROM pg_catalog.pg_rewrite
-    UNION ALL
-    SELECT 'pg_catalog.pg_rewrite'::regclass, oid, ev_qual::text FROM pg_catalog.pg_rewrite
-    UNION ALL
-    SELECT 'pg_catalog.pg_attrdef'::regclass, oid, adbin::text FROM pg_catalog.pg_attrdef
-    UNION ALL
-    SELECT 'pg_catalog.pg_constraint'::regclass, oid, conbin::text FROM pg_catalog.pg_constraint
-    UNION ALL
-    SELECT 'pg_catalog.pg_trigger'::regclass, oid, tgqual::text FROM pg_catalog.pg_trigger
-    UNION ALL
-    SELECT 'pg_catalog.pg_policy'::regclass, oid, polqual::text FROM pg_catalog.pg_policy
-    UNION ALL
-    SELECT 'pg_catalog.pg_policy'::regclass, oid, polwithcheck::text FROM pg_catalog.pg_policy
-    UNION ALL
-    SELECT 'pg_catalog.pg_type'::regclass, oid, typdefaultbin::text FROM pg_catalog.pg_type
-    UNION ALL
-    SELECT 'pg_catalog.pg_proc'::regclass, oid, proargdefaults::text FROM pg_catalog.pg_proc)
-SELECT 'pg_catalog.pg_proc'::regclass::oid, oid FROM stealthy
+stored(classid, objid, relid, tree) AS (` + storedTrees + `)
+` + ofNoRelation(`SELECT 'pg_catalog.pg_proc'::regclass::oid, oid, 0::oid FROM stealthy
 UNION
-SELECT classid, objid FROM stored,
+`) + `SELECT classid, objid, relid FROM stored,
        pg_catalog.unnest(pg_catalog.string_to_array(CASE WHEN pg_catalog.octet_length(tree) <= ` + longTree + ` THEN tree END, 'funcid ')) call
  WHERE objid >= ` + firstUserOID + ` AND pg_catalog.split_part(pg_catalog."left"(call, 12), ' ', 1) IN (
        SELECT oid::text FROM stealthy WHERE NOT (draws AND classid IN ('pg_catalog.pg_attrdef'::regclass, 'pg_catalog.pg_type'::regclass)))
 UNION
-SELECT classid, objid FROM stored
+SELECT classid, objid, relid FROM stored
  WHERE objid >= ` + firstUserOID + ` AND CASE WHEN pg_catalog.octet_length(tree) > ` + longTree + ` THEN true
        ELSE pg_catalog.strpos(tree, ':relid ' || 'pg_catalog.pg_settings'::regclass::oid || ' ') > 0 END`
 
-// configures is whether there is code of the user's that may set parameters of the session, or leave something else there: a stored tree or an aggregate
+// storedTrees asks for the trees that are looked into, each with the relation that it belongs to, or 0.
+var storedTrees = `
+    SELECT 'pg_catalog.pg_rewrite'::regclass::oid, oid, ev_class, ev_action::text FROM pg_catalog.pg_rewrite WHERE ` + only("ev_class") + `
+    UNION ALL
+    SELECT 'pg_catalog.pg_rewrite'::regclass, oid, ev_class, ev_qual::text FROM pg_catalog.pg_rewrite WHERE ` + only("ev_class") + `
+    UNION ALL
+    SELECT 'pg_catalog.pg_attrdef'::regclass, oid, adrelid, adbin::text FROM pg_catalog.pg_attrdef WHERE ` + only("adrelid") + `
+    UNION ALL
+    SELECT 'pg_catalog.pg_constraint'::regclass, oid, conrelid, conbin::text FROM pg_catalog.pg_constraint WHERE ` + only("conrelid") + `
+    UNION ALL
+    SELECT 'pg_catalog.pg_trigger'::regclass, oid, tgrelid, tgqual::text FROM pg_catalog.pg_trigger WHERE ` + only("tgrelid") + `
+    UNION ALL
+    SELECT 'pg_catalog.pg_policy'::regclass, oid, polrelid, polqual::text FROM pg_catalog.pg_policy WHERE ` + only("polrelid") + `
+    UNION ALL
+    SELECT 'pg_catalog.pg_policy'::regclass, oid, polrelid, polwithcheck::text FROM pg_catalog.pg_policy WHERE ` + only("polrelid") + `
+` + ofNoRelation(`    UNION ALL
+    SELECT 'pg_catalog.pg_type'::regclass, oid, 0, typdefaultbin::text FROM pg_catalog.pg_type
+    UNION ALL
+    SELECT 'pg_catalog.pg_proc'::regclass, oid, 0, proargdefaults::text FROM pg_catalog.pg_proc`)
+
+// configures is whether there are functions of the user's that may set parameters of the session, or leave something else there: an aggregate
 // calls a function for it, or the body of a function has the words for it, or runs a text that is not plainly of another kind, or
 // is one that words cannot be looked for in. It stands behind withWriting.
 //
 // An EXECUTE is plain if one constant stands behind it, or a format of one in which no %s and no name of a function is filled in.
-const configures = `(EXISTS (SELECT FROM stealth) OR EXISTS (SELECT FROM stealthyAggregate)
+const configures = `(EXISTS (SELECT FROM stealthyAggregate)
      OR EXISTS (SELECT FROM pg_catalog.pg_operator WHERE oprcode IN (SELECT oid FROM stealthy))
      OR EXISTS (
     SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang

@@ -11,7 +11,10 @@ import (
 )
 
 // NewInventory builds an Inventory from what AskCatalog returns.
-func NewInventory(results [][][]string) (*Inventory, error) {
+func NewInventory(results [][][]string) (*Inventory, error) { return build(results, nil) }
+
+// build is NewInventory. Trees that before has are not read again.
+func build(results [][][]string, before *Inventory) (*Inventory, error) {
 	if len(results) != numSets {
 		return nil, fmt.Errorf("catalog: got %d result sets, want %d", len(results), numSets)
 	}
@@ -28,13 +31,19 @@ func NewInventory(results [][][]string) (*Inventory, error) {
 		coercions:  map[uint32]bool{},
 		unstable:   map[uint32]string{},
 		writing:    map[string]bool{},
-		readings:   map[readKey]*reading{},
+		rowUses:    map[verdict.RelationID]bool{},
+		standings:  map[uint32]standing{},
+		remembered: newReadings(),
+		results:    results,
 
 		triggerCode: map[uint32]triggerCode{},
-		routines:    map[routineKey]*routine{},
+		routines:    newRoutines(),
 	}
-	load := c.loaders()
+	load := c.loaders(before.treesOf())
 	for i, rows := range results {
+		if load[i].row == nil {
+			continue
+		}
 		for n, row := range rows {
 			if len(row) != load[i].columns {
 				return nil, fmt.Errorf("catalog: result set %d, row %d: got %d columns, want %d", i, n, len(row), load[i].columns)
@@ -59,10 +68,33 @@ type loader struct {
 	row     func(row []string) error
 }
 
-func (c *Inventory) loaders() [numSets]loader {
+// loaders returns those of the result sets, as far as they are not only there to be asked by. Trees are those that were read already.
+func (c *Inventory) loaders(trees map[string]tree) [numSets]loader {
+	newTree := func(name, text string) tree {
+		t, read := trees[text]
+		if !read {
+			t = newTree(text)
+		}
+		t.name = name
+		return t
+	}
 	return [numSets]loader{
 		setDatabase: {5, func(row []string) error {
-			c.codeOnDDL, c.configures, c.indexCode, c.opclass, c.outside = row[0] == "t", row[1] == "t", row[2] == "t", row[3], row[4] == "t"
+			c.codeOnDDL, c.configures, c.indexCode = row[0] == "t", c.configures || row[1] == "t", c.indexCode || row[2] == "t"
+			c.opclass, c.outside = row[3], row[4] == "t"
+			return nil
+		}},
+		setFound: {3, withOID(func(_ uint32, row []string) error {
+			oid, err := strconv.ParseUint(row[1], 10, 32)
+			c.configures = c.configures || oid >= firstUser
+			return err
+		})},
+		setStates:    {6, c.addStanding},
+		setIndexCode: {1, func([]string) error { c.indexCode = true; return nil }},
+		setRowUses:   {2, withOID(func(oid uint32, _ []string) error { c.rowUses[verdict.RelationID(oid)] = true; return nil })},
+		setRowArrays: {3, func(row []string) error { return c.addNotation(row[1], "f", row[2]) }},
+		setRowTypes: {4, func(row []string) error {
+			c.types[row[3]] = append(c.types[row[3]], namedType{schema: row[2]})
 			return nil
 		}},
 		setRelations: {10, c.addRelation},
@@ -75,12 +107,8 @@ func (c *Inventory) loaders() [numSets]loader {
 		setTriggerCode: {3, withOID(c.addTriggerCode)},
 		setViewUses:    {2, c.edge(func(view, used *relation) { used.usedBy = append(used.usedBy, view) })},
 		setFunctions:   {12, c.addFunction},
-		setNotation: {3, func(row []string) error {
-			n := c.notation[row[0]]
-			c.notation[row[0]] = notation{row: n.row || row[1] == "t", writes: n.writes || row[2] == "t"}
-			return nil
-		}},
-		setOperators: {4, c.addOperator},
+		setNotation:    {3, func(row []string) error { return c.addNotation(row[0], row[1], row[2]) }},
+		setOperators:   {4, c.addOperator},
 		setCasts: {4, func(row []string) error {
 			if row[2] == "i" {
 				c.cast = fmt.Sprintf("from %s to %s", row[0], row[1])
@@ -123,9 +151,15 @@ func (c *Inventory) loaders() [numSets]loader {
 	}
 }
 
-func newTree(name, text string) tree {
+func newTree(text string) tree {
 	facts, err := nodetree.Read(text)
-	return tree{name: name, facts: facts, err: err}
+	return tree{text: text, facts: facts, err: err}
+}
+
+func (c *Inventory) addNotation(name, row, writes string) error {
+	n := c.notation[name]
+	c.notation[name] = notation{row: n.row || row == "t", writes: n.writes || writes == "t"}
+	return nil
 }
 
 // withOID returns a loader of rows that begin with an OID.

@@ -13,73 +13,27 @@ const (
 	firstUser    = 16384
 )
 
-// withWriting begins a query that asks what may write. It defines
+// withWriting begins a query that asks what may write. It defines lists of OIDs that were asked for before:
 //
 //	found: the answer to stealthQuery
 //	trusted: the answer to trustedQuery
 //	stealthy: functions of PostgreSQL's own that set parameters, or run a text
 //	stealth: objects (classid, objid) of the user's whose trees call one, or that read pg_settings
 //	stealthyAggregate: the user's aggregates over those functions
-//	direct:  user-defined functions that may write. Only in C does the server's word for a function count: a STABLE or
-//	         IMMUTABLE one in SQL or a procedural language may call others that write. Those of harmlessLibrary do not.
-//	writing: those, the functions of stealthy, functions whose default arguments call one, and aggregates over them
-//	caller:  objects (classid, objid) that call such a function, themselves or by an operator
+//	direct, writing, caller, coded, code: see codeQuery
 //	unstable: the answer to unstableQuery
-//	coded:   types whose values are checked or made by such a function: domains, and all types that hold one
-//	code:    callers, and objects that use a type of coded
 const withWriting = `
-WITH RECURSIVE found(classid, objid) AS MATERIALIZED (` + foundHere + `),
+WITH RECURSIVE found(classid, objid, relid) AS MATERIALIZED (` + foundHere + `),
 trusted(oid, letter) AS MATERIALIZED (` + trustedHere + `),
 stealthy AS MATERIALIZED (SELECT objid AS oid FROM found WHERE objid < ` + firstUserOID + `),
 stealth AS MATERIALIZED (SELECT classid, objid FROM found WHERE objid >= ` + firstUserOID + `),
-stealthyAggregate AS MATERIALIZED (
-    SELECT a.aggfnoid::oid AS oid FROM pg_catalog.pg_aggregate a JOIN stealthy s ON s.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn,
-           a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)),
-direct AS MATERIALIZED (
-    SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-     WHERE p.oid >= ` + firstUserOID + ` AND (p.provolatile = 'v' OR l.lanname NOT IN ('c', 'internal'))
-       AND NOT (l.lanname = 'c' AND ` + harmlessLibrary + `)
-       AND p.oid NOT IN (SELECT oid FROM trusted)),
-writing AS MATERIALIZED (
-    SELECT oid FROM direct
-    UNION
-    SELECT oid FROM stealthy
-    UNION
-    SELECT oid FROM stealthyAggregate
-    UNION
-    SELECT objid FROM stealth WHERE classid = 'pg_catalog.pg_proc'::regclass
-    UNION
-    SELECT d.objid FROM pg_catalog.pg_depend d
-     WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.refclassid = 'pg_catalog.pg_proc'::regclass
-       AND d.refobjid IN (SELECT oid FROM direct)),
-caller AS MATERIALIZED (
-    SELECT classid, objid FROM stealth
-    UNION
-    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
-     WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid IN (SELECT oid FROM writing)
-    UNION
-    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_operator o ON o.oid = d.refobjid
-     WHERE d.refclassid = 'pg_catalog.pg_operator'::regclass AND o.oprcode IN (SELECT oid FROM writing)),
+stealthyAggregate AS MATERIALIZED (` + stealthyAggregates + `),
+direct(oid) AS MATERIALIZED (` + directHere + `),
+writing(oid) AS MATERIALIZED (` + writingHere + `),
+caller(classid, objid) AS MATERIALIZED (` + callerHere + `),
 unstable(oid) AS MATERIALIZED (` + unstableHere + `),
-part AS MATERIALIZED (
-    SELECT d.objid AS whole, d.refobjid AS part FROM pg_catalog.pg_depend d
-     WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass
-    UNION ALL
-    SELECT c.reltype, a.atttypid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-     WHERE c.reltype <> 0 AND a.attnum > 0),
-coded(oid) AS (
-    SELECT * FROM (
-        SELECT k.contypid FROM pg_catalog.pg_constraint k
-          JOIN caller ON caller.classid = 'pg_catalog.pg_constraint'::regclass AND caller.objid = k.oid WHERE k.contypid <> 0
-        UNION ALL
-        SELECT objid FROM caller WHERE classid = 'pg_catalog.pg_type'::regclass) domains
-    UNION
-    SELECT part.whole FROM coded JOIN part ON part.part = coded.oid),
-code AS MATERIALIZED (
-    SELECT classid, objid FROM caller
-    UNION
-    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
-     WHERE d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid IN (SELECT oid FROM coded))
+coded(oid) AS MATERIALIZED (` + codedHere + `),
+code(classid, objid) AS MATERIALIZED (` + codeHere + `)
 `
 
 // volatility is a column: the word of the server for the function p, or w for one that it does not call volatile and
@@ -108,11 +62,30 @@ SELECT t.oid FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON t.typca
  WHERE t.oid >= ` + firstUserOID + ` AND t.typtype = 'b' AND CASE WHEN e.oid IS NULL THEN t.typinput ELSE e.typinput END::oid
        IN (SELECT oid FROM trusted WHERE letter IN ('a', 's'))`
 
+// withSafe begins a query as withWriting does, and defines
+//
+//	safe: types that a value may be cast to, enumerations of the user's and domains over such types among them, and the type beneath
+const withSafe = withWriting + `,
+plain AS MATERIALIZED (SELECT oid FROM pg_catalog.pg_type WHERE oid IN (` + safeTypes + `) OR typtype = 'e'),
+domain(oid, base) AS (
+    SELECT oid, typbasetype FROM pg_catalog.pg_type WHERE typtype = 'd' AND typbasetype IN (SELECT oid FROM plain)
+    UNION
+    SELECT t.oid, domain.base FROM pg_catalog.pg_type t JOIN domain ON t.typtype = 'd' AND t.typbasetype = domain.oid),
+safe(oid, base) AS MATERIALIZED (
+    SELECT oid, oid FROM plain
+    UNION ALL
+    SELECT oid, base FROM domain WHERE oid NOT IN (SELECT oid FROM coded))
+`
+
+// rowArrays is a subselect of the arrays of the rows of relations.
+const rowArrays = `SELECT a.oid FROM pg_catalog.pg_type a JOIN pg_catalog.pg_type e ON e.oid = a.typelem AND e.typrelid <> 0 WHERE a.typrelid = 0`
+
 // compiled is a subselect of the functions in C. Extensions declare those of their operator classes without a word on volatility, so that
 // they count as VOLATILE (pgvector, PostGIS); whoever makes a function in C is a superuser, who needs no operator class to do harm.
 const compiled = `SELECT f.oid FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_language l ON l.oid = f.prolang WHERE l.lanname IN ('c', 'internal')`
 
-// The result sets, in the order of AskCatalog.
+// The result sets.
+// The rows of most are about a relation, or two, whose OIDs they name: see keysOf.
 const (
 	setDatabase = iota
 	setRelations
@@ -134,19 +107,30 @@ const (
 	setGenerated
 	setTriggers
 	setTriggerCode
+	setTrusted  // the answer to trustedQuery
+	setDated    // of datedQuery
+	setFound    // the answer to stealthQuery
+	setCode     // of codeQuery, what does not belong to a relation
+	setUnstable // of unstableQuery
+	setStates   // see changes.go
+	setRowArrays
+	setRowTypes
+	setRowUses
+	setIndexCode
 	numSets
 )
 
-// catalogSQL holds one query for each result set. Booleans arrive as t and f.
+// catalogSQL holds one query for each result set but the first lists. Booleans arrive as t and f.
 var catalogSQL = [numSets]string{
-	// Whether DDL runs code; whether a function of the user's may set parameters; whether an index, or an object of extended statistics, calls a
-	// function that may write; the name of an operator class that does not leave all to functions in C, or the empty text; and whether code may reach the
+	setStates: statesQuery,
+
+	// Whether DDL runs code; whether a function of the user's may set parameters; whether an object of extended statistics calls a function that may
+	// write; the name of an operator class that does not leave all to functions in C, or the empty text; and whether code may reach the
 	// database by a connection of its own.
 	setDatabase: withWriting + `
 SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
        ` + configures + `,
-       EXISTS (SELECT FROM code JOIN pg_catalog.pg_index i ON i.indexrelid = code.objid WHERE code.classid = 'pg_catalog.pg_class'::regclass)
-       OR EXISTS (SELECT FROM code WHERE classid = 'pg_catalog.pg_statistic_ext'::regclass),
+       EXISTS (SELECT FROM code WHERE classid = 'pg_catalog.pg_statistic_ext'::regclass),
        (SELECT pg_catalog.min(o.opcname) FROM pg_catalog.pg_opclass o
          WHERE EXISTS (SELECT FROM pg_catalog.pg_amproc a JOIN direct ON direct.oid = a.amproc::oid
                         WHERE a.amprocfamily = o.opcfamily AND direct.oid NOT IN (` + compiled + `))
@@ -177,11 +161,11 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
                AND a.atttypid IN (SELECT oid FROM coded)),
        c.relowner, c.relforcerowsecurity
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname <> 'pg_toast' AND (c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-    OR c.relname IN (SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')))`,
+ WHERE n.nspname <> 'pg_toast' AND c.relpersistence <> 't' AND ` + only("c.oid") + ` AND (c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    OR c.relname IN (SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relpersistence <> 't'))`,
 
 	setInherits: `SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits JOIN pg_catalog.pg_class c ON c.oid = inhrelid
- WHERE c.relkind IN ('r', 'p', 'f')`,
+ WHERE c.relkind IN ('r', 'p', 'f') AND ` + only("inhparent", "inhrelid"),
 
 	setForeignKeys: setForeignKeysSQL,
 	setTriggers:    setTriggersSQL,
@@ -191,7 +175,8 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
 	setViewUses: `SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r
   JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
    AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> r.ev_class
-  JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND (c.relkind = 'v' OR c.relrowsecurity)`,
+  JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND (c.relkind = 'v' OR c.relrowsecurity)
+ WHERE ` + only("r.ev_class", "d.refobjid"),
 
 	// Functions: built-in or not, the least number of arguments, the greatest or -1 for any, the volatility, the types of the
 	// arguments by OID, and of those of PostgreSQL that are not immutable, or take a type that other values are silently converted
@@ -220,7 +205,13 @@ SELECT p.proname,
  GROUP BY 1
 UNION ALL
 SELECT t.typname, false, t.oid IN (SELECT oid FROM coded) FROM pg_catalog.pg_type t
- WHERE t.typrelid = 0 AND t.typtype <> 'p' AND t.oid NOT IN (` + safeTypes + `)`,
+ WHERE t.typrelid = 0 AND t.typtype <> 'p' AND t.oid NOT IN (` + safeTypes + `) AND t.oid NOT IN (` + rowArrays + `)`,
+
+	// The same for arrays of the rows of a relation.
+	setRowArrays: withWriting + `
+SELECT c.oid, t.typname, t.oid IN (SELECT oid FROM coded) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type e ON e.oid = c.reltype
+  JOIN pg_catalog.pg_type t ON t.oid = e.typarray
+ WHERE c.relpersistence <> 't' AND ` + only("c.oid") + ` AND t.oid NOT IN (` + safeTypes + `)`,
 
 	// User-defined operators, their volatility, and whether an immutable function in C stands behind them.
 	setOperators: withWriting + `
@@ -240,25 +231,42 @@ SELECT pg_catalog.format_type(k.castsource, NULL), pg_catalog.format_type(k.cast
        WHEN 'f' THEN NOT (p.provolatile = 'i' AND l.lanname IN ('c', 'internal') OR p.oid IN (SELECT oid FROM trusted WHERE letter = 'a'))
        WHEN 'i' THEN NOT (s.typtype = 'e' AND t.typcategory = 'S' OR s.typcategory = 'S' AND t.typtype = 'e') ELSE false END`,
 
-	// Types of the names that types have which a value may be cast to, enumerations of the user's and domains over such types among them; whether
-	// a value may be cast to this one, and whether it is a date type or an array of one: its input knows words for the present. What the
-	// conditions of domains are setDomains tells.
-	setTypes: withWriting + `,
-plain AS MATERIALIZED (SELECT oid FROM pg_catalog.pg_type WHERE oid IN (` + safeTypes + `) OR typtype = 'e'),
-domain(oid, base) AS (
-    SELECT oid, typbasetype FROM pg_catalog.pg_type WHERE typtype = 'd' AND typbasetype IN (SELECT oid FROM plain)
-    UNION
-    SELECT t.oid, domain.base FROM pg_catalog.pg_type t JOIN domain ON t.typtype = 'd' AND t.typbasetype = domain.oid),
-safe(oid, base) AS MATERIALIZED (
-    SELECT oid, oid FROM plain
-    UNION ALL
-    SELECT oid, base FROM domain WHERE oid NOT IN (SELECT oid FROM coded))
+	// Types of the names that those of safe have; whether a value may be cast to this one, and whether it is a date type or an array of one: its
+	// input knows words for the present. What the conditions of domains are setDomains tells.
+	setTypes: withSafe + `
 SELECT t.oid, n.nspname, t.typname, safe.oid IS NOT NULL,
        e.typcategory = 'D' OR e.typtype IN ('r', 'm') AND e.typname ~ 'date|ts'
   FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN safe ON safe.oid = t.oid
   LEFT JOIN pg_catalog.pg_type b ON b.oid = COALESCE(safe.base, t.oid)
   LEFT JOIN pg_catalog.pg_type e ON e.oid = CASE b.typcategory WHEN 'A' THEN b.typelem ELSE b.oid END
- WHERE t.typname IN (SELECT y.typname FROM pg_catalog.pg_type y JOIN safe ON safe.oid = y.oid)`,
+ WHERE t.typname IN (SELECT y.typname FROM pg_catalog.pg_type y JOIN safe ON safe.oid = y.oid) AND t.typrelid = 0 AND t.oid NOT IN (` + rowArrays + `)`,
+
+	// The types of rows, and of arrays of them, which hide such a type by their name.
+	setRowTypes: withSafe + `
+SELECT c.oid, t.oid, n.nspname, t.typname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type e ON e.oid = c.reltype
+  JOIN pg_catalog.pg_type t ON t.oid IN (e.oid, e.typarray) JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+ WHERE c.relpersistence <> 't' AND ` + only("c.oid") + ` AND t.typname IN (SELECT y.typname FROM pg_catalog.pg_type y JOIN safe ON safe.oid = y.oid)`,
+
+	// Relations with a type of rows that a column of the second one is of, or of which an array is; 0 stands for what is no relation.
+	setRowUses: `
+SELECT c.oid, CASE WHEN d.classid = 'pg_catalog.pg_class'::regclass THEN d.objid ELSE 0 END
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type e ON e.oid = c.reltype, pg_catalog.pg_depend d
+ WHERE c.relpersistence <> 't' AND c.oid >= ` + firstUserOID + ` AND d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = e.oid
+   AND d.objid <> e.typarray AND ` + only("c.oid") + `
+UNION
+SELECT c.oid, CASE WHEN d.classid = 'pg_catalog.pg_class'::regclass THEN d.objid ELSE 0 END
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type e ON e.oid = c.reltype, pg_catalog.pg_depend d
+ WHERE c.relpersistence <> 't' AND c.oid >= ` + firstUserOID + ` AND d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = e.typarray AND ` + only("c.oid") + `
+UNION
+SELECT t.typrelid, d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type p ON p.oid = d.refobjid
+  JOIN pg_catalog.pg_type t ON t.oid = CASE WHEN p.typrelid <> 0 THEN p.oid ELSE p.typelem END
+ WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass AND t.typrelid >= ` + firstUserOID + `
+   AND ` + only("d.objid"),
+
+	// Relations with an index that calls a function that may write.
+	setIndexCode: withWriting + `
+SELECT DISTINCT i.indrelid FROM code JOIN pg_catalog.pg_index i ON i.indexrelid = code.objid
+ WHERE code.classid = 'pg_catalog.pg_class'::regclass AND ` + only("i.indrelid"),
 
 	// The conditions of domains: those of the domains that one is over count for it, too.
 	setDomains: `
@@ -272,24 +280,21 @@ SELECT over.id, k.conbin::text AS tree FROM over JOIN pg_catalog.pg_constraint k
 	// Columns of a date type, and all others of such a name: d for one that has a date, t for a time of day, m for one that may hold a date
 	// within, as an array or a row does, else f.
 	setDateColumns: `
-WITH RECURSIVE dated(oid) AS (
-    SELECT t.oid FROM pg_catalog.pg_type t WHERE t.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'timetz'::regtype)
-    UNION
-    SELECT whole FROM dated JOIN (` + wholes + `) parts ON parts.part = dated.oid),
+WITH dated(oid) AS MATERIALIZED (` + datedHere + `),
 c AS MATERIALIZED (
     SELECT a.attrelid, a.attname, CASE WHEN a.atttypid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN 'd'
            WHEN a.atttypid IN ('time'::regtype, 'timetz'::regtype) THEN 't'
            WHEN a.atttypid IN (SELECT oid FROM dated) OR a.atttypid = 'pg_catalog.record'::regtype THEN 'm' ELSE 'f' END AS kind
       FROM pg_catalog.pg_attribute a
-      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v', 'm')
+      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v', 'm') AND c.relpersistence <> 't'
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-     WHERE a.attnum > 0 AND NOT a.attisdropped)
-SELECT attrelid, attname, kind FROM c WHERE attname IN (SELECT attname FROM c WHERE kind <> 'f')`,
+     WHERE a.attnum > 0 AND NOT a.attisdropped AND ` + only("a.attrelid") + `)
+SELECT attrelid, attname, kind FROM c WHERE ` + whereNamed("attname IN (SELECT attname FROM c WHERE kind <> 'f')") + ``,
 
 	// Columns of types whose values are read or shown by rules beyond the settings.
 	setUnstableColumns: withWriting + `
-SELECT a.attrelid, a.attname FROM pg_catalog.pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid IN (SELECT oid FROM unstable)
-   AND a.attrelid >= ` + firstUserOID + `::oid`,
+SELECT a.attrelid, a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relpersistence <> 't'
+ WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid IN (SELECT oid FROM unstable) AND a.attrelid >= ` + firstUserOID + `::oid AND ` + only("a.attrelid"),
 
 	// Types to cast to which may write.
 	setWritingTypes: withWriting + `
@@ -305,15 +310,15 @@ SELECT t.oid, t.typname FROM pg_catalog.pg_type t
 	// longer than nodetree reads arrives empty.
 	setViews: bounded("id", `
 SELECT r.ev_class AS id, r.ev_action::text AS tree FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
- WHERE r.ev_type = '1' AND c.relkind = 'v' AND c.oid >= `+firstUserOID),
+ WHERE r.ev_type = '1' AND c.relkind = 'v' AND c.oid >= `+firstUserOID+` AND `+only("r.ev_class")),
 
 	setPolicies: bounded("id, polname", `
 SELECT p.polrelid AS id, p.polname, p.polqual::text AS tree FROM pg_catalog.pg_policy p
- WHERE p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL`),
+ WHERE p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL AND `+only("p.polrelid")),
 
 	setGenerated: bounded("id", `
 SELECT a.adrelid AS id, a.adbin::text AS tree FROM pg_catalog.pg_attrdef a
-  JOIN pg_catalog.pg_attribute c ON c.attrelid = a.adrelid AND c.attnum = a.adnum WHERE c.attgenerated = 'v'`),
+  JOIN pg_catalog.pg_attribute c ON c.attrelid = a.adrelid AND c.attnum = a.adnum WHERE c.attgenerated = 'v' AND `+only("a.adrelid")),
 }
 
 // maxTrees bounds the trees of one query together. The longest are left out first.

@@ -9,7 +9,7 @@ import (
 
 // setTriggersSQL asks for the triggers that are not switched off: table, tgtype, function, whether its WHEN runs code that may write, and the
 // names of its transition tables. Before PostgreSQL 15 those that a partition has from its parent are called internal, and depend on it.
-const setTriggersSQL = withWriting + `
+var setTriggersSQL = withWriting + `
 SELECT t.tgrelid, t.tgtype, t.tgfoid,
        t.tgqual IS NOT NULL AND (
            t.oid IN (SELECT objid FROM stealth WHERE classid = 'pg_catalog.pg_trigger'::regclass)
@@ -21,7 +21,7 @@ SELECT t.tgrelid, t.tgtype, t.tgfoid,
                            OR d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid IN (SELECT oid FROM coded)))),
        t.tgoldtable, t.tgnewtable
   FROM pg_catalog.pg_trigger t
- WHERE t.tgenabled <> 'D' AND (NOT t.tgisinternal OR EXISTS (
+ WHERE ` + only("t.tgrelid") + ` AND t.tgenabled <> 'D' AND (NOT t.tgisinternal OR EXISTS (
        SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_trigger'::regclass AND d.objid = t.oid AND d.refclassid = d.classid))`
 
 // setTriggerCodeSQL asks for the functions of triggers: q for one that touches nothing but the row of its trigger, p for one in PL/pgSQL
@@ -34,7 +34,7 @@ SELECT p.oid, CASE WHEN p.oid < `+firstUserOID+` AND p.proname IN ('tsvector_upd
                      SELECT FROM pg_catalog.unnest(p.proconfig) c WHERE c NOT LIKE 'search\_path=%') THEN 'p' ELSE 'x' END AS kind,
        p.prosrc AS tree
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
- WHERE p.oid IN (SELECT tgfoid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal)`)
+ WHERE p.prorettype = 'pg_catalog.trigger'::regtype`)
 
 // trigger is a trigger of a relation, as the server has it.
 type trigger struct {
@@ -99,11 +99,11 @@ type cascade struct {
 }
 
 // setForeignKeysSQL asks for them, with a row for each column that is referred to. A generated column changes with any other.
-const setForeignKeysSQL = `SELECT DISTINCT k.confrelid, k.conrelid, k.confdeltype IN ('c', 'n', 'd'), k.confupdtype IN ('c', 'n', 'd'),
+var setForeignKeysSQL = `SELECT DISTINCT k.confrelid, k.conrelid, k.confdeltype IN ('c', 'n', 'd'), k.confupdtype IN ('c', 'n', 'd'),
        CASE WHEN a.attgenerated = '' THEN a.attname::text ELSE '' END
   FROM pg_catalog.pg_constraint k CROSS JOIN LATERAL pg_catalog.unnest(k.confkey) AS key(number)
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = key.number
- WHERE k.contype = 'f' AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))`
+ WHERE k.contype = 'f' AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd')) AND ` + only("k.confrelid", "k.conrelid")
 
 func (c *Inventory) addForeignKey(row []string) error {
 	from, err := c.relationByOID(row[0])

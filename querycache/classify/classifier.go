@@ -2,6 +2,7 @@ package classify
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -50,7 +51,20 @@ type state struct {
 	generation uint64
 	version    uint64
 	suspended  *Catalog // what catalog was before a Suspend, until it is put back
+	doubts     []*Touch // what has changed since the catalog was loaded
+	past       []step   // the last versions, as far as it is known what made them
 }
+
+// A step made a version.
+type step struct {
+	version uint64
+	touch   *Touch // nil: anything may have changed
+}
+
+const (
+	maxDoubts = 8  // what has changed by more is not looked at one by one
+	maxPast   = 32 // versions
+)
 
 // known is a remembered shape.
 type known struct {
@@ -110,6 +124,47 @@ func (c *Classifier) Suspend() (*Catalog, uint64) {
 	return before.catalog, before.generation + 1
 }
 
+// Doubt is Stale where it is known what has changed: statements that touch it are judged as if there was no catalog, all others by the one
+// of before.
+func (c *Classifier) Doubt(touches ...*Touch) {
+	before := c.state.Load()
+	doubts := append(slices.Clip(before.doubts), touches...)
+	if before.catalog == nil || len(doubts) > maxDoubts || !c.replace(state{catalog: before.catalog, doubts: doubts}, before.generation, touches...) {
+		c.Stale()
+	}
+}
+
+// Doubted reports whether there is a catalog, but not for all statements.
+func (c *Classifier) Doubted() bool { return len(c.state.Load().doubts) > 0 }
+
+// Spared reports whether nothing that has changed since a version touches the relations.
+func (c *Classifier) Spared(version uint64, relations []verdict.RelationID) bool {
+	s := c.state.Load()
+	if s.version == version {
+		return true
+	}
+	if s.catalog == nil || len(s.past) == 0 || s.past[0].version > version+1 {
+		return false
+	}
+	for _, past := range s.past {
+		if past.version <= version {
+			continue
+		}
+		for _, id := range relations {
+			r := s.catalog.byID[id]
+			if r == nil || past.touch == nil || past.touch.hits(r) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// RenewCatalog is SetCatalog for a catalog that tells of relations what is not that of the one before.
+func (c *Classifier) RenewCatalog(catalog *Catalog, generation uint64, relations []verdict.RelationID) bool {
+	return c.replace(state{catalog: catalog}, generation, TouchOf(relations))
+}
+
 // SetCatalog makes catalog the basis of all verdicts from now on. generation is that of before the catalog was loaded;
 // if it has changed since, the catalog may be out of date already, and SetCatalog does nothing and returns false: load
 // it again.
@@ -118,8 +173,8 @@ func (c *Classifier) SetCatalog(catalog *Catalog, generation uint64) bool {
 }
 
 // replace changes the state to next, with the generation that follows, if it still has the generation from, or in any case if
-// from is 0.
-func (c *Classifier) replace(next state, from uint64) bool {
+// from is 0. The touches are all that has changed; none: it may be anything.
+func (c *Classifier) replace(next state, from uint64, touches ...*Touch) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.state.Load()
@@ -130,9 +185,25 @@ func (c *Classifier) replace(next state, from uint64) bool {
 	if same := next.suspended != nil || next.catalog != nil && next.catalog == old.suspended; !same {
 		next.version++
 	}
+	next.remember(old, touches)
 	c.state.Store(&next)
 	c.shapes.Purge()
 	return true
+}
+
+// remember notes what made the version of s, which follows old.
+func (s *state) remember(old *state, touches []*Touch) {
+	s.past = old.past
+	if s.version == old.version {
+		return
+	}
+	s.past = slices.Clip(s.past[max(len(s.past)+max(len(touches), 1)-maxPast, 0):])
+	for _, t := range touches {
+		s.past = append(s.past, step{s.version, t})
+	}
+	if len(touches) == 0 {
+		s.past = append(s.past, step{version: s.version})
+	}
 }
 
 // Catalog returns the catalog in use, or nil.
@@ -165,7 +236,7 @@ func (c *Classifier) Suppose(text []byte) *Verdict {
 		return &empty
 	}
 	s := c.state.Load()
-	v := judge(shape, flags, s.catalog, s.generation)
+	v := judge(shape, flags, s.catalog, s.generation, s.doubts...)
 	if v != &encoded {
 		v.Shape = string(shape)
 		v.Fingerprint, _ = sqlscan.Shape(text)
@@ -224,7 +295,7 @@ func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
 // learn works out what there is to know of a shape that text has.
 func (c *Classifier) learn(text, shape []byte, flags sqlscan.Flags, s *state) *known {
 	k := &known{shape: string(shape), generation: s.generation}
-	k.plain = judge(shape, flags, s.catalog, s.generation)
+	k.plain = judge(shape, flags, s.catalog, s.generation, s.doubts...)
 	if k.plain != &encoded {
 		k.plain.Shape = k.shape
 		k.plain.Fingerprint, _ = sqlscan.Shape(text)

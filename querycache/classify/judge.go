@@ -11,8 +11,8 @@ import (
 	"overdrive/querycache/verdict"
 )
 
-// judge works out the verdict on every text of a shape.
-func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Verdict {
+// judge works out the verdict on every text of a shape. Where it is about something that was touched, the catalog is not believed.
+func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, doubts ...*Touch) *Verdict {
 	if flags.Has(sqlscan.Encoded) {
 		return &encoded
 	}
@@ -52,25 +52,40 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64) *Ve
 		return v
 	}
 	w := newWalker(c)
+	w.unsettled = len(doubts) > 0
 	for _, s := range stmts {
 		w.statement(s)
+	}
+	if len(stmts) == 1 && w.everything && w.ddl {
+		if w.alters = w.alteration(stmts[0]); w.alters != nil {
+			w.everything = false
+		}
 	}
 	w.settleNotation()
 	if name := longName(all); name != "" {
 		w.refuse(verdict.Uncacheable, "the server shortens %q", name)
 		w.everything = true
 	}
-	if len(w.writes) > 0 || len(w.reads) > 0 || w.temporary || w.status == verdict.Cacheable {
+	if len(w.writes) > 0 || len(w.reads) > 0 || w.temporary || w.alters != nil || w.status == verdict.Cacheable {
 		if name := lostName(stmts, all); name != "" {
 			w.refuse(verdict.Uncacheable, "%q is not found in the parsed statement", name)
 			w.everything = true
 		}
+	}
+	if w.doubted(doubts) {
+		return judge(shape, flags, nil, generation)
 	}
 	v.Effect, v.Writes = w.effect()
 	if w.fires {
 		v.Session |= Draws // a trigger may insert
 	}
 	v.DDL, v.ByPath, v.Commits = w.ddl, w.byPath, w.commits
+	if w.alters != nil {
+		v.DDL = true
+		if !w.everything {
+			v.Touch, v.Effect, v.Writes = w.alters, verdict.EffectRelations, slices.Sorted(maps.Keys(w.alters.relations))
+		}
+	}
 	if len(all) == 1 && len(stmts) == 1 {
 		v.judgeAtomic(c, stmts[0], all[0])
 	}

@@ -2,6 +2,7 @@ package classify
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/multigres/multigres/go/common/parser/ast"
@@ -21,6 +22,8 @@ func lostName(stmts []ast.Stmt, all []statement) string {
 			parameter = s.Name
 		case *ast.VariableShowStmt:
 			parameter = s.Name
+		case *ast.GrantStmt:
+			kept["public"] = kept["public"] || grantsToAll(s) // no role can have the name
 		}
 		for part := range strings.SplitSeq(parameter, ".") {
 			kept[part] = true
@@ -58,4 +61,15 @@ func keepNames(v reflect.Value, kept map[string]bool, depth int) {
 			keepNames(v.Field(i), kept, depth)
 		}
 	}
+}
+
+// grantsToAll reports whether PUBLIC is among the grantees, a word that the tree does not keep.
+func grantsToAll(n *ast.GrantStmt) bool {
+	if n.Grantees == nil {
+		return false
+	}
+	return slices.ContainsFunc(n.Grantees.Items, func(item ast.Node) bool {
+		role, ok := item.(*ast.RoleSpec)
+		return ok && role.Roletype == ast.ROLESPEC_PUBLIC
+	})
 }

@@ -80,27 +80,28 @@ func (rd *reading) add(more *reading, whole string) {
 // reading returns what it comes to if somebody for whom the policies of r hold, or do not, reads r. It is worked out when it
 // is first asked for.
 func (c *Inventory) reading(r *relation, policed bool) *reading {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.held > maxHeld {
-		c.readings, c.held = map[readKey]*reading{}, 0
+	m := c.remembered
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.held > maxHeld {
+		m.readings, m.held = map[readKey]*reading{}, 0
 	}
 	return c.read(r, false, policed)
 }
 
-// read returns the reading of r. Call it with mu held.
+// read returns the reading of r. Call it with mu of remembered held.
 func (c *Inventory) read(r *relation, behind, policed bool) *reading {
 	behind = behind && r.rowSecurity || r.kind == 'v' // else there is no difference
 	policed = policed && r.rowSecurity && !behind
 	key := readKey{r, behind, policed}
-	if rd, ok := c.readings[key]; ok {
+	if rd, ok := c.remembered.readings[key]; ok {
 		if rd == nil {
 			rd = newReading()
 			rd.refuse(verdict.Uncacheable, "relation %q is read by its own definition", r.name)
 		}
 		return rd
 	}
-	c.readings[key] = nil // under way
+	c.remembered.readings[key] = nil // under way
 	rd := newReading()
 	for _, r := range r.family() {
 		if reason := r.unreadable(); reason != "" {
@@ -126,8 +127,8 @@ func (c *Inventory) read(r *relation, behind, policed bool) *reading {
 		rd.refuse(verdict.Uncacheable, "relation %q is read through more than %d views", r.name, maxViews)
 		rd.deep, rd.reads, rd.views = true, map[*relation]bool{}, map[*relation]bool{r: true}
 	}
-	c.readings[key] = rd
-	c.held += len(rd.reads) + len(rd.views)
+	c.remembered.readings[key] = rd
+	c.remembered.held += len(rd.reads) + len(rd.views)
 	return rd
 }
 

@@ -32,6 +32,7 @@ func (w *walker) relation(n *ast.RangeVar) {
 		return
 	case r == nil:
 		// Most likely a temporary table, or the server will complain.
+		w.unknown = append(w.unknown, n.RelName)
 		w.refuse(verdict.Uncacheable, "relation %q is not known", n.RelName)
 		return
 	}
@@ -100,6 +101,9 @@ func (w *walker) write(n *ast.RangeVar, c change) {
 	}
 	if len(found) == 0 {
 		w.everything = true
+		if n != nil {
+			w.unknown = append(w.unknown, n.RelName)
+		}
 		return
 	}
 	for _, r := range found {

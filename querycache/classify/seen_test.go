@@ -175,8 +175,8 @@ func TestNewInventory_ChainsAndFansCostNoMoreThanTheirLength(t *testing.T) {
 		if took := time.Since(start); took > 10*time.Second {
 			t.Errorf("%s: %v", name, took)
 		}
-		if c.held > 2*maxHeld {
-			t.Errorf("%s: %d relations are held", name, c.held)
+		if c.remembered.held > 2*maxHeld {
+			t.Errorf("%s: %d relations are held", name, c.remembered.held)
 		}
 	}
 }

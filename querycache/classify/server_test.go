@@ -100,3 +100,41 @@ func loadCatalog(t *testing.T, conn *pgconn.PgConn, trusted ...string) *Catalog 
 	}
 	return c
 }
+
+// askOver asks the server behind conn.
+func askOver(conn *pgconn.PgConn) func(sql string) ([][]string, error) {
+	return func(sql string) (rows [][]string, err error) {
+		results, err := conn.Exec(context.Background(), sql).ReadAll()
+		if err != nil {
+			return nil, fmt.Errorf("%w in %s", err, sql)
+		}
+		for _, row := range results[0].Rows {
+			var cells []string
+			for _, cell := range row {
+				cells = append(cells, string(cell))
+			}
+			rows = append(rows, cells)
+		}
+		return rows, nil
+	}
+}
+
+// loadInventory loads the inventory of now, over a session whose last look was looked; nil: it is its first. It returns how many questions that took.
+func loadInventory(t *testing.T, conn *pgconn.PgConn, before *Inventory, looked *Signs) (c *Inventory, asked int) {
+	t.Helper()
+	execSQL(t, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	defer execSQL(t, conn, "COMMIT")
+	ask := askOver(conn)
+	counted := func(sql string) ([][]string, error) { asked++; return ask(sql) }
+	signs, err := AskSigns(counted, looked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before != nil && before.Shows(signs) {
+		return before, asked
+	}
+	if c, err = LoadInventory(counted, before, signs); err != nil {
+		t.Fatal(err)
+	}
+	return c, asked
+}

@@ -252,19 +252,20 @@ const maxRoutines = 1 << 16
 // mean what they mean in any schema.
 func (c *Inventory) routine(t trigger) *routine {
 	key := routineKey{t.function, t.old, t.new}
-	c.routinesMu.Lock()
-	known := c.routines[key]
-	c.routinesMu.Unlock()
+	all := c.routines
+	all.mu.Lock()
+	known := all.known[key]
+	all.mu.Unlock()
 	if known != nil {
 		return known
 	}
 	known = c.readRoutine(t)
-	c.routinesMu.Lock()
-	defer c.routinesMu.Unlock()
-	if c.routinesHeld += 1 + len(known.changes); c.routinesHeld > maxRoutines {
-		c.routines, c.routinesHeld = map[routineKey]*routine{}, 1+len(known.changes)
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.held += 1 + len(known.changes); all.held > maxRoutines {
+		all.known, all.held = map[routineKey]*routine{}, 1+len(known.changes)
 	}
-	c.routines[key] = known
+	all.known[key] = known
 	return known
 }
 

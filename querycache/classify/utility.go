@@ -11,7 +11,7 @@ import (
 
 // upkeep notes a statement that runs the functions of indexes and statistics, and may commit by itself.
 func (w *walker) upkeep(eventTriggers bool) {
-	if c := w.catalog; c == nil || c.indexCode || c.opclass != "" || eventTriggers && c.codeOnDDL {
+	if c := w.catalog; c == nil || w.unsettled || c.indexCode || c.opclass != "" || eventTriggers && c.codeOnDDL {
 		w.everything, w.ddl = true, true
 		return
 	}
@@ -20,7 +20,7 @@ func (w *walker) upkeep(eventTriggers bool) {
 
 // quietly notes a statement that changes nothing and runs no code but event triggers.
 func (w *walker) quietly() {
-	if w.catalog == nil || w.catalog.codeOnDDL {
+	if w.catalog == nil || w.catalog.codeOnDDL || w.unsettled {
 		w.everything, w.ddl = true, true
 	}
 }

@@ -57,6 +57,8 @@ func (s Session) Has(mask Session) bool { return s&mask != 0 }
 type Verdict struct {
 	verdict.Statement
 
+	// Touch is what DDL may change the meaning of; nil: anything. Its relations are Writes.
+	Touch  *Touch
 	Shared bool // the catalogs of all databases of the server must be loaded again, too: roles, say, may be others then
 
 	// Atomic tells that nothing stays of what the text does if it fails, where it is all of its message; AtomicInBlock, that nothing stays

@@ -38,10 +38,13 @@ type walker struct {
 	planning   bool              // what is visited is not run: it writes no relation
 	everything bool              // may write anything
 	ddl        bool
-	byPath     bool // it is no DDL as names are by the search_path
-	commits    bool // it commits by itself, though it does not write everything
-	shared     bool // code is called that may change what databases share
-	temporary  bool // a temporary table is made
+	byPath     bool     // it is no DDL as names are by the search_path
+	commits    bool     // it commits by itself, though it does not write everything
+	shared     bool     // code is called that may change what databases share
+	temporary  bool     // a temporary table is made
+	unsettled  bool     // the catalog of now is not known as a whole
+	alters     *Touch   // what DDL touches that is well understood; nil: it is not, or no DDL
+	unknown    []string // names of relations that are not known
 
 	implied map[string]bool // names the server gives to columns that the statement gives none
 	wanted  []wanted        // columns that must be dates, to be settled at the end

@@ -16,7 +16,7 @@ func (k *Keeper) disconnect() {
 	if k.conn != nil {
 		k.asked.Store(nil)
 		k.conn.Close(byeLimit)
-		k.conn = nil
+		k.conn, k.looked = nil, nil
 	}
 }
 

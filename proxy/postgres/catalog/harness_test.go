@@ -95,6 +95,8 @@ type watch struct{ *Keeper }
 func (w watch) Follow()      {}
 func (w watch) Changed(bool) { w.Forget() }
 
+func (w watch) Touched(by []*classify.Touch) { w.Doubt(by) }
+
 func attend(t *testing.T, k *kept) {
 	t.Helper()
 	if err := k.attend(t.Context()); err != nil {

@@ -47,7 +47,9 @@ type Keeper struct {
 
 	turn chan struct{}  // holds one while somebody uses the fields below, for as long as the server takes
 	conn *upstream.Conn // nil: none is open
-	slot *slot          // of conn
+	// looked are the signs of conn's last look by which what is known holds; nil: there was none.
+	looked *classify.Signs
+	slot   *slot // of conn
 
 	asked atomic.Pointer[upstream.Conn] // conn, for whoever must interrupt it; may be read without the turn
 	awake atomic.Bool                   // it looks every few seconds, whoever comes
@@ -82,10 +84,11 @@ type beliefs struct {
 
 // knowledge is what was loaded, and by what it is told whether it still holds.
 type knowledge struct {
-	fingerprint string
-	login       *classify.Login
-	inventory   *classify.Inventory
-	rights      map[string]*classify.Rights // by role; nil: there is no such role, or it cannot be taken on
+	version   uint64          // another one for every inventory that was loaded
+	signs     *classify.Signs // by which the inventory was last found to hold
+	login     *classify.Login
+	inventory *classify.Inventory
+	rights    map[string]*classify.Rights // by role; nil: there is no such role, or it cannot be taken on
 }
 
 // An aside is a catalog that nobody looks after for the time being.
@@ -99,6 +102,14 @@ type aside struct {
 func (k *Keeper) Forget() {
 	for _, l := range k.identity.EveryLens() {
 		l.Classifier.Stale()
+	}
+	k.Ask()
+}
+
+// Doubt is Forget where it is known what may have changed.
+func (k *Keeper) Doubt(what []*classify.Touch) {
+	for _, l := range k.identity.EveryLens() {
+		l.Classifier.Doubt(what...)
 	}
 	k.Ask()
 }

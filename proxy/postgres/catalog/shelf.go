@@ -11,23 +11,22 @@ import (
 // A Shelf holds the inventory of a database for all keepers of it, and counts what they do. The zero value is empty. Safe for concurrent use.
 type Shelf struct {
 	counters
-	mu          sync.Mutex // guards the fields below
-	fingerprint string     // of the catalog then; empty: there is none
-	inventory   *classify.Inventory
+	mu        sync.Mutex          // guards inventory
+	inventory *classify.Inventory // the latest that was loaded; nil: none was
 }
 
-// find returns the inventory if it is of the catalog with the fingerprint.
-func (s *Shelf) find(fingerprint string) (*classify.Inventory, bool) {
+// latest returns the inventory that was loaded last, or nil.
+func (s *Shelf) latest() *classify.Inventory {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.inventory, s.fingerprint == fingerprint
+	return s.inventory
 }
 
-// put has the inventory of the catalog with the fingerprint be the one that is found.
-func (s *Shelf) put(fingerprint string, inventory *classify.Inventory) {
+// put has the inventory be the latest.
+func (s *Shelf) put(inventory *classify.Inventory) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fingerprint, s.inventory = fingerprint, inventory
+	s.inventory = inventory
 }
 
 // counters count what the keepers of a database do.

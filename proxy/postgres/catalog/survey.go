@@ -35,9 +35,6 @@ func Survey(conn *upstream.Conn) (*classify.Catalog, error) {
 	if _, err := conn.Query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
 		return nil, err
 	}
-	if _, err := conn.Query(classify.FingerprintQuery()); err != nil {
-		return nil, err
-	}
 	results, err := classify.AskCatalog(conn.Query)
 	if err != nil {
 		return nil, err

@@ -11,24 +11,24 @@ import (
 
 // trouble is why a lens has no catalog.
 type trouble struct {
-	fingerprint string    // of a catalog with which the lens cannot have one; empty: it may have one at the next try
-	until       time.Time // when the next try may be
-	times       int
+	version uint64    // of what is known with which the lens cannot have a catalog; 0: it may have one at the next try
+	until   time.Time // when the next try may be
+	times   int
 }
 
 // again notes another failure. One that is lasting stays until the catalog has changed.
-func (t *trouble) again(fingerprint string, lasting bool, now time.Time) {
-	t.fingerprint = ""
+func (t *trouble) again(version uint64, lasting bool, now time.Time) {
+	t.version = 0
 	if lasting {
-		t.fingerprint = fingerprint
+		t.version = version
 	}
 	t.until = now.Add(min(lookPoll<<min(t.times, 10), mostRetry))
 	t.times++
 }
 
 // bars reports whether the lens need not be tried now. A lens without trouble may be tried.
-func (t *trouble) bars(fingerprint string) bool {
-	return t != nil && (t.fingerprint == fingerprint || t.fingerprint == "" && time.Now().Before(t.until))
+func (t *trouble) bars(version uint64) bool {
+	return t != nil && (t.version == version || t.version == 0 && time.Now().Before(t.until))
 }
 
 // trouble returns that of a lens, for the next failure to be noted.

@@ -30,7 +30,7 @@ func TestKeeper_LensesFailEachByItself(t *testing.T) {
 		}
 	}
 	for _, l := range bad {
-		if l.Classifier.Catalog() != nil || !k.troubles[l].bars(k.known.fingerprint) {
+		if l.Classifier.Catalog() != nil || !k.troubles[l].bars(k.known.version) {
 			t.Errorf("lens %v: catalog %v, %+v", l.LensKey, l.Classifier.Catalog() != nil, k.troubles[l])
 		}
 	}
@@ -45,16 +45,16 @@ func TestLens_BacksOffAlone(t *testing.T) {
 	now := time.Now()
 	l := &trouble{}
 	for _, want := range []time.Duration{lookPoll, 2 * lookPoll, 4 * lookPoll, 8 * lookPoll, mostRetry, mostRetry} {
-		l.again("then", false, now)
+		l.again(7, false, now)
 		if got := l.until.Sub(now); got != want {
 			t.Errorf("waits %v, want %v", got, want)
 		}
-		if !l.bars("now") {
+		if !l.bars(8) {
 			t.Error("is tried at once")
 		}
 	}
-	l.again("then", true, now.Add(-time.Hour))
-	if !l.bars("then") || l.bars("now") {
+	l.again(7, true, now.Add(-time.Hour))
+	if !l.bars(7) || l.bars(8) {
 		t.Error("a lasting failure is for as long as the catalog stays as it is")
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"overdrive/pool"
 	"overdrive/proxy/postgres/upstream"
 	"overdrive/proxy/proxytest"
-	"overdrive/querycache/classify"
 )
 
 // served is told of a lease.
@@ -101,30 +100,29 @@ func TestKeeper_AVisitGivesWayThoughTheKeeperLingers(t *testing.T) {
 		defer k.finish()
 		looked <- k.look(ctx)
 	}()
-	asking(t, k, "relforcerowsecurity", looked)
+	asking(t, k, "relid::bigint & 255", looked)
 	needs(t, k)
 	if err := <-looked; err == nil {
 		t.Error("the look was not broken off")
 	}
 }
 
-// The catalog may change between the question for its fingerprint and its being read.
-func TestKeeper_TheFingerprintNotedIsThatOfWhatWasRead(t *testing.T) {
+// The catalog may change between the question for what has changed and its being read.
+func TestKeeper_WhatShowsAChangeIsOfTheMomentOfWhatIsRead(t *testing.T) {
 	pg := proxytest.SharedPostgres(t)
 	k := keep(t, pg, "keeper_moments")
-	before := k.known.fingerprint
+	pg.ExecIn("keeper_moments", "create table made_before (a int)")
+	signs, _, err := k.ask(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	pg.ExecIn("keeper_moments", "create table made_meanwhile (a int)")
-	k.given.Shelf.put("", nil) // not loaded yet
-	_, got, err := k.inventory(before)
+	inventory, err := k.inventory(signs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := k.value(classify.FingerprintQuery())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != want || k.given.Shelf.fingerprint != want {
-		t.Error("what was read is noted under the fingerprint of before")
+	if !inventory.Shows(signs) || len(inventory.RelationIDs("", "made_before")) != 1 || len(inventory.RelationIDs("", "made_meanwhile")) != 0 {
+		t.Error("what was read is not of the moment of what shows it")
 	}
 }
 

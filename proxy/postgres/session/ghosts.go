@@ -109,10 +109,19 @@ func (o *Identity) settleMark(w *mark) {
 	if o.Usual.Classifier.Version() != w.judgedAt {
 		defer o.Cache.BeginWrite(&unseenRun.Statement).End()
 	}
-	if w.ddl {
-		o.Watch.Changed(w.shared)
-	}
+	o.changed(w)
 	w.left.End()
+}
+
+// changed tells that what a mark has changed of the catalog has taken effect, or may at any time.
+func (o *Identity) changed(w *mark) {
+	switch {
+	case !w.ddl:
+	case w.vast || w.shared:
+		o.Watch.Changed(w.shared)
+	default:
+		o.Watch.Touched(w.touches)
+	}
 }
 
 // Backends are what a server says of those that it was asked for.

@@ -103,7 +103,7 @@ func TestGhosts_HaveEveryWriteThatIsAbandoned(t *testing.T) {
 // have fired.
 func TestGhosts_HaveTheCatalogLookedAtAnewAfterDDL(t *testing.T) {
 	st := newStage(t, setup{cache: true})
-	loseWrites(t, st, "create table fresh (a int)", 1)
+	loseWrites(t, st, "create type fresh as (a int)", 1)
 	st.learnCatalog()
 	st.identity.SettleGhosts(st.identity.Ghosts.List(), time.Now(), serverWith(4711))
 	if st.identity.Usual.Classifier.Catalog() == nil {

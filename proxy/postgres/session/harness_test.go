@@ -152,6 +152,12 @@ func (st *stage) Changed(bool) {
 	}
 }
 
+func (st *stage) Touched(by []*classify.Touch) {
+	for _, l := range st.identity.EveryLens() {
+		l.Classifier.Doubt(by...)
+	}
+}
+
 // newCache returns a cache for the identity.
 func (st *stage) newCache() *querycache.Database {
 	cache := querycache.New(querycache.Options{Poison: true, Now: func() time.Duration { return st.clock }})

@@ -117,6 +117,8 @@ type Watch interface {
 	// Changed tells that a statement has changed the catalog; shared says that something has changed which all databases of the
 	// server have in common. When it returns, nothing that the old catalog allowed is kept any more.
 	Changed(shared bool)
+	// Touched is Changed where it is known what may have changed.
+	Touched(by []*classify.Touch)
 }
 
 // startups are the settings of startup packets that a server has been asked for. The zero value has none.

@@ -130,6 +130,7 @@ func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 		return v
 	}
 	doubted := *v
+	doubted.Touch = nil
 	if !s.view.readOnly || v.Effect != verdict.EffectNone { // else it writes nothing, whatever its names mean
 		doubted.Effect, doubted.Writes = verdict.EffectEverything, nil
 	}

@@ -40,9 +40,13 @@ type mark struct {
 	batch    uint64            // the last one of it
 	judgedAt uint64            // version of the catalog when it began to write
 	ddl      bool              // it changes the catalog
-	shared   bool              // and what all databases of the server have in common
-	blunt    bool              // it may have committed a part on its own, in a procedure, if it ran at all
-	joined   bool              // it is of several transactions, which may have ended differently
+	touches  []*classify.Touch // all that it changes there, unless it is vast
+	vast     bool
+	wrote    []verdict.RelationID // all that it writes by the verdict on it, unless it is mixed: there were several
+	mixed    bool
+	shared   bool // and what all databases of the server have in common
+	blunt    bool // it may have committed a part on its own, in a procedure, if it ran at all
+	joined   bool // it is of several transactions, which may have ended differently
 
 	left *querycache.Abandoned // of write, once it is abandoned
 }
@@ -71,7 +75,7 @@ func (m *marks) begin(v *classify.Verdict) {
 	w := &m.open[last]
 	m.add(w, v)
 	w.batch = c.owed.sent
-	w.ddl = w.ddl || v.DDL
+	w.noteDDL(v)
 	w.shared = w.shared || v.Shared
 	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && !v.Atomic && !(v.AtomicInBlock && m.inBlock())
 }
@@ -90,6 +94,28 @@ func (m *marks) inBlock() bool {
 	}
 	return true
 }
+
+// noteDDL notes what of the catalog a statement changes.
+func (w *mark) noteDDL(v *classify.Verdict) {
+	switch {
+	case v.Effect != verdict.EffectRelations, len(w.wrote) > 0 && (len(v.Writes) == 0 || &w.wrote[0] != &v.Writes[0]):
+		w.mixed = true
+	default:
+		w.wrote = v.Writes
+	}
+	if !v.DDL {
+		return
+	}
+	w.ddl = true
+	if v.Touch == nil || len(w.touches) == maxTouches {
+		w.vast = true
+		return
+	}
+	w.touches = append(w.touches, v.Touch)
+}
+
+// maxTouches bounds the DDL of one mark that is told apart.
+const maxTouches = 8
 
 // add has the cache know what a statement may write.
 func (m *marks) add(w *mark, v *classify.Verdict) {
@@ -152,7 +178,7 @@ func (m *marks) endOldest(n int) {
 
 func (m *marks) over(w *mark) {
 	o := m.conn.identity
-	if o.Usual.Classifier.Version() != w.judgedAt {
+	if o.Usual.Classifier.Version() != w.judgedAt && (w.mixed || !o.Usual.Classifier.Spared(w.judgedAt, w.wrote)) {
 		m.add(w, unseenRun) // it may have fired a trigger that its verdict could not know of
 	}
 	if !m.kept && m.undone && !w.joined && (!w.blunt || m.unrun) { // the catalog is as it was, too
@@ -178,9 +204,7 @@ func (m *marks) abandon(n int) {
 }
 
 func (m *marks) forgetCatalog(w *mark) {
-	if w.ddl {
-		m.conn.identity.Watch.Changed(w.shared)
-	}
+	m.conn.identity.changed(w)
 }
 
 // drop ends all marks, because the connection leaves. A transaction that is still open ends with it, without effect;
