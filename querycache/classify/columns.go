@@ -227,7 +227,7 @@ func (w *walker) certainly(n ast.Node, kind columnKind) bool {
 	case isDate:
 		wants, ok = w.dated(n, nil)
 	case isReadable:
-		wants, ok = w.readable(n, nil)
+		wants, ok = w.stored(n, nil)
 		w.doom(reflect.ValueOf(n))
 	case isNoDate:
 		wants, ok = w.dateless(n, nil)

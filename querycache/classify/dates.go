@@ -179,13 +179,24 @@ func (w *walker) dated(n ast.Node, wants []wanted) (all []wanted, ok bool) {
 	return wants, false
 }
 
-// readable reports whether n is a date or a text as tables hold it, or a constant, if the columns are what it adds to wants.
+// readable reports whether n is a date or a text as tables hold it, or a constant beside such, if the columns are what it adds to wants.
 func (w *walker) readable(n ast.Node, wants []wanted) (all []wanted, ok bool) {
+	switch n := unwrap(n).(type) {
+	case *ast.CoalesceExpr:
+		return each(listed(n.Args), wants, w.readable)
+	case *ast.MinMaxExpr:
+		return each(listed(n.Args), wants, w.readable)
+	case *ast.CaseExpr:
+		return each(results(n), wants, w.readable)
+	}
+	return w.stored(n, wants)
+}
+
+// stored reports whether n is a date, or a text as tables hold it or a part of one. No constant is: a part of it, or what its escapes stand for, may
+// be a word that the constant as a whole does not show.
+func (w *walker) stored(n ast.Node, wants []wanted) (all []wanted, ok bool) {
 	if !w.spend(1) {
 		return wants, false
-	}
-	if isLiteral(n) {
-		return wants, true
 	}
 	switch n := unwrap(n).(type) {
 	case *ast.ColumnRef:
@@ -194,27 +205,38 @@ func (w *walker) readable(n ast.Node, wants []wanted) (all []wanted, ok bool) {
 	case *ast.TypeCast:
 		name := names(typeNames(n))
 		if len(name) > 0 && n.TypeName.ArrayBounds == nil && slices.Contains([]string{"text", "varchar", "bpchar", "json", "jsonb", "time"}, name[len(name)-1]) {
-			return w.readable(n.Arg, wants)
+			return w.stored(n.Arg, wants)
 		}
 	case *ast.A_Expr:
 		name := names(n.Name)
 		if n.Kind == ast.AEXPR_NULLIF || len(name) == 1 && slices.Contains([]string{"->", "->>", "#>", "#>>"}, name[0]) && isLiteral(n.Rexpr) {
-			return w.readable(n.Lexpr, wants)
+			return w.stored(n.Lexpr, wants)
 		}
 	case *ast.CoalesceExpr:
-		return each(listed(n.Args), wants, w.readable)
+		return every(listed(n.Args), wants, w.stored)
 	case *ast.MinMaxExpr:
-		return each(listed(n.Args), wants, w.readable)
+		return every(listed(n.Args), wants, w.stored)
 	case *ast.CaseExpr:
-		return each(results(n), wants, w.readable)
+		return every(results(n), wants, w.stored)
 	case *ast.FuncCall:
 		name := names(n.Funcname)
 		if len(name) > 0 && n.Args != nil && len(n.Args.Items) > 0 && slices.Contains(excerpts, name[len(name)-1]) &&
 			!slices.ContainsFunc(n.Args.Items[1:], func(n ast.Node) bool { return !isLiteral(n) }) {
-			return w.readable(n.Args.Items[0], wants)
+			return w.stored(n.Args.Items[0], wants)
 		}
 	}
 	return w.dated(n, wants)
+}
+
+// every has f judge all of some expressions.
+func every(all []ast.Node, wants []wanted, f func(ast.Node, []wanted) ([]wanted, bool)) ([]wanted, bool) {
+	for _, n := range all {
+		ok := false
+		if wants, ok = f(n, wants); !ok {
+			return wants, false
+		}
+	}
+	return wants, len(all) > 0
 }
 
 // excerpts are functions that give a text from their first argument as it stands, or a part of it.

@@ -126,7 +126,7 @@ func TestRights_ARoleThatCannotBeTakenOnHasNone(t *testing.T) {
 func TestNewInventory_ChainsAndFansCostNoMoreThanTheirLength(t *testing.T) {
 	const n = 20000
 	relation := func(id int, name, kind string) []string {
-		return strings.Fields(fmt.Sprint(id, " public ", name, id, " ", kind, " p f f f f 10 f"))
+		return strings.Fields(fmt.Sprint(id, " public ", name, id, " ", kind, " p f f f 10 f"))
 	}
 	for name, build := range map[string]func(sets [][][]string){
 		"tables that inherit in a chain": func(sets [][][]string) {

@@ -43,6 +43,9 @@ func TestStableFunctions_OnlyThoseOfTheListAreAllowed(t *testing.T) {
 		fmt.Sscan(string(row[5]), &oid)
 		rd := newReading()
 		catalog.judgeCall(rd, oid)
+		if rd.clock != "" { // it tells the time, which the owner may say how exact to take
+			rd.refuse(verdict.Volatile, "%s", rd.clock)
+		}
 		if rd.status == verdict.Cacheable {
 			exact++
 		}

@@ -170,6 +170,9 @@ func (w *walker) field(node string, f field, fields map[string]rule) {
 			w.refuse("it does more than read (%s.%s)", node, f.name)
 		}
 	case descend:
+		if f.name == "joinaliasvars" { // all columns of a join, whether they are used or not: where they are, they stand there again
+			f.value.items = slices.DeleteFunc(slices.Clone(f.value.items), func(v value) bool { return v.name == "VAR" })
+		}
 		if f.name == "securityQuals" {
 			outer := w.reads
 			w.reads = &w.facts.Guard

@@ -38,6 +38,8 @@ func TestRead_CollectsWhatATreeSays(t *testing.T) {
 		"a comparison of rows": {expr(`{ROWCOMPAREEXPR :rctype 1 :opnos (o 97 664) :opfamilies (o 1976 1994) :inputcollids (o 0 100) :largs (` + column + `) :rargs (` + one + `)}`),
 			"relations [{16384 r}] operators [97 664] types [23]"},
 		"a conversion through text": {expr(`{COERCEVIAIO :arg ` + column + ` :resulttype 1082 :resultcollid 0 :coerceformat 1 :location 1}`),
+			"relations [{16384 r}] types [23 1082] stored [1082]"},
+		"a conversion of a constant": {expr(`{COERCEVIAIO :arg ` + one + ` :resulttype 1082 :resultcollid 0 :coerceformat 1 :location 1}`),
 			"relations [{16384 r}] types [23 1082] coerced [1082]"},
 		"a setting":       {call(2077, appName), "types [25] outside settings [App.x]"},
 		"another setting": {call(3294, appName+one), "types [23 25] outside settings [App.x]"},
@@ -82,6 +84,7 @@ func summary(f *Facts) string {
 	add("operators", len(f.Operators), f.Operators)
 	add("types", len(f.Types), f.Types)
 	add("coerced", len(f.Coerced), f.Coerced)
+	add("stored", len(f.Stored), f.Stored)
 	for i, r := range []Reads{f.Outside, f.Guard} {
 		name := []string{"outside", "guard"}[i]
 		if r.Identity {

@@ -2,8 +2,7 @@ package nodetree
 
 import (
 	"slices"
-
-	"overdrive/querycache/sqlscan"
+	"strings"
 )
 
 // parts are the OIDs of PostgreSQL's operators and functions that give a text, or a value of JSON, as it stands in their first argument, or a
@@ -24,7 +23,7 @@ func isStored(v value) bool {
 		case "VAR":
 			column = true
 		case "CONST":
-			if d, found := v.get("constvalue"); found && d.kind == datum && sqlscan.HasSpecialDate([]byte(d.text)) {
+			if d, found := v.get("constvalue"); found && d.kind == datum && mayHoldWord(d.text) {
 				ok = false
 			}
 		case "FUNCEXPR", "OPEXPR", "AGGREF", "WINDOWFUNC":
@@ -45,4 +44,10 @@ func isStored(v value) bool {
 	}
 	look(v)
 	return ok && column
+}
+
+// mayHoldWord reports whether a part of a constant, or what its escapes stand for, may be a word for the present.
+func mayHoldWord(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc([]string{"now", "today", "tomorrow", "yesterday", `\`}, func(word string) bool { return strings.Contains(text, word) })
 }
