@@ -162,9 +162,6 @@ func TestScale_ChangesCostOnlyWhatReadsThem(t *testing.T) {
 		}
 		t.Logf("%-60s without a hit: %s", c.sql+", "+how, fmt.Sprint(lost))
 	}
-	if asked {
-		measureRest(t, pg, database)
-	}
 }
 
 // made makes a change.
