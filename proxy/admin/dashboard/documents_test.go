@@ -115,7 +115,7 @@ func TestQueries_AreTheForemostOfAnOrder(t *testing.T) {
 		t.Errorf("the whole: %+v", whole)
 	}
 	for path, want := range map[string]int{
-		"database=none": http.StatusNotFound, "order=none": http.StatusBadRequest, "filter=" + strings.Repeat("x", 201): http.StatusBadRequest,
+		"database=none": http.StatusNotFound, "order=none": http.StatusBadRequest, "filter=" + strings.Repeat("x", 401): http.StatusBadRequest,
 		"fingerprint=xyz": http.StatusNotFound, "fingerprint=ffffffffffffffff": http.StatusNotFound,
 	} {
 		if got := (question{path: "/api/queries?" + path}).on(h); got.Code != want {
