@@ -31,7 +31,8 @@ func (m *imported) entry(s iniSetting, star []string) error {
 	}
 	told := false
 	for _, name := range names {
-		if m.has(name) {
+		at := slices.IndexFunc(m.databases, func(db importedDatabase) bool { return db.name == name })
+		if at >= 0 && s.key == "*" {
 			continue // an entry of its own, which counts
 		}
 		table, err := m.database(s, name, parameters, !told)
@@ -39,13 +40,13 @@ func (m *imported) entry(s iniSetting, star []string) error {
 		if err != nil {
 			return err
 		}
+		if at >= 0 { // of several entries PgBouncer takes the last, too
+			m.databases[at].table = table
+			continue
+		}
 		m.databases = append(m.databases, importedDatabase{name, table})
 	}
 	return nil
-}
-
-func (m *imported) has(name string) bool {
-	return slices.ContainsFunc(m.databases, func(db importedDatabase) bool { return db.name == name })
 }
 
 // database makes the table of one. With tell, what has no counterpart is noted.

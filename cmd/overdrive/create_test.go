@@ -2,11 +2,15 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"overdrive/proxy/proxytest"
 )
@@ -184,6 +188,36 @@ func TestCreate_TakesAPasswordThatIsNotOnTheCommandLine(t *testing.T) {
 	if !strings.Contains(read(t, path), "postgres://app:other@db2") || !strings.Contains(got.errOut, "which is not the one given") ||
 		strings.Contains(got.out, "other") {
 		t.Errorf("got %+v and\n%s", got, read(t, path))
+	}
+}
+
+func TestCreate_SaysWhatIsWrongWithAPasswordOnStandardInput(t *testing.T) {
+	never, _ := io.Pipe()
+	interrupted, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	for _, c := range []struct {
+		ctx  context.Context
+		in   io.Reader
+		want string
+	}{
+		{t.Context(), strings.NewReader("\n"), "there is no password on the first line of standard input"},
+		{t.Context(), strings.NewReader(""), "there is no password on the first line of standard input"},
+		{t.Context(), strings.NewReader("a\x00b\n"), "zero byte"},
+		{t.Context(), strings.NewReader(strings.Repeat("x", maxPassword+1)), "longer than 65536 bytes"},
+		{t.Context(), iotest.ErrReader(errors.New("broken")), "read password from standard input: broken"},
+		{interrupted, never, "canceled"},
+	} {
+		path := filepath.Join(t.TempDir(), "overdrive.yaml")
+		root := rootCommand()
+		root.SetIn(c.in)
+		root.SetArgs([]string{"create", "shop", "--config", path, "--skip-check", "--host=db", "--user=app", "--password-stdin"})
+		err := root.ExecuteContext(c.ctx)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "%!") {
+			t.Errorf("got %v, want %q", err, c.want)
+		}
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("%q: the file was made", c.want)
+		}
 	}
 }
 

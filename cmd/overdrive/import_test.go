@@ -149,6 +149,20 @@ func TestImport_TakesTheServersPasswordFromTheFileOfUsers(t *testing.T) {
 	}
 }
 
+func TestImport_TakesTheLastEntryOfAName(t *testing.T) {
+	for _, ini := range []string{
+		"[databases]\nshop = host=old user=app\nshop = host=new user=app\n",
+		"[databases]\n* = host=old\nshop = host=new user=app\n",
+		"[databases]\nshop = host=new user=app\n* = host=old\n",
+	} {
+		from, to := bouncer(t, ini+"[pgbouncer]\nauth_file = userlist.txt\nauth_type = scram-sha-256\n")
+		done(t, "import", from, "--config", to, "--database", "shop")
+		if got := read(t, to); strings.Count(got, "url:") != 1 || !strings.Contains(got, "app:secret@new/shop") {
+			t.Errorf("%s\ngave\n%s", ini, got)
+		}
+	}
+}
+
 func TestImport_SaysWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		"[databases]\n* = host=db\n":                                       "name them with --database",

@@ -97,10 +97,38 @@ func (o *originFlags) check(cmd *cobra.Command) error {
 		return err
 	}
 	if o.passwordStdin {
-		line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), maxPassword)).ReadString('\n')
-		if o.password = strings.TrimRight(line, "\r\n"); o.password == "" {
-			return fmt.Errorf("no password on standard input: %w", err)
-		}
+		return o.readPassword(cmd)
+	}
+	return nil
+}
+
+// readPassword reads the password from standard input. A terminal may never send a line, so Ctrl-C ends it.
+func (o *originFlags) readPassword(cmd *cobra.Command) error {
+	type result struct {
+		line string
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() { // which nobody waits for once the command has ended
+		line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), maxPassword+1)).ReadString('\n')
+		read <- result{strings.TrimRight(line, "\r\n"), err}
+	}()
+	var got result
+	select {
+	case got = <-read:
+	case <-cmd.Context().Done():
+		return fmt.Errorf("read password from standard input: %w", cmd.Context().Err())
+	}
+	o.password = got.line
+	switch {
+	case got.err != nil && !errors.Is(got.err, io.EOF):
+		return fmt.Errorf("read password from standard input: %w", got.err)
+	case o.password == "":
+		return errors.New("there is no password on the first line of standard input")
+	case len(o.password) > maxPassword:
+		return fmt.Errorf("the password on standard input is longer than %d bytes", maxPassword)
+	case strings.ContainsRune(o.password, 0):
+		return errors.New("the password on standard input has a zero byte, which no server takes")
 	}
 	return nil
 }

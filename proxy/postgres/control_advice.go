@@ -66,11 +66,11 @@ func (p *Proxy) Advise(ctx context.Context, database, user string) ([]proxy.Advi
 func (a *adviser) advise(q *costly) {
 	q.verdict = a.judge(q.Shape)
 	a.add(q, proxy.AdviceCache, a.cacheAdvice(q))
-	a.add(q, proxy.AdviceLoop, loopAdvice(q))
+	a.add(q, proxy.AdviceLoop, a.loopAdvice(q))
 }
 
 // loopAdvice is about statements that are asked one by one.
-func loopAdvice(q *costly) string {
+func (a *adviser) loopAdvice(q *costly) string {
 	const fewest = 20
 	if q.Repeats < fewest || 2*q.Repeats < q.Calls-q.Hits {
 		return ""
@@ -86,7 +86,7 @@ func loopAdvice(q *costly) string {
 	case first != "select" || q.verdict.Status != verdict.Cacheable:
 		return "" // one that locks rows or calls code may be meant to come one by one
 	}
-	if batched, column, ok := classify.Batched(q.Shape); ok {
+	if batched, column, ok := classify.Batched(q.Shape); ok && a.judge(batched.Text).Status == verdict.Cacheable {
 		return fmt.Sprintf("%s: ask once for all by %s, with %s among the columns, or by a join.", often, shown(batched.Text), column)
 	}
 	return often + ": ask once for all, by a join or by = ANY ($1)."

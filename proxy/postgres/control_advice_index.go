@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"overdrive/proxy"
+	"overdrive/proxy/postgres/pgwire"
 	"overdrive/proxy/postgres/upstream"
 	"overdrive/querycache/classify"
 	"overdrive/querycache/verdict"
@@ -36,17 +37,24 @@ func (a *adviser) plans(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		var late error
 		for i := range a.shapes {
 			q := &a.shapes[i]
 			if !plannable(*q) {
 				continue
 			}
 			err := a.indexAdvice(p, q, hypothetical)
-			if refusal := (*upstream.ServerError)(nil); err != nil && !errors.As(err, &refusal) {
+			refusal := (*upstream.ServerError)(nil)
+			switch {
+			case err == nil:
+			case !errors.As(err, &refusal):
 				return err
-			} // else the server has its reasons: rights, say, or a parameter of no type
+			case refusal.Code == pgwire.CodeLockNotAvailable || refusal.Code == pgwire.CodeQueryCanceled:
+				late = err // another time there may be a plan
+			default: // the server has its reasons: rights, say, or a parameter of no type
+			}
 		}
-		return nil
+		return late
 	})
 	return err
 }

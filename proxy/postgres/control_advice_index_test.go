@@ -51,6 +51,22 @@ func TestAdvice_OnIndexesMakesPlansCheaper(t *testing.T) {
 	}
 }
 
+func TestAdvice_SaysThatALockKeptItFromPlans(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "advice_locked", orders)
+	in, c := settled(t, pg.Addr(), "advice_locked", nil)
+	repeat(t, c, func(i int) { rig.Ask(t, c, fmt.Sprintf("select id from orders where customer = %d", i)) })
+	direct := rig.Direct(t, pg, "advice_locked")
+	rig.Ask(t, direct, "begin")
+	rig.Ask(t, direct, "lock table orders in access exclusive mode")
+	list, err := in.Advise(t.Context(), "advice_locked", "postgres")
+	if err != nil || len(list) != 1 || list[0].Fingerprint != 0 || !strings.Contains(list[0].Text, "lock timeout") {
+		t.Errorf("got %+v, %v", list, err)
+	}
+	rig.Ask(t, direct, "rollback")
+	wantAdvice(t, in, "advice_locked", "select id from orders", proxy.AdviceIndex, "ON public.orders (customer)")
+}
+
 func TestAdvice_OnIndexesIsCheckedWhereHypopgIs(t *testing.T) {
 	t.Parallel()
 	pg := rig.NewDatabase(t, "advice_hypopg", orders)

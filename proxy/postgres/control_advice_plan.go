@@ -83,8 +83,11 @@ func (p *planner) plan(r classify.Rewrite) (*planNode, error) {
 		return nil, err
 	}
 	var plans []struct{ Plan planNode }
-	if err := json.Unmarshal(text, &plans); err != nil || len(plans) != 1 {
-		return nil, fmt.Errorf("read plan: %d plans: %w", len(plans), err)
+	if err := json.Unmarshal(text, &plans); err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	if len(plans) != 1 {
+		return nil, fmt.Errorf("read plan: the server tells %d plans in place of one", len(plans))
 	}
 	return &plans[0].Plan, nil
 }

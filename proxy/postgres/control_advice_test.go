@@ -213,12 +213,16 @@ func TestAdvice_OnLoopsAsksOnce(t *testing.T) {
 	for i := range 40 {
 		askWith(t, c, "insert into log values ($1)", fmt.Sprint(i))
 	}
+	for i := range 40 {
+		rig.Ask(t, c, fmt.Sprintf("select count(*) from orders where id = %d", i))
+	}
 	for i := range 40 { // a worker who takes jobs
 		rig.Ask(t, c, fmt.Sprintf("select id from orders where id = %d for update skip locked", i))
 	}
 	wantAdvice(t, in, "advice_loops", "select customer from orders", proxy.AdviceLoop, "id = any ( $1 ), with id among the columns", "of 40 calls")
 	wantAdvice(t, in, "advice_loops", "insert into log", proxy.AdviceLoop, "one INSERT with many rows")
 	wantNone(t, in, "advice_loops", "select id from orders")
+	wantAdvice(t, in, "advice_loops", "select count ( * ) from orders", proxy.AdviceLoop, ": ask once for all, by a join or by = ANY ($1).")
 	r := c.ExecParams(t.Context(), "select customer, id from orders where id = any ($1::int[])", [][]byte{[]byte("{1,2,3}")}, nil, nil, nil).Read()
 	if r.Err != nil || len(r.Rows) != 3 {
 		t.Errorf("what is advised gives %d rows, %v", len(r.Rows), r.Err)

@@ -159,32 +159,60 @@ var clocks = map[string]string{
 }
 
 // Batched returns a shape that asks for one row by one value, written for several, with the column that is compared: the one = of its
-// WHERE becomes = ANY. It returns false where there is no such or more than one.
+// WHERE becomes = ANY. It returns false where there is no such or more than one, and where rows of several values would not be
+// those of each: what calls a function in its list of columns may count or add up.
 func Batched(shape string) (r Rewrite, column string, ok bool) {
 	w, ok := newRewriter(shape)
 	if !ok || !w.from.at(0).is("select") {
 		return Rewrite{}, "", false
 	}
-	where, found := false, 0
-	for i, t := range w.from {
-		where = where || t.is("where")
-		value := t.kind == sqlscan.Param || t.kind == sqlscan.Number || t.kind == sqlscan.String
-		if !where || !value || w.from.at(i-1).text != "=" || w.from.at(i-2).name == "" {
+	from, where, found := false, false, 0
+	for i := 0; i < len(w.from); i++ {
+		t := w.from[i]
+		from, where = from || t.is("from"), where || t.is("where")
+		if t.is("limit", "offset", "or", "not", "group", "having", "window", "union", "intersect", "except", "select", "for", "fetch") && i > 0 ||
+			!from && t.text == "(" {
+			return Rewrite{}, "", false
+		}
+		if !where || !t.isValue() || w.from.at(i-1).text != "=" || w.from.at(i-2).name == "" {
 			w.out = append(w.out, t.text)
-			if t.is("limit", "or", "not", "group", "union", "select", "for", "fetch") && i > 0 {
-				return Rewrite{}, "", false
-			}
 			continue
+		}
+		cast, whole := w.from.condition(i)
+		if !whole {
+			return Rewrite{}, "", false
 		}
 		found++
 		parameter := t.text
 		if t.kind != sqlscan.Param {
 			parameter = w.parameter()
 		}
-		w.out = append(w.out, "any ( "+parameter+" )")
 		column = w.from[i-2].text
+		if cast != "" {
+			parameter += " :: " + cast + " []"
+			i += 2
+		}
+		w.out = append(w.out, "any ( "+parameter+" )")
 	}
 	return w.result(), column, found == 1
+}
+
+func (t token) isValue() bool {
+	return t.kind == sqlscan.Param || t.kind == sqlscan.Number || t.kind == sqlscan.String
+}
+
+// condition reports whether column = value, with the value at i, is one of the conditions that AND joins, and no part of one. The value
+// may be cast, to a type of one word.
+func (s statement) condition(i int) (cast string, whole bool) {
+	begin := i - 2
+	for s.at(begin-1).text == "." {
+		begin -= 2
+	}
+	end := i + 1
+	if s.at(end).text == "::" && s.at(end+1).name != "" {
+		cast, end = s.at(end+1).text, end+2
+	}
+	return cast, s.at(begin-1).is("where", "and") && (end >= len(s) || s.at(end).is("and", "order"))
 }
 
 // Alone returns the statements of a shape with several.

@@ -55,6 +55,19 @@ func TestBatched_AsksForManyAtOnce(t *testing.T) {
 		"select a from t where id = 5 or c":                                "",
 		"update t set a = 1 where id = 5":                                  "",
 		"select count(*) from t where b in (select id from u where a = 3)": "",
+		"select a from t where id = $1::numeric":                           "select a from t where id = any ( $1 :: numeric [] )",
+		"select a from t where id = $1::text and b > 1 order by a":         "select a from t where id = any ( $1 :: text [] ) and b > 1 order by a",
+		"select a from t where id = $1::char(8)":                           "",
+		"select a from t where id = $1::text::name":                        "",
+		"select a from t where id = $1::int + 1":                           "",
+		"select a from t where id = 5 + b":                                 "",
+		"select a from t where b + id = 5":                                 "",
+		"select a from t where b = case when id = $1 then 1 else 2 end":    "",
+		"select count(*) from t where id = $1":                             "",
+		"select a, row_number() over () from t where id = $1":              "",
+		"select a from t where id = 5 offset 1":                            "",
+		"select a from t where id = 5 intersect select a from u":           "",
+		"select a from s.t join u using (id) where s.t.id = $1":            "select a from s . t join u using ( id ) where s . t . id = any ( $1 )",
 	} {
 		if got, _, ok := Batched(shapeText(sql)); ok != (want != "") || ok && got.Text != want {
 			t.Errorf("%s:\n got %s\nwant %s", sql, got.Text, want)

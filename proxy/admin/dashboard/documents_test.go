@@ -87,6 +87,18 @@ func TestNow_StaysSmallAndLosesNobody(t *testing.T) {
 	}
 }
 
+func TestNow_NamesDatabasesAsTheyAreAskedBy(t *testing.T) {
+	f := newFake()
+	f.names = []string{strings.Repeat("x", 70) + "a", strings.Repeat("x", 70) + "b"}
+	h := newTest(f, local)
+	for i, d := range decoded[greetingOf](t, question{path: "/api/now"}.on(h)).Databases {
+		if d.Name != f.names[i] {
+			t.Errorf("got %q, want %q", d.Name, f.names[i])
+		}
+		decoded[queries](t, question{path: "/api/queries?database=" + d.Name}.on(h))
+	}
+}
+
 func TestQueries_AreTheForemostOfAnOrder(t *testing.T) {
 	f := newFake()
 	f.queries = append(shapes(3*maxQueries), proxy.QueryStatus{Database: "shop", Fingerprint: 9999, Shape: "explained only"})
@@ -115,7 +127,7 @@ func TestQueries_AreTheForemostOfAnOrder(t *testing.T) {
 		t.Errorf("the whole: %+v", whole)
 	}
 	for path, want := range map[string]int{
-		"database=none": http.StatusNotFound, "order=none": http.StatusBadRequest, "filter=" + strings.Repeat("x", 201): http.StatusBadRequest,
+		"database=none": http.StatusNotFound, "order=none": http.StatusBadRequest, "filter=" + strings.Repeat("x", 401): http.StatusBadRequest,
 		"fingerprint=xyz": http.StatusNotFound, "fingerprint=ffffffffffffffff": http.StatusNotFound,
 	} {
 		if got := (question{path: "/api/queries?" + path}).on(h); got.Code != want {

@@ -16,7 +16,7 @@ import (
 const (
 	maxDatabases = 50
 	maxPools     = 20 // of a database
-	maxName      = 63 // bytes of a name
+	maxName      = 63 // bytes of a user's name; those of databases are the configuration's, and are asked by
 	// fresh is how long a snapshot is good for everybody who asks.
 	fresh = 200 * time.Millisecond
 )
@@ -108,7 +108,7 @@ func (h *Handler) look() *now {
 	for i, name := range names {
 		places[name] = min(i, maxDatabases-1)
 		if i < maxDatabases {
-			n.Databases = append(n.Databases, database{Name: shortened(name), Pools: []onePool{}})
+			n.Databases = append(n.Databases, database{Name: name, Pools: []onePool{}})
 		}
 	}
 	if left := len(names) - maxDatabases; left > 0 {
@@ -214,7 +214,7 @@ func busiest(list []onePool) []onePool {
 	return append(list[:maxPools-1], sum)
 }
 
-// shortened is a name that a client may have made up.
+// shortened is the name of a user, which a client may have made up.
 func shortened(name string) string {
 	return strings.ToValidUTF8(name[:min(len(name), maxName)], "\uFFFD")
 }

@@ -121,6 +121,21 @@ func TestPage_SortsAThousandStatementsAtOnce(t *testing.T) {
 	p.wantQuiet()
 }
 
+func TestPage_FindsWhatIsCutOffInTheList(t *testing.T) {
+	f := dashboard.NewFake()
+	list := dashboard.Shapes(3)
+	list[1].Shape = "SELECT " + strings.Repeat("a, ", 200) + "needle FROM t"
+	f.SetQueries(list)
+	p, _ := openBoard(t, f)
+	p.await(soon, "statements", `document.querySelectorAll("#queries tr").length === 3`)
+	p.run(chromedp.SendKeys(chromedp.CSS("#filter"), "Needle"))
+	p.await(soon, "the filter of the server", `document.getElementById("count").textContent === "1 of 1 shown"`)
+	if got := p.rows(); !strings.Contains(got, "SELECT a, a, ") {
+		t.Errorf("shows %s", got)
+	}
+	p.wantQuiet()
+}
+
 func TestPage_ShowsHostileTextsAsTexts(t *testing.T) {
 	const hostile = `SELECT "<img src=x onerror=document.title='owned'>" FROM "</td><script>document.title='owned'</script>" WHERE a = '&lt;b&gt;'`
 	f := dashboard.NewFake()

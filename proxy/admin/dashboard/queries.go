@@ -18,7 +18,7 @@ const (
 	maxShape   = 300 // characters of a text in the list
 	maxText    = 20_000
 	maxReason  = 200
-	maxFilter  = 200 // bytes
+	maxFilter  = 400 // bytes: the page takes 100 characters
 )
 
 // queries is the list of statements, the foremost by the order that was asked for.

@@ -206,7 +206,7 @@ func happened(list []traffic.Count) []traffic.Count {
 
 func (s scrape) caches(list []proxy.CacheStatus) {
 	for _, c := range list {
-		name := labelled(c.Database)
+		name := databaseLabel(c.Database)
 		s.value(cacheEntries, float64(c.Entries), name)
 		s.value(cacheBytes, float64(c.Bytes), name)
 		s.value(cacheEvictions, float64(c.Evictions), name)
@@ -220,7 +220,7 @@ func (s scrape) caches(list []proxy.CacheStatus) {
 
 func (s scrape) catalogs(list []proxy.CatalogStatus) {
 	for i := range list {
-		name := labelled(list[i].Database)
+		name := databaseLabel(list[i].Database)
 		s.times(catalogLooks, &list[i].Looks, name)
 		s.times(catalogLoads, &list[i].Loads, name)
 		s.count(catalogFailures, list[i].Failures, name)

@@ -19,15 +19,17 @@ import (
 
 // told is a proxy that says what the test has it say.
 type told struct {
-	pools   []proxy.PoolStatus
-	traffic []proxy.TrafficStatus
+	pools    []proxy.PoolStatus
+	traffic  []proxy.TrafficStatus
+	caches   []proxy.CacheStatus
+	catalogs []proxy.CatalogStatus
 }
 
 func (p *told) Pools() []proxy.PoolStatus       { return p.pools }
 func (p *told) Traffic() []proxy.TrafficStatus  { return p.traffic }
 func (p *told) Refusals() []traffic.Count       { return nil }
-func (p *told) Caches() []proxy.CacheStatus     { return nil }
-func (p *told) Catalogs() []proxy.CatalogStatus { return nil }
+func (p *told) Caches() []proxy.CacheStatus     { return p.caches }
+func (p *told) Catalogs() []proxy.CatalogStatus { return p.catalogs }
 func (p *told) Loops() []proxy.LoopStatus       { return nil }
 
 // gather returns what a scrape finds, by metric, and by its labels in the order of their names.
@@ -102,6 +104,23 @@ func TestCollector_NamesOfHostileClientsBreakNoScrape(t *testing.T) {
 	}
 	if sum != 1<<7-1 {
 		t.Errorf("the transactions add up to %v, want %v", sum, 1<<7-1)
+	}
+}
+
+func TestCollector_LongNamesOfDatabasesStayApart(t *testing.T) {
+	p := &told{}
+	for _, end := range []string{"a", "b"} {
+		name := strings.Repeat("x", 70) + end
+		p.pools = append(p.pools, proxy.PoolStatus{Database: name, User: "app", Clients: 1})
+		p.traffic = append(p.traffic, proxy.TrafficStatus{Database: name, User: "app"})
+		p.caches = append(p.caches, proxy.CacheStatus{Database: name, Entries: 1})
+		p.catalogs = append(p.catalogs, proxy.CatalogStatus{Database: name})
+	}
+	got := gather(t, p)
+	for _, metric := range []string{"cache_entries", "catalog_failed_looks_total", "pool_clients", "transactions_total"} {
+		if len(got[metric]) != 2 {
+			t.Errorf("%s has %d series, want one for each database", metric, len(got[metric]))
+		}
 	}
 }
 

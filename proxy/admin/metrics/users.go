@@ -15,7 +15,10 @@ const (
 	maxLabel = 63
 )
 
-// labelled is a name as a label may be: names of databases and users may be any bytes.
+// databaseLabel is the name of a database as a label may be. It is from the configuration, and whole: two databases must not become one.
+func databaseLabel(name string) string { return strings.ToValidUTF8(name, "\uFFFD") }
+
+// labelled is a name as a label may be: names of users may be any bytes.
 func labelled(name string) string {
 	return strings.ToValidUTF8(name[:min(len(name), maxLabel)], "\uFFFD")
 }
@@ -40,7 +43,7 @@ func users(traffic []proxy.TrafficStatus) map[shown]bool {
 // seriesOf returns the labels for a user.
 func seriesOf(first map[shown]bool, database, user string) shown {
 	if !first[shown{database, user}] {
-		return shown{labelled(database), otherUsers}
+		return shown{databaseLabel(database), otherUsers}
 	}
-	return shown{labelled(database), labelled(user)}
+	return shown{databaseLabel(database), labelled(user)}
 }
