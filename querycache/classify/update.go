@@ -305,7 +305,7 @@ func (q *questions) settleDateNames(before [][]string) error {
 	}
 	rows = slices.DeleteFunc(rows, func(row []string) bool { return !has[row[1]] || !had[row[1]] })
 	if len(fresh) > 0 {
-		more, err := q.ask(narrow(catalogSQL[setDateColumns], func(string) string { return "a.attname IN (" + strings.Join(fresh, ", ") + ")" }))
+		more, err := q.ask(narrow(q.answers.Replace(catalogSQL[setDateColumns]), func(string) string { return "a.attname IN (" + strings.Join(fresh, ", ") + ")" }))
 		if err != nil {
 			return err
 		}

@@ -120,7 +120,7 @@ func TestKeeper_ALookThatIsBrokenOffWhenItHasSeenAChangeLeavesNoCatalog(t *testi
 	k := keep(t, pg, "keeper_saw")
 	k.trust.limit = time.Minute
 	pg.ExecIn("keeper_saw", "create table fresh (a int)")
-	lookWhileWanted(t, k, "pg_depend", "WITH looked_at")
+	lookWhileWanted(t, k, "pg_depend", "WITH found(classid")
 	if k.identity.Usual.Classifier.Catalog() != nil {
 		t.Error("a catalog is trusted that is known to have changed")
 	}
