@@ -3,6 +3,7 @@ package classify
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -227,7 +228,7 @@ func (c *Inventory) askAgain(ask func(sql string) ([][]string, error), changed [
 				return nil, err
 			}
 		}
-		if i == setRowUses && (usesRows(c.results[i], is) || usesRows(q.results[i], is)) {
+		if reachesTypes(i, c.results[i], q.results[i], is) {
 			return nil, errBeyond
 		}
 		q.results[i] = replaced(c.results[i], q.results[i], keys, is)
@@ -264,6 +265,35 @@ func replaced(before, now [][]string, keys []int, is map[string]bool) [][]string
 		}
 	}
 	return append(all, now...)
+}
+
+// reachesTypes reports whether, by the rows of a result set before and now, what has changed of the relations makes types others than they were: the rows of
+// one are a type that others are made of; or it has columns that are coded, or unstable, and had none, or the other way round, and so is the type
+// of its rows.
+func reachesTypes(set int, before, now [][]string, is map[string]bool) bool {
+	switch set {
+	case setRowUses:
+		return usesRows(before, is) || usesRows(now, is)
+	case setRelations:
+		const coded = 7
+		has := func(row []string) bool { return row[coded] == "t" }
+		return !maps.Equal(marked(before, is, has), marked(now, is, has))
+	case setUnstableColumns:
+		all := func([]string) bool { return true }
+		return !maps.Equal(marked(before, is, all), marked(now, is, all))
+	}
+	return false
+}
+
+// marked returns the relations about which there is a row for which has holds.
+func marked(rows [][]string, is map[string]bool, has func(row []string) bool) map[string]bool {
+	all := map[string]bool{}
+	for _, row := range rows {
+		if is[row[0]] && has(row) {
+			all[row[0]] = true
+		}
+	}
+	return all
 }
 
 // usesRows reports whether the type of the rows of one of the relations is used by anything, or uses another such type. What holds of such a type, that it
