@@ -295,8 +295,10 @@ func (c *Inventory) edge(add func(a, b *relation)) func(row []string) error {
 	}
 }
 
-// codeOnRead reports whether reading r may run code that writes anywhere: a view's definition, a table's policies.
-func (r *relation) codeOnRead() bool { return r.opaque && (r.kind == 'v' || r.rowSecurity) }
+// codeOnRead reports whether reading r may run code that writes anywhere: a view's definition, a table's policies, what is at the other end.
+func (r *relation) codeOnRead() bool {
+	return r.opaque && (r.kind == 'v' || r.kind == 'f' || r.rowSecurity)
+}
 
 // spreadOpaqueViews marks the views over relations with code that runs when they are read.
 func (c *Inventory) spreadOpaqueViews() {

@@ -142,9 +142,11 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'),
 	//
 	// opaque: writing it may run code that writes elsewhere. Code is found in rules, and functions that may write
 	// in defaults, constraints, policies, indexes, partition keys, the types of columns and, for views, the definition. Triggers are asked for by themselves.
+	// So may a foreign table be that leads back.
 	setRelations: withWriting + `
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity,
        EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1')
+       OR c.relkind = 'f' AND EXISTS (SELECT FROM ` + leadsBack + ` WHERE t.ftrelid = c.oid)
        OR c.oid IN (
            SELECT r.ev_class FROM pg_catalog.pg_rewrite r JOIN code ON code.classid = 'pg_catalog.pg_rewrite'::regclass AND code.objid = r.oid
            UNION ALL
@@ -175,7 +177,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
 	setViewUses: `SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r
   JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
    AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> r.ev_class
-  JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND (c.relkind = 'v' OR c.relrowsecurity)
+  JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND (c.relkind IN ('v', 'f') OR c.relrowsecurity)
  WHERE ` + only("r.ev_class", "d.refobjid"),
 
 	// Functions: built-in or not, the least number of arguments, the greatest or -1 for any, the volatility, the types of the

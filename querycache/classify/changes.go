@@ -117,6 +117,7 @@ var commonParts = []string{
 	xmins("pg_language", "oid"), xmins("pg_enum", "oid"), xmins("pg_range", "rngtypid"), xmins("pg_event_trigger", "oid"),
 	xmins("pg_opclass", "oid"), xmins("pg_amproc", "oid"), xmins("pg_amop", "oid"),
 	xmins("pg_ts_config", "oid"), xmins("pg_ts_config_map", "mapcfg"), xmins("pg_ts_dict", "oid"), xmins("pg_extension", "oid"), xmins("pg_statistic_ext", "oid"),
+	xmins("pg_foreign_table", "ftrelid"), xmins("pg_foreign_server", "oid"), xmins("pg_foreign_data_wrapper", "oid"),
 }
 
 // rightsParts are those of what decides who may see what, and what a login comes with. What belongs to other databases of the server is left out.
