@@ -48,6 +48,11 @@ func TestReadRun_ReadsWhatPgbenchPrintsAndLogs(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
+	// With --connect pgbench words it differently.
+	if got, err := readRun(strings.Replace(pgbenchSaid, "without initial connection time", "including reconnection times", 1), dir, 0); err != nil ||
+		got.PerSecond != want.PerSecond {
+		t.Errorf("got %+v, %v, want %v per second", got, err, want.PerSecond)
+	}
 	for _, said := range []string{
 		"", strings.Replace(pgbenchSaid, "processed: 4", "processed: 0", 1), strings.Replace(pgbenchSaid, "transactions: 0", "transactions: 1", 1),
 	} {

@@ -20,6 +20,7 @@ type target struct {
 	name   string
 	modes  []string // the workloads it takes part in
 	port   int
+	secure bool // it asks for TLS and a password
 	pid    int  // the process whose time is counted; 0 when none stands between client and server
 	filled bool // the large cache has all its entries
 	// measure runs the workload once.
@@ -35,6 +36,7 @@ type lab struct {
 	targets   []*target
 	aggregate string // the statement of modeAggregate, once it is known
 	herds     int    // that were let loose
+	locks     *locks // once they are needed
 }
 
 var pgbenchModes = []string{"simple", "extended", "prepared"}
@@ -88,15 +90,15 @@ func (l *lab) fill(ctx context.Context) error {
 	if err := l.postgres.Exec(ctx, "postgres", "create database "+database); err != nil {
 		return err
 	}
-	cmd := l.pgbench(ctx, l.postgres.Port(), "--initialize", "--quiet", "--scale", strconv.Itoa(l.opts.scale))
+	cmd := l.pgbench(ctx, l.postgres.Port(), false, "--initialize", "--quiet", "--scale", strconv.Itoa(l.opts.scale))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("pgbench --initialize: %w\n%s", err, out)
 	}
 	return l.postgres.Exec(ctx, database, herdTable)
 }
 
-// pgbench returns a command that runs pgbench against port.
-func (l *lab) pgbench(ctx context.Context, port int, args ...string) *exec.Cmd {
+// pgbench returns a command that runs pgbench against port, secure if that asks for TLS and a password.
+func (l *lab) pgbench(ctx context.Context, port int, secure bool, args ...string) *exec.Cmd {
 	program := filepath.Join(l.postgres.BinDir(), "pgbench")
 	if _, err := os.Stat(program); err != nil {
 		program = "pgbench"
@@ -105,11 +107,14 @@ func (l *lab) pgbench(ctx context.Context, port int, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	// Variables such as PGOPTIONS would change what is measured.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PG") })
+	if secure {
+		cmd.Env = append(cmd.Env, "PGSSLMODE=require", "PGPASSWORD="+loginPassword)
+	}
 	return cmd
 }
 
 func (l *lab) addDirect(context.Context) error {
-	l.addSQL(&target{name: "direct", modes: append([]string{modeCached, modeAggregate, modeTPCB}, transactionModes...), port: l.postgres.Port()})
+	l.addSQL(&target{name: "direct", modes: append([]string{modeCached, modeAggregate, modeTPCB, modeConnect}, transactionModes...), port: l.postgres.Port()})
 	return nil
 }
 

@@ -15,21 +15,27 @@ import (
 
 // options are the flags.
 type options struct {
-	targets   []string
-	modes     []string
-	clients   []int
-	rounds    int
-	duration  time.Duration
-	scale     int
-	keys      int
-	pool      int
-	threads   int
-	idle      int
-	herd      int
-	entries   int
+	targets  []string
+	modes    []string
+	clients  []int
+	rounds   int
+	duration time.Duration
+	scale    int
+	keys     int
+	pool     int
+	threads  int
+	idle     int
+	herd     int
+	entries  int
+	programs
+	out string
+}
+
+// programs are those that are measured, where others than usual are.
+type programs struct {
 	overdrive string
-	before    string
-	out       string
+	before    string // an older one, beside it
+	pgbouncer string
 }
 
 func main() {
@@ -64,6 +70,7 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&o.entries, "entries", 1_000_000, "entries of the large cache; no more than there are rows")
 	flags.StringVar(&o.overdrive, "overdrive", "", "the program to measure; it is built when this is empty")
 	flags.StringVar(&o.before, "before", "", "an older program, to be measured beside it; see docs/benchmarks.md")
+	flags.StringVar(&o.pgbouncer, "pgbouncer", "", "the PgBouncer to measure beside; the one in PATH when this is empty")
 	flags.StringVar(&o.out, "out", "bench-results", "directory for the raw results")
 	if err := flags.Parse(args); err != nil {
 		return o, err

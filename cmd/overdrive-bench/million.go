@@ -104,7 +104,7 @@ func (l *lab) flushStatistics(ctx context.Context) error {
 
 // query asks the server directly and returns the first column.
 func (l *lab) query(ctx context.Context, sql string) (column []string, err error) {
-	conn, err := connect(ctx, l.postgres.Port())
+	conn, err := connect(ctx, l.postgres.Port(), false)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ const loggedShare = "0.25"
 
 var (
 	processedLine = regexp.MustCompile(`number of transactions actually processed: (\d+)`)
-	tpsLine       = regexp.MustCompile(`tps = ([0-9.]+) \(without initial connection time\)`)
+	tpsLine       = regexp.MustCompile(`tps = ([0-9.]+) \((?:without initial connection time|including reconnection times)\)`)
 	failedLine    = regexp.MustCompile(`number of failed transactions: (\d+)`)
 )
 
@@ -64,7 +64,7 @@ func (l *lab) runWork(ctx context.Context, t *target, clients int, share string,
 	if err != nil {
 		return sample{}, err
 	}
-	out, err := l.pgbench(ctx, t.port, args...).CombinedOutput()
+	out, err := l.pgbench(ctx, t.port, t.secure, args...).CombinedOutput()
 	if err != nil {
 		return sample{}, fmt.Errorf("pgbench: %w\n%s", err, out)
 	}

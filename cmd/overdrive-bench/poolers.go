@@ -16,47 +16,82 @@ import (
 // preparedSince is the minor version of PgBouncer 1 since which prepared statements work in transaction mode.
 const preparedSince = 21
 
-// addPgBouncers adds PgBouncer in transaction mode. A version that cannot do prepared statements in it does them in
-// session mode, under a name that says so.
-func (l *lab) addPgBouncers(ctx context.Context) error {
-	program, err := findProgram("pgbouncer", "pgbouncer")
-	if err != nil {
-		return err
-	}
-	out, err := exec.CommandContext(ctx, program, "--version").Output()
-	if err != nil {
-		return fmt.Errorf("%s --version: %w", program, err)
-	}
-	version := regexp.MustCompile(`1\.(\d+)`).FindSubmatch(out)
-	if version == nil {
-		return fmt.Errorf("%s --version says %q", program, out)
-	}
-	minor, err := strconv.Atoi(string(version[1]))
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(os.Stderr, "PgBouncer %s\n", version[0])
-	if minor >= preparedSince {
-		return l.addPgBouncer(ctx, program, "pgbouncer", "transaction", l.opts.pool, transactionModes, "max_prepared_statements = 200")
-	}
-	if err := l.addPgBouncer(ctx, program, "pgbouncer", "transaction", l.opts.pool, []string{"simple", "extended", modeLocal, modeSerial}, ""); err != nil {
-		return err
-	}
-	// In session mode every client needs a server connection.
-	size := max(l.opts.pool, slices.Max(l.opts.clients))
-	return l.addPgBouncer(ctx, program, "pgbouncer (session)", "session", size, []string{"prepared"}, "")
+// A pooler is one that is to be started.
+type pooler struct {
+	name  string
+	modes []string // the workloads it takes part in
+	locks *locks   // nil: it lets everybody in
+	cache bool     // of an Overdrive
+	size  int      // of the pool
+	mode  string   // of a PgBouncer's pool
+	more  string   // of a PgBouncer's settings
 }
 
-func (l *lab) addPgBouncer(ctx context.Context, program, name, mode string, size int, modes []string, more string) error {
+// addPgBouncers adds PgBouncer in transaction mode, and once more with TLS and SCRAM if that is measured. A version that cannot do
+// prepared statements in that mode does them in session mode, under a name that says so.
+func (l *lab) addPgBouncers(ctx context.Context) error {
+	program := l.opts.pgbouncer
+	if program == "" {
+		var err error
+		if program, err = findProgram("pgbouncer", "pgbouncer"); err != nil {
+			return err
+		}
+	}
+	minor, err := pgbouncerVersion(ctx, program)
+	if err != nil {
+		return err
+	}
+	all := []pooler{{name: "pgbouncer", mode: "transaction", size: l.opts.pool, modes: append([]string{modeConnect}, transactionModes...),
+		more: "max_prepared_statements = 200"}}
+	if minor < preparedSince {
+		// In session mode every client needs a server connection.
+		size := max(l.opts.pool, slices.Max(l.opts.clients))
+		all[0].modes, all[0].more = []string{"simple", "extended", modeLocal, modeSerial, modeConnect}, ""
+		all = append(all, pooler{name: "pgbouncer (session)", mode: "session", size: size, modes: []string{"prepared"}})
+	}
+	if slices.Contains(l.opts.modes, modeSecure) {
+		locks, err := l.secure(ctx)
+		if err != nil {
+			return err
+		}
+		all = append(all, pooler{name: "pgbouncer", mode: "transaction", size: l.opts.pool, modes: []string{modeSecure}, locks: locks, more: locks.pgbouncer()})
+	}
+	for _, p := range all {
+		if err := l.addPgBouncer(ctx, program, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pgbouncerVersion returns the n of PgBouncer 1.n.
+func pgbouncerVersion(ctx context.Context, program string) (int, error) {
+	out, err := exec.CommandContext(ctx, program, "--version").Output()
+	if err != nil {
+		return 0, fmt.Errorf("%s --version: %w", program, err)
+	}
+	version := regexp.MustCompile(`1\.(\d+)(?:\.\d+)?`).FindSubmatch(out)
+	if version == nil {
+		return 0, fmt.Errorf("%s --version says %q", program, out)
+	}
+	fmt.Fprintf(os.Stderr, "PgBouncer %s\n", version[0])
+	return strconv.Atoi(string(version[1]))
+}
+
+func (l *lab) addPgBouncer(ctx context.Context, program string, b pooler) error {
 	port, err := freePort()
 	if err != nil {
 		return err
 	}
-	users := filepath.Join(l.dir, "userlist.txt")
-	if err := os.WriteFile(users, []byte(`"`+pglocal.Superuser+`" ""`+"\n"), 0o644); err != nil {
+	secret := ""
+	if b.locks != nil {
+		secret = b.locks.verifier
+	}
+	users := filepath.Join(l.dir, fmt.Sprintf("userlist-%d.txt", port))
+	if err := os.WriteFile(users, fmt.Appendf(nil, "%q %q\n", pglocal.Superuser, secret), 0o644); err != nil {
 		return err
 	}
-	ini := filepath.Join(l.dir, "pgbouncer-"+mode+".ini")
+	ini := filepath.Join(l.dir, fmt.Sprintf("pgbouncer-%d.ini", port))
 	text := fmt.Sprintf(`[databases]
 %s = host=127.0.0.1 port=%d
 [pgbouncer]
@@ -72,7 +107,7 @@ log_connections = 0
 log_disconnections = 0
 ignore_startup_parameters = extra_float_digits
 %s
-`, database, l.postgres.Port(), port, users, mode, size, more)
+`, database, l.postgres.Port(), port, users, b.mode, b.size, b.more)
 	if err := os.WriteFile(ini, []byte(text), 0o644); err != nil {
 		return err
 	}
@@ -80,12 +115,17 @@ ignore_startup_parameters = extra_float_digits
 	if os.Geteuid() == 0 {
 		args = append([]string{"--user", "nobody"}, args...) // it refuses to run as root
 	}
-	p, err := l.start("pgbouncer-"+mode, program, args...)
+	p, err := l.start(filepath.Base(ini), program, args...)
 	if err != nil {
 		return err
 	}
-	l.addSQL(&target{name: name, modes: modes, port: port, pid: p.pid()})
-	return p.awaitSQL(ctx, port)
+	return l.addPooler(ctx, b, p, port)
+}
+
+// addPooler adds a pooler that was started.
+func (l *lab) addPooler(ctx context.Context, b pooler, p *process, port int) error {
+	l.addSQL(&target{name: b.name, modes: b.modes, port: port, secure: b.locks != nil, pid: p.pid()})
+	return p.awaitSQL(ctx, port, b.locks != nil)
 }
 
 // addOverdrives adds the program that is to be measured, and beside it the one before, if there is one.
@@ -107,31 +147,46 @@ func (l *lab) addOverdrives(ctx context.Context) error {
 	return l.addVersion(ctx, l.opts.before, beforeSuffix)
 }
 
-// addVersion adds one program without its cache for pgbench's own workloads, with it for those that are about it, and once
-// more for a cache that is full.
+// addVersion adds one program without its cache for pgbench's own workloads, with it for those that are about it, once more for a
+// cache that is full, and once with TLS and SCRAM, these two if they are measured.
 func (l *lab) addVersion(ctx context.Context, program, suffix string) error {
-	if err := l.addOverdrive(ctx, program, targetPlain+suffix, false, append([]string{modeTPCB}, transactionModes...)); err != nil {
-		return err
+	all := []pooler{
+		{name: targetPlain, modes: append([]string{modeTPCB, modeConnect}, transactionModes...)},
+		{name: targetCache, cache: true, modes: []string{modeCached, modeAggregate, modeHerd, modeTPCB, modeSerial, modeLocal, modeMillion}},
 	}
-	if err := l.addOverdrive(ctx, program, targetCache+suffix, true, []string{modeCached, modeAggregate, modeHerd, modeTPCB, modeSerial, modeLocal, modeMillion}); err != nil {
-		return err
+	if slices.Contains(l.opts.modes, modeMillion) {
+		all = append(all, pooler{name: targetMillion, cache: true, modes: []string{modeMillion}})
 	}
-	if !slices.Contains(l.opts.modes, modeMillion) {
-		return nil
+	if slices.Contains(l.opts.modes, modeSecure) {
+		locks, err := l.secure(ctx)
+		if err != nil {
+			return err
+		}
+		all = append(all, pooler{name: targetPlain, modes: []string{modeSecure}, locks: locks})
 	}
-	return l.addOverdrive(ctx, program, targetMillion+suffix, true, []string{modeMillion})
+	for _, p := range all {
+		p.name += suffix
+		if err := l.addOverdrive(ctx, program, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (l *lab) addOverdrive(ctx context.Context, program, name string, cache bool, modes []string) error {
+func (l *lab) addOverdrive(ctx context.Context, program string, o pooler) error {
 	port, err := freePort()
 	if err != nil {
 		return err
+	}
+	auth := "auth: {method: trust}"
+	if o.locks != nil {
+		auth = o.locks.overdrive()
 	}
 	file := filepath.Join(l.dir, fmt.Sprintf("overdrive-%d.yaml", port))
 	text := fmt.Sprintf(`listen: ["127.0.0.1:%d"]
 http: ""
 log: {level: warn}
-auth: {method: trust}
+%s
 limits: {max_clients: 100000}
 cache: {memory: 2GiB}
 databases:
@@ -139,7 +194,7 @@ databases:
     url: postgres://%s@127.0.0.1:%d/%s?sslmode=disable
     pool: {size: %d}
     cache: {enabled: %v, max_age: 1h}
-`, port, database, pglocal.Superuser, l.postgres.Port(), database, l.opts.pool, cache)
+`, port, auth, database, pglocal.Superuser, l.postgres.Port(), database, l.opts.pool, o.cache)
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return err
 	}
@@ -147,6 +202,5 @@ databases:
 	if err != nil {
 		return err
 	}
-	l.addSQL(&target{name: name, modes: modes, port: port, pid: p.pid()})
-	return p.awaitSQL(ctx, port)
+	return l.addPooler(ctx, o, p, port)
 }

@@ -85,10 +85,10 @@ func (p *process) await(ctx context.Context, ready func(context.Context) error) 
 	}
 }
 
-// awaitSQL waits until a query is answered on port.
-func (p *process) awaitSQL(ctx context.Context, port int) error {
+// awaitSQL waits until a query is answered on port, secure if that asks for TLS and a password.
+func (p *process) awaitSQL(ctx context.Context, port int, secure bool) error {
 	return p.await(ctx, func(ctx context.Context) error {
-		conn, err := connect(ctx, port)
+		conn, err := connect(ctx, port, secure)
 		if err != nil {
 			return err
 		}
@@ -98,8 +98,12 @@ func (p *process) awaitSQL(ctx context.Context, port int) error {
 	})
 }
 
-func connect(ctx context.Context, port int) (*pgconn.PgConn, error) {
-	return pgconn.Connect(ctx, fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", pglocal.Superuser, port, database))
+func connect(ctx context.Context, port int, secure bool) (*pgconn.PgConn, error) {
+	dsn := fmt.Sprintf("host=127.0.0.1 port=%d user=%s dbname=%s ", port, pglocal.Superuser, database)
+	if secure {
+		return pgconn.Connect(ctx, dsn+"sslmode=require password='"+loginPassword+"'")
+	}
+	return pgconn.Connect(ctx, dsn+"sslmode=disable")
 }
 
 func freePort() (int, error) {

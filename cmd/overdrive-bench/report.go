@@ -105,7 +105,7 @@ func writeTable(w io.Writer, r *results, opts options) error {
 		}
 	}
 	b.WriteString(promisesTable(r))
-	b.WriteString(versionsTable(r))
+	b.WriteString(rivalsTable(r))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -21,7 +21,7 @@ const (
 	modeMillion   = "million"   // hits in a large cache and in a small one
 )
 
-var allModes = append(slices.Clone(pgbenchModes), modeCached, modeAggregate, modeHerd, modeTPCB, modeLocal, modeSerial, modeMillion)
+var allModes = append(slices.Clone(pgbenchModes), modeCached, modeAggregate, modeHerd, modeTPCB, modeLocal, modeSerial, modeMillion, modeConnect, modeSecure)
 
 // Targets that are named in more than one place.
 const (
@@ -53,6 +53,9 @@ func (l *lab) work(ctx context.Context, t *target, mode string) ([]string, error
 		return l.aggregateWork(ctx, t)
 	case modeTPCB:
 		return []string{"--protocol", "simple", "--builtin", "tpcb-like"}, nil
+	case modeConnect, modeSecure:
+		args, err := l.scriptWork("connect", "SELECT 1;\n")
+		return append(args, "--connect"), err
 	case modeLocal:
 		return l.scriptWork("local", "\\set aid random(1, 100000)\nBEGIN;\nSET LOCAL app.tenant = 'x';\n"+
 			"SELECT abalance FROM pgbench_accounts WHERE aid = :aid;\nCOMMIT;\n")
@@ -80,7 +83,7 @@ func (l *lab) scriptWork(name, text string) ([]string, error) {
 // warm runs a script once.
 func (l *lab) warm(ctx context.Context, t *target, script string, args ...string) error {
 	args = append([]string{"--no-vacuum", "--file", script}, args...)
-	if out, err := l.pgbench(ctx, t.port, args...).CombinedOutput(); err != nil {
+	if out, err := l.pgbench(ctx, t.port, t.secure, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("warming: %w\n%s", err, out)
 	}
 	return nil

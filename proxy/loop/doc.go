@@ -6,7 +6,7 @@
 //
 // # A turn
 //
-//	      ┌─▶ wait ─────── asks the kernel; sleeps only if there is nothing at all to do
+//	      ┌─▶ wait ─────── asks the kernel, and sleeps until it has something, unless there is something else to do
 //	      │    │
 //	      │   sockets ──── for each one ready: read a buffer ─▶ OnData ─▶ settle; then flush what could not go before
 //	      │    │
@@ -14,7 +14,7 @@
 //	      │    │           output gone after congestion ─▶ OnDrained; settle after each
 //	      │   posted ───── functions of other goroutines, in order; settle after each
 //	      │    │
-//	      └── timers ───── those that are due; settle after each
+//	      └── timers ───── those that are due; settle after each. Now and then, giveWay to the Go scheduler
 //
 //	settle: flush every conn that was written to, in one system call each ─▶ copy what the kernel did not take
 //	        ─▶ OnError of conns that broke, one by one, each settled in turn

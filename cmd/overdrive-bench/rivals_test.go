@@ -23,15 +23,24 @@ func TestMedianInterval_IsThatOfTheSignTest(t *testing.T) {
 	}
 }
 
-func TestVersionsTable_PairsTheRounds(t *testing.T) {
+func TestRivalsTable_PairsTheRounds(t *testing.T) {
 	r := newResults()
 	for i := range 6 {
-		slow := time.Duration(1 + i) // the machine gets slower from round to round, and both with it
+		slow := time.Duration(1 + i) // the machine gets slower from round to round, and all with it
 		r.add(cell{"simple", 16, targetPlain}, sample{CPU: 102 * slow})
 		r.add(cell{"simple", 16, targetPlain + beforeSuffix}, sample{CPU: 100 * slow})
+		r.add(cell{"simple", 16, "pgbouncer"}, sample{CPU: 200 * slow})
+		r.add(cell{"cached", 16, targetCache}, sample{CPU: 50 * slow})
+		r.add(cell{"cached", 16, "redis GET"}, sample{CPU: 40 * slow})
 	}
-	const want = "| simple | 16 | overdrive | 1.020 | 1.020 to 1.020 |"
-	if got := versionsTable(r); !strings.Contains(got, want) || strings.Count(got, "| simple") != 1 {
-		t.Errorf("got %s, want one line %s", got, want)
+	got := rivalsTable(r)
+	for _, want := range []string{
+		"| simple | 16 | overdrive | overdrive, before | 1.020 | 1.020 to 1.020 |",
+		"| simple | 16 | overdrive | pgbouncer | 0.510 | 0.510 to 0.510 |",
+		"| cached | 16 | overdrive (cache) | redis GET | 1.250 | 1.250 to 1.250 |",
+	} {
+		if !strings.Contains(got, want) || strings.Count(got, "| 16 |") != 3 {
+			t.Errorf("got %s, want three lines, one of them %s", got, want)
+		}
 	}
 }
