@@ -40,7 +40,7 @@ demo: ## start PostgreSQL and Overdrive and show what they do (fetches PostgreSQ
 
 # These have tests that go through all of something in one goroutine, where the race detector finds nothing and makes them four times as
 # long. It sees a part of them, and all that they do in several goroutines.
-EXHAUSTIVE := ./proxy/postgres/session ./querycache/classify ./querycache/sqlscan
+EXHAUSTIVE := ./proxy/bystander ./proxy/postgres/session ./querycache/classify ./querycache/sqlscan
 
 # The first line and the last say so if there is no race detector, for which a C compiler is missing.
 .PHONY: test

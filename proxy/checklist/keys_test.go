@@ -299,8 +299,8 @@ func TestChecklist_K15_AColumnMayHaveTheNameOfTheClock(t *testing.T) {
 // look-up takes, some of them meet.
 func TestChecklist_K16_EqualHashesAreNotEqualKeys(t *testing.T) {
 	t.Parallel()
-	const n = 3000
-	b := rig.StartPairs(t, "checklist_k16", "create table t as select i as a from generate_series(1, 3000) i")
+	const n = 1000
+	b := rig.StartPairs(t, "checklist_k16", "create table t as select i as a from generate_series(1, 1000) i")
 	w := b.Dial(t, proxytest.Login{User: "postgres", Database: "checklist_k16"})
 	long := strings.Repeat("x", 5000)
 	for form, question := range map[string]func(i int) []byte{

@@ -193,7 +193,7 @@ func TestChecklist_S11_SettingsOfTheLanguageAreKeptApart(t *testing.T) {
 		}
 	}
 	plain := b.Pair(t)
-	for _, s := range []settingCase{{"set transform_null_equals = on", "select count(*) from ev where a = null"}, {"set array_nulls to off", "select '{1,NULL}'::text[] from ev"}} {
+	for _, s := range []settingCase{{"set transform_null_equals = on", "select count(*) as n from ev where a = null"}, {"set array_nulls to off", "select '{2,NULL}'::text[] from ev"}} {
 		set := b.Pair(t)
 		set.Do(t, s.set)
 		rig.WantApart(t, s.sql, set, plain)

@@ -267,7 +267,7 @@ func (b *bench) client(t *testing.T) *pgconn.PgConn {
 const (
 	settling       = time.Minute
 	meanwhiles     = 100
-	mostMeanwhiles = 100 * meanwhiles
+	mostMeanwhiles = 20 * meanwhiles
 )
 
 // tired counts the cells for which that was not enough. Behind some, no other is tried again.
