@@ -195,3 +195,17 @@ func TestDeallocate_AllIsNoName(t *testing.T) {
 	w.Same(t, proxytest.Query("deallocate all"))
 	w.Same(t, proxytest.Bind("", "s", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync())
 }
+
+// The body of a trigger is another one for a session that lets a backslash escape a quote. Its server connection keeps what it compiled.
+func TestWrites_ATriggerWhoseStringsMayEndElsewhere(t *testing.T) {
+	t.Parallel()
+	f := startWriter(t, "seen_s", `create table u(a int); insert into u values (1); create table t(a int);
+		create function hidden() returns trigger language plpgsql as $$ declare x text; y text; z text;
+			begin x := 'a\'; y := '; insert into u values (100); z := '; -- ';
+			return new; end $$;
+		create trigger hidden after insert on t for each row execute function hidden()`, func(s *rig.Setup) { s.Size = 1 })
+	rig.Ask(t, f.writer, "set standard_conforming_strings = off")
+	wantNoLonger(t, f, "select sum(a) from u", func() { rig.Ask(t, f.writer, "insert into t values (1)") })
+	rig.Ask(t, f.writer, "set standard_conforming_strings = on")
+	wantNoLonger(t, f, "select sum(a) from u", func() { rig.Ask(t, f.writer, "insert into t values (2)") })
+}

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -34,11 +35,15 @@ const (
 	maxBodyDepth = 100
 )
 
-// read reads all of the body, and reports whether it was understood.
+// read reads all of the body, and reports whether it was understood. It is not where a string has a backslash: a session that compiles it with
+// standard_conforming_strings off takes the string to end elsewhere, and what it compiled then stays on its server connection for others.
 func (b *block) read() bool {
 	for scan := sqlscan.Scan(b.text); scan.Next() != sqlscan.End; {
 		t := scan.Token
 		if t.Broken || t.Kind == sqlscan.Stray || len(b.words) == maxBodyWords {
+			return false
+		}
+		if t.Kind == sqlscan.String && bytes.IndexByte(b.text[t.Start:t.End], '\\') >= 0 {
 			return false
 		}
 		w := word{token{kind: t.Kind, text: string(b.text[t.Start:t.End])}, t.Start, t.End}
