@@ -187,7 +187,7 @@ func TestRace_NeedsACompilerThatWorksAndElseSaysWhatToInstall(t *testing.T) {
 
 // Without a compiler the first line of `make test` says so, and the last. With -n make shows what it would do.
 func TestMake_TestSaysFirstAndLastThatThereIsNoRaceDetector(t *testing.T) {
-	out, err := exec.Command("make", "-n", "test").Output()
+	out, err := exec.Command("make", "--no-print-directory", "-n", "test").Output()
 	if err != nil {
 		t.Skip(err)
 	}

@@ -36,6 +36,7 @@ type programs struct {
 	overdrive string
 	before    string // an older one, beside it
 	pgbouncer string
+	scrape    bool // the one that is no older one is asked for its metrics every second
 }
 
 func main() {
@@ -70,6 +71,7 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&o.entries, "entries", 1_000_000, "entries of the large cache; no more than there are rows")
 	flags.StringVar(&o.overdrive, "overdrive", "", "the program to measure; it is built when this is empty")
 	flags.StringVar(&o.before, "before", "", "an older program, to be measured beside it; see docs/benchmarks.md")
+	flags.BoolVar(&o.scrape, "scrape", false, "ask the program for its metrics every second meanwhile, the older one not")
 	flags.StringVar(&o.pgbouncer, "pgbouncer", "", "the PgBouncer to measure beside; the one in PATH when this is empty")
 	flags.StringVar(&o.out, "out", "bench-results", "directory for the raw results")
 	if err := flags.Parse(args); err != nil {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"overdrive/proxy/proxytest/pglocal"
 )
@@ -182,9 +183,15 @@ func (l *lab) addOverdrive(ctx context.Context, program string, o pooler) error 
 	if o.locks != nil {
 		auth = o.locks.overdrive()
 	}
+	http := ""
+	if l.opts.scrape && !strings.HasSuffix(o.name, beforeSuffix) {
+		if http, err = scraped(ctx); err != nil {
+			return err
+		}
+	}
 	file := filepath.Join(l.dir, fmt.Sprintf("overdrive-%d.yaml", port))
 	text := fmt.Sprintf(`listen: ["127.0.0.1:%d"]
-http: ""
+http: %q
 log: {level: warn}
 %s
 limits: {max_clients: 100000}
@@ -194,7 +201,7 @@ databases:
     url: postgres://%s@127.0.0.1:%d/%s?sslmode=disable
     pool: {size: %d}
     cache: {enabled: %v, max_age: 1h}
-`, port, auth, database, pglocal.Superuser, l.postgres.Port(), database, l.opts.pool, o.cache)
+`, port, http, auth, database, pglocal.Superuser, l.postgres.Port(), database, l.opts.pool, o.cache)
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return err
 	}
