@@ -152,7 +152,7 @@ func noteReached(g, place, state string) {
 var databases, numbers, moved, seen atomic.Int64
 
 // atOnce is how many groups are tried at a time: they wait more than they work.
-const atOnce = 8
+const atOnce = 5
 
 func TestLeaks_NothingIsLeftAndNothingIsServed(t *testing.T) {
 	proxytest.ChangesCluster(t)
@@ -265,7 +265,7 @@ func (b *bench) client(t *testing.T) *pgconn.PgConn {
 // cached, the catalog is looked at through the only connection if that is much in use, so others make use of it meanwhile, each time for
 // twice as long: a statement that changes the catalog has it read anew, and to come again before that is done would never end.
 const (
-	settling       = time.Minute
+	settling       = 4 * time.Minute
 	meanwhiles     = 100
 	mostMeanwhiles = 20 * meanwhiles
 )
