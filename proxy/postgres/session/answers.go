@@ -212,9 +212,10 @@ func (c *ServerConn) newsNow() []byte {
 		return nil
 	}
 	news := c.holder.news()
-	if c.owed.toCome() > 0 {
+	if !c.tells {
 		return news
 	}
+	c.tells = false
 	if told := c.holder.untold(); len(told) > 0 {
 		return slices.Concat(told, news)
 	}

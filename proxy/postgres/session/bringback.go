@@ -28,6 +28,7 @@ func (s *Session) bringBack() {
 		s.resetOne(want, name)
 	}
 	s.params.want = want.Done()
+	s.srv.tells = true
 	s.forget(r)
 	if q := s.params.inquiry; q != nil && q.reach == reachUsual { // the values alone do not tell what code has set since
 		s.relearns(reachSet)

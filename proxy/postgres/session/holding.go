@@ -92,11 +92,6 @@ func (s *Session) parameter(name, value string, injected bool) (pass bool) {
 	if ours {
 		return false
 	}
-	if s.params.resets.covers(sqlscan.Fold(name)) && s.params.startup != nil {
-		if v, ok := s.params.startup.Get(name); ok && v != value {
-			return false // the server's own: for the client a RESET comes to the value of its startup packet, of which it is told
-		}
-	}
 	s.params.told = s.identity.Interner.With(s.params.told, name, value)
 	return true
 }

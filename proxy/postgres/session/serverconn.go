@@ -46,6 +46,7 @@ type ServerConn struct {
 	cancelling cancelling
 	voice      voice
 	work       work
+	tells      bool        // what the holder's RESET has come to is to be told with its answer
 	inserted   *insertions // into the Query that is owed an answer; nil: nothing
 }
 
