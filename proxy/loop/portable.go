@@ -83,6 +83,9 @@ func (p *poller) ready() (int, error) {
 
 // block waits until something is ready or limit has passed; a negative limit is none.
 func (p *poller) block(limit time.Duration) (int, error) {
+	if n, err := p.ready(); n > 0 || err != nil { // a stream stays active as long as it is ready, without another signal
+		return n, err
+	}
 	var expired <-chan time.Time
 	if limit >= 0 {
 		t := time.NewTimer(limit)
