@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"iter"
 )
 
 // ErrBody says that the body of a message does not have the layout its type demands.
@@ -150,12 +151,8 @@ func (r ErrorReport) Fatal() bool { return r.Severity == "FATAL" || r.Severity =
 // ReadError reads the body of an ErrorResponse or NoticeResponse, as far as it is well-formed.
 func ReadError(body []byte) ErrorReport {
 	var r ErrorReport
-	for len(body) > 1 && body[0] != 0 {
-		value, rest, ok := CutString(body[1:])
-		if !ok {
-			break
-		}
-		switch body[0] {
+	for field, value := range fields(body) {
+		switch field {
 		case FieldSeverity:
 			r.Severity = string(value)
 		case fieldLegacy:
@@ -167,9 +164,26 @@ func ReadError(body []byte) ErrorReport {
 		case FieldMessage:
 			r.Message = string(value)
 		}
-		body = rest
 	}
 	return r
+}
+
+// fields yields the fields of an ErrorResponse or NoticeResponse. The values are borrowed. What is not well-formed is yielded last, as a field 0,
+// of which no message has one.
+func fields(body []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		for len(body) > 1 && body[0] != 0 {
+			value, rest, ok := CutString(body[1:])
+			if !ok {
+				yield(0, body)
+				return
+			}
+			if !yield(body[0], value) {
+				return
+			}
+			body = rest
+		}
+	}
 }
 
 // IsFromGrammar reports whether the body of an ErrorResponse says that the server's grammar has refused the text that the client has sent,
@@ -177,20 +191,15 @@ func ReadError(body []byte) ErrorReport {
 // much, for a function can raise any; a function can name neither the file nor leave out that it was called.
 func IsFromGrammar(body []byte) bool {
 	placed, grammar := false, false
-	for len(body) > 1 && body[0] != 0 {
-		value, rest, ok := CutString(body[1:])
-		if !ok {
-			return false
-		}
-		switch body[0] {
+	for field, value := range fields(body) {
+		switch field {
 		case fieldPosition:
 			placed = true
-		case fieldInternal, fieldInnerQuery, fieldContext:
+		case 0, fieldInternal, fieldInnerQuery, fieldContext:
 			return false
 		case fieldFile:
 			grammar = string(value) == "scan.l" || string(value) == "gram.y"
 		}
-		body = rest
 	}
 	return placed && grammar
 }
