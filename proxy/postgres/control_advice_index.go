@@ -131,9 +131,6 @@ func (x *index) advice(s scan, gain string) string {
 	return fmt.Sprintf("It reads all %.0f rows of %s for about %.0f: %s%s; %s.", x.rows, x.table, s.kept, x.sql("CONCURRENTLY "), others, gain)
 }
 
-// quoted writes a string as SQL; standard_conforming_strings is on.
-func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
 // ownNames has names in questions of ours mean PostgreSQL's own.
 const ownNames = "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL statement_timeout = '2s'"
 
@@ -152,7 +149,7 @@ func (p *planner) indexFor(s scan) (*index, error) {
 	if len(equal) == 0 {
 		return nil, nil
 	}
-	where := "n.nspname = " + quoted(s.Schema) + " AND c.relname = " + quoted(s.Relation)
+	where := "n.nspname = " + classify.Literal(s.Schema) + " AND c.relname = " + classify.Literal(s.Relation)
 	rows, err := p.ask(`SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.reltuples::float8, c.relpages, c.relispartition,
 	      a.attname, quote_ident(a.attname), t.typname = 'varchar',
 	      CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * c.reltuples ELSE s.n_distinct END, s.avg_width
@@ -251,7 +248,7 @@ func (p *planner) try(schema string, x *index, generic classify.Rewrite, before 
 		return "not checked, for which the extension hypopg would have to be there", true, nil
 	}
 	err = p.apart(planSettings, func() error {
-		if _, err := p.conn.Query("SELECT " + schema + ".hypopg_create_index(" + quoted(x.sql("")) + ")"); err != nil {
+		if _, err := p.conn.Query("SELECT " + schema + ".hypopg_create_index(" + classify.Literal(x.sql("")) + ")"); err != nil {
 			return err
 		}
 		after, err := p.plan(generic)

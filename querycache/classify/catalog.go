@@ -190,20 +190,15 @@ func (r *relation) hasRows() bool { return strings.IndexByte("rpvmfS", r.kind) >
 
 // family returns r and all its descendants: reading or writing a parent reads or writes them.
 func (r *relation) family() []*relation {
-	return closure(r, func(r *relation) []*relation { return r.children })
-}
-
-// closure returns all that can be reached from r, and r.
-func closure(r *relation, next func(*relation) []*relation) []*relation {
 	seen := map[*relation]bool{r: true}
 	todo := []*relation{r}
 	for len(todo) > 0 {
 		r := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		for _, n := range next(r) {
-			if !seen[n] {
-				seen[n] = true
-				todo = append(todo, n)
+		for _, child := range r.children {
+			if !seen[child] {
+				seen[child] = true
+				todo = append(todo, child)
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package classify
 import (
 	"fmt"
 	"strconv"
-	"strings"
 )
 
 // This file holds the questions about logins and roles that go with the catalog.
@@ -75,7 +74,7 @@ func ReadLogin(rows [][]string) (*Login, error) {
 // RightsQuery returns a query for what ReadRights takes: the rights of a role, or of the session's own where role is empty, or of
 // its login where role is "none".
 func RightsQuery(role string) string {
-	whose := "'" + strings.ReplaceAll(role, "'", "''") + "'"
+	whose := Literal(role)
 	switch role {
 	case "":
 		whose = "current_user"

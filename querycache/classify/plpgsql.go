@@ -3,7 +3,6 @@ package classify
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"overdrive/querycache/sqlscan"
 )
@@ -46,15 +45,7 @@ func (b *block) read() bool {
 		if t.Kind == sqlscan.String && bytes.IndexByte(b.text[t.Start:t.End], '\\') >= 0 {
 			return false
 		}
-		w := word{token{kind: t.Kind, text: string(b.text[t.Start:t.End])}, t.Start, t.End}
-		switch t.Kind {
-		case sqlscan.Word:
-			w.text = sqlscan.Fold(w.text)
-			w.name = w.text
-		case sqlscan.Quoted:
-			w.name = strings.ReplaceAll(w.text[1:len(w.text)-1], `""`, `"`)
-		}
-		b.words = append(b.words, w)
+		b.words = append(b.words, word{tokenOf(b.text, t), t.Start, t.End})
 	}
 	if !b.peek().is("declare", "begin") || !b.block() {
 		return false

@@ -17,21 +17,16 @@ func Returns(text []byte) []Return {
 	var one statement
 	n, depth := 0, 0
 	for scan := sqlscan.Scan(text); scan.Next() != sqlscan.End; {
-		t := scan.Token
-		tok := token{kind: t.Kind, text: string(text[t.Start:t.End])}
-		if t.Kind == sqlscan.Word {
-			tok.text = sqlscan.Fold(tok.text)
-			tok.name = tok.text
-		}
+		tok := tokenOf(text, scan.Token)
 		switch {
 		case tok.text == "(":
 			depth++
 		case tok.text == ")":
 			depth--
-		case tok.is("atomic"), tok.text == ";" && depth != 0:
+		case tok.is("atomic"), tok.isSemicolon() && depth != 0:
 			return nil
 		}
-		if t.Kind != sqlscan.Punct || tok.text != ";" {
+		if !tok.isSemicolon() {
 			one = append(one, tok)
 			continue
 		}
@@ -43,7 +38,7 @@ func Returns(text []byte) []Return {
 		setParameters(new(Verdict), &order, one)
 		for _, a := range order {
 			if a.reset {
-				all = append(all, Return{a.names, n, t.End})
+				all = append(all, Return{a.names, n, scan.End})
 			}
 		}
 		one = one[:0]

@@ -52,23 +52,31 @@ func statements(text []byte) []statement {
 		}
 	}
 	for scan := sqlscan.Scan(text); scan.Next() != sqlscan.End; {
-		t := scan.Token
-		tok := token{kind: t.Kind, text: string(text[t.Start:t.End])}
-		switch {
-		case t.Kind == sqlscan.Punct && tok.text == ";":
+		tok := tokenOf(text, scan.Token)
+		if tok.isSemicolon() {
 			cut()
 			continue
-		case t.Kind == sqlscan.Word:
-			tok.text = sqlscan.Fold(tok.text)
-			tok.name = tok.text
-		case t.Kind == sqlscan.Quoted && !t.Broken:
-			tok.name = strings.ReplaceAll(tok.text[1:len(tok.text)-1], `""`, `"`)
 		}
 		one = append(one, tok)
 	}
 	cut()
 	return all
 }
+
+// tokenOf returns the token at a place in text.
+func tokenOf(text []byte, t sqlscan.Token) token {
+	tok := token{kind: t.Kind, text: string(text[t.Start:t.End])}
+	switch {
+	case t.Kind == sqlscan.Word:
+		tok.text = sqlscan.Fold(tok.text)
+		tok.name = tok.text
+	case t.Kind == sqlscan.Quoted && !t.Broken:
+		tok.name = strings.ReplaceAll(tok.text[1:len(tok.text)-1], `""`, `"`)
+	}
+	return tok
+}
+
+func (t token) isSemicolon() bool { return t.kind == sqlscan.Punct && t.text == ";" }
 
 // countTokens counts the tokens of text, semicolons aside.
 func countTokens(text []byte) int {

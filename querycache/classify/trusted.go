@@ -65,7 +65,7 @@ func trustedQuery(own []string) (string, error) {
 	var values []string
 	for _, e := range knownExtensions {
 		values = append(values, fmt.Sprintf("(%s, '{%s}'::int[], '{%s}'::int[], %s, '{%s}'::text[], %s, %t)",
-			literal(e.name), e.since, e.till, literal("$libdir/"+e.module), e.stable, literal("^("+e.sql+")$"), e.spatial))
+			Literal(e.name), e.since, e.till, Literal("$libdir/"+e.module), e.stable, Literal("^("+e.sql+")$"), e.spatial))
 	}
 	return `
 WITH looked_at(name, since, till, module, stable, sql, spatial) AS (VALUES ` + strings.Join(values, ",\n") + `),
@@ -112,12 +112,12 @@ func ownTrusted(names []string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("trusted function %q: %w", name, err)
 		}
-		condition := "n.nspname = " + literal(f.Schema)
+		condition := "n.nspname = " + Literal(f.Schema)
 		if f.Name != "*" {
-			condition += " AND p.proname = " + literal(f.Name)
+			condition += " AND p.proname = " + Literal(f.Name)
 		}
 		if f.Typed {
-			condition += " AND pg_catalog.replace(pg_catalog.oidvectortypes(p.proargtypes), ' ', '') = " + literal(strings.ReplaceAll(f.Arguments, " ", ""))
+			condition += " AND pg_catalog.replace(pg_catalog.oidvectortypes(p.proargtypes), ' ', '') = " + Literal(strings.ReplaceAll(f.Arguments, " ", ""))
 		}
 		conditions = append(conditions, "("+condition+")")
 	}
@@ -154,8 +154,8 @@ func ParseFunction(text string) (f Function, err error) {
 	return f, nil
 }
 
-// literal returns a string constant of SQL. It holds no backslash.
-func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+// Literal returns a string constant of SQL for a text without backslashes, or for a session with standard_conforming_strings on.
+func Literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // maxTrusting bounds the tables of a database in which a function of one's own that may read any of them is trusted: an answer depends on
 // all of them, and each costs a look when it is asked for.

@@ -330,7 +330,7 @@ func (q *questions) settleDateNames(before [][]string) error {
 	var fresh []string
 	for name := range has {
 		if !had[name] {
-			fresh = append(fresh, "'"+strings.ReplaceAll(name, "'", "''")+"'")
+			fresh = append(fresh, Literal(name))
 		}
 	}
 	rows = slices.DeleteFunc(rows, func(row []string) bool { return !has[row[1]] || !had[row[1]] })

@@ -1,9 +1,6 @@
 package session
 
-import (
-	"overdrive/proxy/postgres/pgwire"
-	"overdrive/proxy/postgres/settings"
-)
+import "overdrive/proxy/postgres/pgwire"
 
 // This file brings back, behind a RESET that was answered, what the client's startup packet has set: for the client that is the value to return to.
 
@@ -43,18 +40,12 @@ func (s *Session) repairResets() {
 	if r == nil || s.params.startup == nil {
 		return
 	}
-	base := s.identity.Base()
-	for _, it := range s.params.startup.Items() {
-		if value, usual := base.Get(it.Key); usual && value == it.Value || r.repaired[it.Key] {
-			continue
+	for _, it := range s.goneTooFar(func(key string) bool { return !r.repaired[key] && r.comesBack(key) }) {
+		if r.repaired == nil {
+			r.repaired = make(map[string]bool)
 		}
-		if r.names[it.Key] || r.all && !r.kept[it.Key] && !settings.Has(it.Key, settings.Stays) {
-			if r.repaired == nil {
-				r.repaired = make(map[string]bool)
-			}
-			r.repaired[it.Key] = true
-			r.repairs = append(r.repairs, it)
-		}
+		r.repaired[it.Key] = true
+		r.repairs = append(r.repairs, it)
 	}
 }
 

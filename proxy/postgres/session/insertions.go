@@ -24,10 +24,18 @@ type insertion struct {
 	length int // in letters
 }
 
+// insertionsInto returns what was put into the Query whose answer is due, nil if nothing was.
+func (c *ServerConn) insertionsInto(e *owed) *insertions {
+	if in := c.inserted; in != nil && e != nil && e.kind == owedQuery && c.owed.answered == in.batch {
+		return in
+	}
+	return nil
+}
+
 // completedOurs counts a statement of a Query that is answered, and says whether it is one of ours.
 func (c *ServerConn) completedOurs(e *owed) bool {
-	in := c.inserted
-	if in == nil || e.kind != owedQuery || c.owed.answered != in.batch {
+	in := c.insertionsInto(e)
+	if in == nil {
 		return false
 	}
 	in.completed++
@@ -41,8 +49,8 @@ func (c *ServerConn) completedOurs(e *owed) bool {
 
 // withoutInsertions returns an ErrorResponse with the position that it has in the client's own text, or nil if it names none.
 func (c *ServerConn) withoutInsertions(body []byte, e *owed) []byte {
-	in := c.inserted
-	if in == nil || e == nil || e.kind != owedQuery || c.owed.answered != in.batch {
+	in := c.insertionsInto(e)
+	if in == nil {
 		return nil
 	}
 	start := bytes.Index(body, []byte("\x00P"))

@@ -128,7 +128,7 @@ func (s *Session) forget(r *undone) {
 		return
 	}
 	for name := range q.names {
-		if r.names[name] || r.all && !r.kept[name] && !settings.Has(name, settings.Stays) {
+		if r.comesBack(name) {
 			delete(q.names, name)
 		}
 	}

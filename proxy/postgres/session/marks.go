@@ -185,7 +185,7 @@ func (m *marks) over(w *mark) {
 		w.write.Withdraw()
 		return
 	}
-	m.forgetCatalog(w) // before anything can be kept again that the old catalog allowed
+	o.changed(w) // before anything can be kept again that the old catalog allowed
 	w.write.End()
 }
 
@@ -196,15 +196,11 @@ func (m *marks) abandon(n int) {
 	}
 	for i := range m.open[:n] {
 		w := &m.open[i]
-		m.forgetCatalog(w)
+		m.conn.identity.changed(w)
 		w.left = w.write.Abandon()
 	}
 	m.conn.identity.haunt(&m.conn.Backend, slices.Clone(m.open[:n]))
 	m.open = slices.Delete(m.open, 0, n)
-}
-
-func (m *marks) forgetCatalog(w *mark) {
-	m.conn.identity.changed(w)
 }
 
 // drop ends all marks, because the connection leaves. A transaction that is still open ends with it, without effect;

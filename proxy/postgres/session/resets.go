@@ -31,6 +31,11 @@ func (u *undone) covers(key string) bool {
 	return u != nil && (u.names[key] || u.all && !u.kept[key])
 }
 
+// comesBack says whether the value of a parameter is now that which RESET comes to. RESET ALL leaves some alone.
+func (u *undone) comesBack(key string) bool {
+	return u.names[key] || u.all && !u.kept[key] && !settings.Has(key, settings.Stays)
+}
+
 // take returns the parameters to bring back, and forgets them. It returns nil if there are none.
 func (r *resets) take() *undone {
 	taken := r.undone
@@ -87,6 +92,18 @@ func (s *Session) noteResets(srv *ServerConn, names, kept []string) {
 		}
 	}
 	srv.params.has = s.identity.doubt(srv.params.has, names)
+}
+
+// goneTooFar are the settings of the startup packet, of the parameters that are reset, where the server's own are others: to those a RESET
+// brings the server.
+func (s *Session) goneTooFar(reset func(key string) bool) (all []settings.Setting) {
+	base := s.identity.Base()
+	for _, it := range s.params.startup.Items() {
+		if value, usual := base.Get(it.Key); !(usual && value == it.Value) && reset(it.Key) {
+			all = append(all, it)
+		}
+	}
+	return all
 }
 
 // resetAll brings back everything but what was SET since, and what RESET ALL leaves alone, such as the role.

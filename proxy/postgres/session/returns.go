@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -49,19 +50,12 @@ func (s *Session) withReturns(v *classify.Verdict, text, msg []byte) []byte {
 }
 
 // comesBack are the settings of the startup packet to which a RESET of some parameters comes, where the server's are others.
-func (s *Session) comesBack(names []string) (all []settings.Setting) {
-	base := s.identity.Base()
+func (s *Session) comesBack(names []string) []settings.Setting {
+	var r resets
 	for _, name := range names {
-		for _, it := range s.params.startup.Items() {
-			if it.Key != name && (name != "all" || settings.Has(it.Key, settings.Stays)) {
-				continue
-			}
-			if usual, ok := base.Get(it.Key); (!ok || usual != it.Value) && plainSetting(it) {
-				all = append(all, it)
-			}
-		}
+		r.reset(name, 0)
 	}
-	return all
+	return slices.DeleteFunc(s.goneTooFar(r.comesBack), func(it settings.Setting) bool { return !plainSetting(it) })
 }
 
 // plainSetting says whether a setting can be written as SQL that is read in one way only, whatever else is set.
@@ -76,16 +70,15 @@ func plainSetting(it settings.Setting) bool {
 
 // asSetting writes a value as SET takes it. A search_path is a list of names, each a value of its own.
 func asSetting(it settings.Setting) string {
-	quote := func(v string) string { return "'" + strings.ReplaceAll(v, "'", "''") + "'" }
 	if it.Key != "search_path" {
-		return quote(it.Value)
+		return classify.Literal(it.Value)
 	}
 	names, ok := classify.SplitPath(it.Value)
 	if !ok || len(names) == 0 {
-		return quote(it.Value)
+		return classify.Literal(it.Value)
 	}
 	for i, name := range names {
-		names[i] = quote(name)
+		names[i] = classify.Literal(name)
 	}
 	return strings.Join(names, ", ")
 }

@@ -59,12 +59,6 @@ func (s *scratch) bindHead(portal []byte, statement string, rest int) []byte {
 	return s.made(start)
 }
 
-func (s *scratch) parameter(name, value string) []byte {
-	start := len(s.buf)
-	s.buf = pgwire.AppendParameterStatus(s.buf, name, value)
-	return s.made(start)
-}
-
 // add returns what build appends.
 func (s *scratch) add(build func(b []byte) []byte) []byte {
 	start := len(s.buf)
