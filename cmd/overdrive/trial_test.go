@@ -22,16 +22,6 @@ func lockedPostgres(t *testing.T) *proxytest.Postgres {
 	return pg
 }
 
-// awaitOf returns the next line of the log with this message that is about a database.
-func (s *service) awaitOf(message, db string) map[string]any {
-	s.t.Helper()
-	for {
-		if line := s.await(message); line["db"] == db {
-			return line
-		}
-	}
-}
-
 func TestServe_TriesItsUpstreamsAndSaysWhatItFound(t *testing.T) {
 	pg := lockedPostgres(t)
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")
