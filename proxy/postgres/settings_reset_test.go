@@ -105,6 +105,25 @@ func (b beliefs) after(answer []proxytest.Message) string {
 	return fmt.Sprintf("%q, believing %s %s %s", rig.BytesOf(rest), b["TimeZone"], b["DateStyle"], b["client_encoding"])
 }
 
+// believers logs a client of the proxy and one of the server itself in, and returns what shows the answer to a text that each is given, and what
+// each believes behind it.
+func believers(t *testing.T, in *rig.Instance, pg *proxytest.Postgres, login proxytest.Login) (ask func(sql string) (got, want string)) {
+	t.Helper()
+	through := in.Dial(t, login)
+	direct, err := proxytest.Dial(t.Context(), pg.Addr(), login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { direct.Close() })
+	here, there := beliefs{}, beliefs{}
+	here.after(through.Startup)
+	there.after(direct.Startup)
+	return func(sql string) (got, want string) {
+		query := proxytest.Query(sql)
+		return here.after(rig.Converse(t, through, query)), there.after(rig.Converse(t, direct, query))
+	}
+}
+
 // Who resets a parameter is told with the answer to that what it has come to, in whatever encoding it speaks.
 func TestSettings_ResetIsToldWithItsAnswer(t *testing.T) {
 	t.Parallel()
@@ -113,15 +132,7 @@ func TestSettings_ResetIsToldWithItsAnswer(t *testing.T) {
 	for _, encoding := range []string{"UTF8", "LATIN1", "EUC_JP"} {
 		login := proxytest.Login{User: "postgres", Database: "reset_told", Params: map[string]string{
 			"client_encoding": encoding, "options": "-c timezone=Asia/Tokyo -c datestyle=German"}}
-		through := in.Dial(t, login)
-		direct, err := proxytest.Dial(t.Context(), pg.Addr(), login)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer direct.Close()
-		here, there := beliefs{}, beliefs{}
-		here.after(through.Startup)
-		there.after(direct.Startup)
+		ask := believers(t, in, pg, login)
 		for _, sql := range []string{
 			"set timezone = 'UTC'", "reset timezone", "set timezone = 'UTC'; set datestyle = 'ISO'", "reset all", "show timezone",
 			"set client_encoding = 'LATIN2'", "set timezone = 'UTC'", "reset timezone", "reset client_encoding", "set client_encoding = 'EUC_JP'; set timezone = 'UTC'",
@@ -129,8 +140,7 @@ func TestSettings_ResetIsToldWithItsAnswer(t *testing.T) {
 			"set timezone = 'UTC'", "begin; reset timezone; commit", "set timezone = 'UTC'", "reset timezone; set datestyle = 'ISO'", "begin", "set timezone = 'UTC'", "commit",
 			"reset datestyle", "reset timezone; set timezone = 'Europe/Berlin'",
 		} {
-			got, want := rig.Converse(t, through, proxytest.Query(sql)), rig.Converse(t, direct, proxytest.Query(sql))
-			if got, want := here.after(got), there.after(want); got != want {
+			if got, want := ask(sql); got != want {
 				t.Errorf("%s, %s:\ngot  %s\nwant %s", encoding, sql, got, want)
 			}
 		}
@@ -178,26 +188,17 @@ func TestSettings_WhatStandsBehindAResetRunsUnderTheStartupPacket(t *testing.T) 
 		for _, encoding := range []string{"UTF8", "LATIN1"} {
 			login := proxytest.Login{User: "postgres", Database: "reset_behind", Params: map[string]string{"client_encoding": encoding, "search_path": `own, "$user"`,
 				"options": "-c timezone=Asia/Tokyo -c datestyle=German -c extra_float_digits=-5 -c app.tenant=seven"}}
-			through := in.Dial(t, login)
-			direct, err := proxytest.Dial(t.Context(), pg.Addr(), login)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer direct.Close()
-			here, there := beliefs{}, beliefs{}
-			here.after(through.Startup)
-			there.after(direct.Startup)
+			ask := believers(t, in, pg, login)
 			const away = "set timezone = 'UTC'; set datestyle = iso; set extra_float_digits = 1; set search_path = own; set app.tenant = 'x'"
 			const look = "select a, d, z, current_setting('app.tenant'), current_setting('search_path'), current_setting('client_encoding') from t"
 			for _, sql := range []string{
-				"reset timezone; reset datestyle; " + look, "reset all; " + look, "set search_path to default;;" + look, "reset extra_float_digits; reset app.tenant; " + look + "; " + look,
+				`reset "TimeZone"; reset "DateStyle"; ` + look, "reset timezone; reset datestyle; " + look, "reset all; " + look, "set search_path to default;;" + look, "reset extra_float_digits; reset app.tenant; " + look + "; " + look,
 				"reset all; set timezone = 'UTC'; " + look + "; reset all", "select 1; reset timezone; " + look + "; select 1/0", "reset timezone; select nonsense, 'ä'", "select 'ä'; reset datestyle; select none from t",
 				"reset timezone; selec", "begin; reset datestyle; " + look + "; rollback", "begin; " + look + "; commit; reset all; " + look, "set time zone local; set names; " + look,
 				"reset datestyle; set transaction isolation level serializable; " + look, "reset datestyle; copy t to stdout; reset timezone; copy t to stdout",
 			} {
 				for i, step := range []string{away, sql, look, "discard all"} {
-					got, want := rig.Converse(t, through, proxytest.Query(step)), rig.Converse(t, direct, proxytest.Query(step))
-					if got, want := here.after(got), there.after(want); i > 0 && got != want {
+					if got, want := ask(step); i > 0 && got != want {
 						t.Errorf("cache %v, %s, %s, then %s:\ngot  %s\nwant %s", caching, encoding, sql, step, got, want)
 					}
 				}
