@@ -180,7 +180,7 @@ func TestChecklist_P18_HalfAnAnswerIsNotKept(t *testing.T) {
 		"simple": {proxytest.Query("select a, 'simple' from t")}, "extended": {rig.QueryUnit("select a, 'extended' from t"), proxytest.Sync()},
 	} {
 		victim := b.Dial(t, proxytest.Login{User: "postgres", Database: "checklist_p18"})
-		relay.interfere(form, nil)
+		relay.interfere("'"+form+"'", nil)
 		got, err := victim.Ask(messages...)
 		if types := rig.TypesOf(got); strings.Contains(types, "C") || err == nil && !strings.Contains(types, "E") {
 			t.Errorf("%s: the server was lost behind the first row, and the client got %v, %v", form, got, err)
