@@ -111,6 +111,9 @@ func resident() int64 {
 
 // TestMemory_IsWhatTheBudgetSays measures whole processes. OVERDRIVE_MEMORY is the budgets in MiB; make test-memory has large ones.
 func TestMemory_IsWhatTheBudgetSays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while, and what it measures is not what the race detector makes of it")
+	}
 	if resident() == 0 {
 		t.Skip("the system does not say what a process takes")
 	}

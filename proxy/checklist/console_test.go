@@ -142,9 +142,9 @@ func TestChecklist_A12_ANoisyNeighbourLeavesOthersTheirFloor(t *testing.T) {
 		for _, sql := range queries {
 			b.prime(t, c, sql)
 		}
-		for i := range 3000 {
-			sql := fmt.Sprintf("select repeat(a, 200), %d from t", i)
-			if i%50 == 0 { // the key takes room as well
+		for i := range 750 {
+			sql := fmt.Sprintf("select repeat(a, 1000), %d from t", i)
+			if i%13 == 0 { // the key takes room as well
 				sql = fmt.Sprintf("select a from t where a <> '%s%d'", filler, i)
 			}
 			rig.Ask(t, noisy, sql)

@@ -299,7 +299,7 @@ func TestChecklist_K15_AColumnMayHaveTheNameOfTheClock(t *testing.T) {
 // look-up takes, some of them meet.
 func TestChecklist_K16_EqualHashesAreNotEqualKeys(t *testing.T) {
 	t.Parallel()
-	const n = 1000
+	const n = 300
 	b := rig.StartPairs(t, "checklist_k16", "create table t as select i as a from generate_series(1, 1000) i")
 	w := b.Dial(t, proxytest.Login{User: "postgres", Database: "checklist_k16"})
 	long := strings.Repeat("x", 5000)

@@ -247,7 +247,7 @@ func TestChecklist_O7_TheBudgetIsStrictAndAScanSweepsNothingAway(t *testing.T) {
 	scan := func(n int) { // nothing is ever asked twice
 		for range n {
 			asked++
-			if got := rig.Ask(t, c, fmt.Sprintf("select repeat('x', 1000), %d from t", asked)); len(got) < 1000 {
+			if got := rig.Ask(t, c, fmt.Sprintf("select repeat('x', 5000), %d from t", asked)); len(got) < 5000 {
 				t.Fatalf("got %q", got)
 			}
 			if used := b.Cache.UsedBytes(); used > budget {
@@ -259,14 +259,14 @@ func TestChecklist_O7_TheBudgetIsStrictAndAScanSweepsNothingAway(t *testing.T) {
 		for range 5 {
 			b.prime(t, c, "select a from t")
 		}
-		scan(400)
+		scan(80)
 	}
 	kept := false
 	for range 3 { // another test's CREATE ROLE makes the cache forget everything
 		for range 5 {
 			b.prime(t, c, "select a from t")
 		}
-		scan(6000)
+		scan(1250)
 		if rig.Ask(t, c, "select a from t"); rig.Status(t, c) == "hit" {
 			kept = true
 			break
