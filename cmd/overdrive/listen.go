@@ -24,10 +24,11 @@ var clientProbes = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Int
 
 // listen opens host:port, or a Unix socket in a directory.
 func listen(address string) (net.Listener, error) {
-	network := net.ListenConfig{KeepAliveConfig: clientProbes}
 	if !filepath.IsAbs(address) {
+		network := listenConfig()
 		return network.Listen(context.Background(), "tcp", address)
 	}
+	var network net.ListenConfig
 	path := filepath.Join(address, socketName)
 	if err := removeStale(path); err != nil {
 		return nil, err

@@ -22,6 +22,32 @@ func TestListen_ProbesSilentClients(t *testing.T) {
 	wantProbes(t, passed)
 }
 
+// The kernel hands a client over with its first message, and one that has none a little later: its login has a limit.
+func TestListen_ASilentClientIsAcceptedAllTheSame(t *testing.T) {
+	t.Parallel()
+	l, err := listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	accepted := make(chan error, 1)
+	go func() {
+		nc, err := l.Accept()
+		if err == nil {
+			nc.Close()
+		}
+		accepted <- err
+	}()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := <-accepted; err != nil {
+		t.Error(err)
+	}
+}
+
 func tcpAddress(t *testing.T, address string) net.Addr {
 	t.Helper()
 	at, err := net.ResolveTCPAddr("tcp", address)
@@ -38,6 +64,9 @@ func wantProbes(t *testing.T, l net.Listener) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	if _, err := client.Write([]byte{0}); err != nil { // else the kernel keeps it to itself for a while
+		t.Fatal(err)
+	}
 	nc, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
