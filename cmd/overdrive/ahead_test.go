@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -19,6 +21,27 @@ func TestServe_TheFirstReadAfterTheStartIsKept(t *testing.T) {
 		if got := query(t, conn, "show overdrive.status"); got != want {
 			t.Errorf("the status is %s (%s), want %s", got, query(t, conn, "show overdrive.reason"), want)
 		}
+	}
+}
+
+func TestServe_EndsWhileTheCatalogsAreAwaited(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, anywhere([]string{"--connection-string", "postgres://postgres:pw@" + l.Addr().String() + "/postgres?sslmode=disable"}), io.Discard, io.Discard)
+	}()
+	if _, err := l.Accept(); err != nil { // of the keeper, which is told nothing
+		t.Fatal(err)
+	}
+	began := time.Now()
+	cancel()
+	if code := <-ended; code != exitDone || time.Since(began) >= aheadLimit {
+		t.Errorf("exit code %d after %v, want %d sooner than the catalogs are given up", code, time.Since(began), exitDone)
 	}
 }
 

@@ -46,7 +46,7 @@ func demo(ctx context.Context, out, errOut io.Writer, once bool) (err error) {
 	fmt.Fprintf(out, "PostgreSQL is at %s with %d products and %d orders (%.1f s).\n", db.Addr(), demoProducts, demoOrders,
 		time.Since(began).Seconds())
 
-	address, stop, err := startDemoProxy(errOut, demoDSN(db.Addr()))
+	address, stop, err := startDemoProxy(ctx, errOut, demoDSN(db.Addr()))
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ const demoSize = 5
 
 // startDemoProxy runs Overdrive as `serve --connection-string dsn` does, but for a small pool and without the HTTP side.
 // It listens on the usual port, or on a free one if that is taken. The caller must call stop.
-func startDemoProxy(errOut io.Writer, dsn string) (address string, stop func(), err error) {
+func startDemoProxy(ctx context.Context, errOut io.Writer, dsn string) (address string, stop func(), err error) {
 	cfg, problems := config.FromConnectionString(dsn, nil)
 	if len(problems) > 0 {
 		return "", nil, problems
@@ -92,10 +92,10 @@ func startDemoProxy(errOut io.Writer, dsn string) (address string, stop func(), 
 	}
 	cfg.Log.Level = "warn"
 	log := newLogger(errOut, cfg.Log)
-	r, err := start(cfg, origin{}, nil, log)
+	r, err := start(ctx, cfg, origin{}, nil, log)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		cfg.Listen = []string{"127.0.0.1:0"}
-		r, err = start(cfg, origin{}, nil, log)
+		r, err = start(ctx, cfg, origin{}, nil, log)
 	}
 	if err != nil {
 		log.flush()

@@ -50,8 +50,9 @@ type origin struct {
 // maxEndings is how often the program may be told to end before anybody listens, or goes on to listen.
 const maxEndings = 8
 
-// start opens the addresses and lets clients in. The caller must stop what is running.
-func start(cfg *config.Config, from origin, passed sockets, log *logger) (*running, error) {
+// start opens the addresses and lets clients in. The caller must stop what is running. The end of ctx spares the first clients the wait for the
+// catalogs, and stops nothing.
+func start(ctx context.Context, cfg *config.Config, from origin, passed sockets, log *logger) (*running, error) {
 	r := &running{
 		log: log, manager: manager{log.Logger}, sockets: passed, cfg: cfg, origin: from, failed: make(chan error, 1),
 		endings:   make(chan proxy.Ending, maxEndings),
@@ -66,7 +67,7 @@ func start(cfg *config.Config, from origin, passed sockets, log *logger) (*runni
 		closeAll(opened)
 		return nil, err
 	}
-	ahead, cancel := context.WithTimeout(context.Background(), aheadLimit)
+	ahead, cancel := context.WithTimeout(ctx, aheadLimit)
 	defer cancel()
 	r.clients.LookAhead(ahead)
 	r.serve(opened)

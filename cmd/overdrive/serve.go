@@ -85,7 +85,7 @@ func serve(ctx context.Context, cfg *config.Config, from origin, log *logger) er
 	}
 	warnOfDescriptors(cfg, log.Logger)
 	known := newWatcher(func() []string { return filesOf(cfg, from.file) }) // what changes from now on is noticed
-	running, err := start(cfg, from, sockets, log)
+	running, err := start(ctx, cfg, from, sockets, log)
 	if err != nil {
 		return err
 	}
