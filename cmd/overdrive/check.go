@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"overdrive/config"
+	"overdrive/proxy/postgres"
 	"overdrive/proxy/postgres/pgauth"
 	"overdrive/proxy/postgres/upstream"
 )
@@ -38,7 +40,7 @@ func checkLogins(cmd *cobra.Command, cfg *config.Config) error {
 	failed := 0
 	for _, name := range slices.Sorted(maps.Keys(cfg.Databases)) {
 		db := cfg.Databases[name]
-		verdict, err := checkLogin(cmd.Context(), target(&db.Upstream))
+		verdict, err := checkLogin(cmd.Context(), target(&db.Upstream), db.Cache.TrustedFunctions)
 		if err != nil {
 			failed++
 			verdict = "FAILED: " + err.Error()
@@ -52,7 +54,8 @@ func checkLogins(cmd *cobra.Command, cfg *config.Config) error {
 	return nil
 }
 
-func checkLogin(ctx context.Context, t upstream.Target) (string, error) {
+// checkLogin logs in to a database and says what it has found there.
+func checkLogin(ctx context.Context, t upstream.Target, trusted []string) (string, error) {
 	if t.User == "" {
 		return "not tried: clients log in as themselves", nil
 	}
@@ -61,7 +64,26 @@ func checkLogin(ctx context.Context, t upstream.Target) (string, error) {
 		return "", err
 	}
 	defer conn.NC.Close()
-	return "ok: PostgreSQL " + versionOf(conn), nil
+	verdict := "ok: PostgreSQL " + versionOf(conn)
+	untrusted, err := postgres.Untrusted(conn, trusted)
+	if err != nil {
+		return "", err
+	}
+	if len(untrusted) > 0 {
+		verdict += "; cache.trusted_functions: " + strings.Join(untrusted, ", ") + notTrusted
+	}
+	return verdict, nil
+}
+
+// notTrusted is what there is to say of entries of trusted_functions that do nothing.
+const notTrusted = ": no function of this name here that belongs to a superuser, or to the owner of the database or of the schema"
+
+// warnOfUntrusted tells the log of them.
+func warnOfUntrusted(conn *upstream.Conn, name string, trusted []string, log *slog.Logger) {
+	untrusted, err := postgres.Untrusted(conn, trusted)
+	if err == nil && len(untrusted) > 0 { // else the keeper of the catalog tells why it cannot ask
+		log.Warn("cache.trusted_functions"+notTrusted, "db", name, "functions", untrusted)
+	}
 }
 
 // logIn logs in as the target's own user. The caller must close the connection.

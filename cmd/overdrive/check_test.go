@@ -40,3 +40,27 @@ databases:
 		t.Errorf("bad: got\n%s", got.out)
 	}
 }
+
+func TestCheck_NamesTrustedFunctionsThatAreNotThere(t *testing.T) {
+	pg := proxytest.StartPostgres(t)
+	pg.Exec("create function public.slug(text) returns text language sql immutable as 'select lower($1)'; create role other; grant create on schema public to other")
+	pg.Exec("set role other; create function public.theirs() returns int language sql immutable as 'select 1'")
+	path := file(t, "overdrive.yaml", fmt.Sprintf(`databases: {postgres: {url: "postgres://postgres:pw@%s",
+  cache: {trusted_functions: [public.slug, "public.slug(text)", public.theirs, "public.slug(integer)", public.slugs]}}}
+auth: {users: {postgres: secret}}
+`, pg.Addr()))
+	got := runToEnd(t, "check", "--config", path)
+	if got.code != exitDone || !strings.Contains(got.out, "; cache.trusted_functions: public.theirs, public.slug(integer), public.slugs: no function") {
+		t.Errorf("got %+v", got)
+	}
+	s, _ := serveConfigured(t, file(t, "o.yaml", fmt.Sprintf(`databases: {postgres: {url: "postgres://postgres:pw@%s", cache: {trusted_functions: [public.slug, public.slugs]}}}
+listen: 127.0.0.1:0
+http: ""
+log: {format: json}
+auth: {users: {postgres: secret}}
+`, pg.Addr())))
+	line := s.await("cache.trusted_functions" + notTrusted)
+	if got := fmt.Sprint(line["functions"]); got != "[public.slugs]" || line["db"] != "postgres" {
+		t.Errorf("got %v", line)
+	}
+}

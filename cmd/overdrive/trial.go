@@ -42,8 +42,8 @@ func tryUpstreams(ctx context.Context, cfg *config.Config, log *slog.Logger) (st
 	for range min(trialsAtOnce, len(cfg.Databases)) {
 		trials.Go(func() {
 			for name := range names {
-				up := cfg.Databases[name].Upstream
-				tryUpstream(ctx, name, target(&up), log)
+				db := cfg.Databases[name]
+				tryUpstream(ctx, name, target(&db.Upstream), db.Cache.TrustedFunctions, log)
 			}
 		})
 	}
@@ -54,7 +54,7 @@ func tryUpstreams(ctx context.Context, cfg *config.Config, log *slog.Logger) (st
 }
 
 // tryUpstream logs in to one database and tells the log.
-func tryUpstream(ctx context.Context, name string, t upstream.Target, log *slog.Logger) {
+func tryUpstream(ctx context.Context, name string, t upstream.Target, trusted []string, log *slog.Logger) {
 	if t.User == "" {
 		log.Info("upstream was not tried: clients log in as themselves", "db", name)
 		return
@@ -85,6 +85,7 @@ func tryUpstream(ctx context.Context, name string, t upstream.Target, log *slog.
 		over = tls.VersionName(secured.ConnectionState().Version)
 	}
 	log.Info("upstream answers", "db", name, "user", t.User, "version", versionOf(conn), "tls", over, "took", took)
+	warnOfUntrusted(conn, name, trusted, log)
 }
 
 // goodbyeLimit is how long a server may take to hang up.

@@ -257,7 +257,7 @@ func TestConsistency_NoReadIsOlderThanAnAcknowledgedWrite(t *testing.T) {
 		newChecker(t, "consistency_hasty", seed+1, hasty),
 	}
 	serve(t, querycache.Options{}, checkers...)
-	for round := 0; round < 4 && (round == 0 || slices.ContainsFunc(checkers, (*checker).provesLittle)); round++ {
+	for round := 0; round < 12 && (round == 0 || slices.ContainsFunc(checkers, (*checker).provesLittle)); round++ {
 		var all sync.WaitGroup
 		for _, c := range checkers {
 			all.Go(func() { c.run(lasts) })
@@ -285,4 +285,4 @@ var hasty = querycache.Policy{
 }
 
 // leastHits is how many of the sampled answers are to be the cache's: with them come twenty times as many that were checked and not sampled.
-const leastHits = 15
+const leastHits = 8

@@ -172,6 +172,9 @@ func TestReconnect_RenewsEachConnectionWhenItIsReleased(t *testing.T) {
 	}
 	rig.Await(t, "the keeper's connection", func() bool { return keeper() != "" })
 	before := keeper()
+	rig.Await(t, "the free client's server being idle, which it is not yet when that has its answer", func() bool {
+		return slices.ContainsFunc(in.Servers(t.Context()), func(s proxy.ServerStatus) bool { return fmt.Sprint(s.PID) == idle && s.State == "idle" })
+	})
 	if err := in.Reconnect(""); err != nil {
 		t.Fatal(err)
 	}

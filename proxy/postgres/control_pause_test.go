@@ -236,6 +236,7 @@ func TestPause_KeepsServingFromTheCacheInSilence(t *testing.T) {
 	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "pause_cache", Size: 1, Caching: true, Options: log.Capture})
 	c := in.Connect(t, "pause_cache")
 	rig.Prime(t, c, "select a from t")
+	before := log.Count("could not be read") // where a look gave way to a client, on a slow machine
 	wantDone(t, "the pause", pausing(t.Context(), in, ""))
 	if got := rig.Ask(t, c, "select a from t"); got != "7" {
 		t.Errorf("got %s", got)
@@ -245,8 +246,8 @@ func TestPause_KeepsServingFromTheCacheInSilence(t *testing.T) {
 	if got := rig.Ask(t, c, "select a from t"); got != "7" {
 		t.Errorf("got %s", got)
 	}
-	if log.Has("could not be read") {
-		t.Error("the log complains of the catalog")
+	if n := log.Count("could not be read"); n != before {
+		t.Errorf("the log complains of the catalog %d times, want %d as before the pause", n, before)
 	}
 	if err := in.Resume(""); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -104,15 +105,19 @@ func TestSettings_WhatALibraryDefinesNeedsNoFreshConnection(t *testing.T) {
 	pg := rig.NewDatabase(t, "defined", "")
 	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "defined", Size: 1})
 	setter, reader := in.Connect(t, "defined"), in.Connect(t, "defined")
-	for range 3 {
+	same := 0 // times; else the keeper's look has taken the only connection in between
+	for round := 0; same < 3 && round < 50; round++ {
 		rig.Ask(t, setter, "do $$ begin perform 1; end $$")
 		rig.Ask(t, setter, "set plpgsql.extra_Errors = 'all'")
 		pid := rig.Ask(t, setter, "select pg_backend_pid()")
-		if got := rig.Ask(t, reader, "select current_setting('plpgsql.extra_errors', true)"); got != "none" {
+		got := rig.Ask(t, reader, "select current_setting('plpgsql.extra_errors', true), pg_backend_pid()")
+		if now := strings.TrimPrefix(got, "none,"); now == pid {
+			same++
+		} else if strings.HasSuffix(got, ","+pid) {
 			t.Errorf("got %q, want the default", got)
 		}
-		if got := rig.Ask(t, reader, "select pg_backend_pid()"); got != pid {
-			t.Errorf("the reader came to backend %s, want %s", got, pid)
-		}
+	}
+	if same < 3 {
+		t.Errorf("the reader came to the setter's connection %d times, want 3", same)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"overdrive/proxy/postgres/catalog"
 	"overdrive/proxy/postgres/pgauth"
 	"overdrive/proxy/postgres/upstream"
+	"overdrive/querycache/classify"
 )
 
 // Found is what one visit to a database told of it.
@@ -60,6 +61,11 @@ func Survey(ctx context.Context, t upstream.Target) (*Found, error) {
 		}
 	}
 	return f, nil
+}
+
+// Untrusted returns those of the functions that a configuration trusts that the database does not have, or whose owner is not believed.
+func Untrusted(conn *upstream.Conn, trusted []string) ([]string, error) {
+	return classify.Untrusted(conn.Query, trusted)
 }
 
 // byeLimit is how long a server may take to hang up.

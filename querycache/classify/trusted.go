@@ -127,6 +127,25 @@ func ownTrusted(names []string) (string, error) {
      OR p.proowner = (SELECT datdba FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))`, nil
 }
 
+// Untrusted returns those of names, as the configuration has them, that mean no function of the database whose owner is believed. They do
+// nothing: the function was never made, is another one's, or is spelt otherwise.
+func Untrusted(query func(sql string) ([][]string, error), names []string) (none []string, err error) {
+	for _, name := range names {
+		sql, err := ownTrusted([]string{name})
+		if err != nil {
+			return nil, err
+		}
+		rows, err := query(sql)
+		if err != nil {
+			return nil, fmt.Errorf("look for the trusted function %q: %w", name, err)
+		}
+		if len(rows) == 0 {
+			none = append(none, name)
+		}
+	}
+	return none, nil
+}
+
 // A Function is one as the configuration names it.
 type Function struct {
 	Schema, Name string // Name is * for all of a schema
