@@ -97,6 +97,35 @@ func TestReload_FollowsAFileThatChanges(t *testing.T) {
 	query(t, login(t, dsnOf(s, "app", "pw", "two")), "select 1")
 }
 
+// What is trusted from now on is kept from now on, and what is trusted no more is neither kept nor served.
+func TestReload_TrustedFunctionsAreFollowed(t *testing.T) {
+	pg := proxytest.SharedPostgres(t)
+	pg.Exec("create schema if not exists trusting; create or replace function trusting.slug(text) returns text language plpgsql immutable as 'begin return lower($1); end'")
+	path := file(t, "o.yaml", reloadable(t, "one"))
+	s, _ := serveHere(t, "--config", path)
+	conn := login(t, dsnOf(s, "app", "pw", "one"))
+	trusting := strings.Replace(reloadable(t, "one"), "pool: {", "cache: {trusted_functions: [trusting.slug]}, pool: {", 1)
+	for _, c := range []struct {
+		text string
+		hit  bool
+	}{{trusting, true}, {reloadable(t, "one"), false}, {trusting, true}} {
+		rewrite(t, path, c.text)
+		if err := s.reload(); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			query(t, conn, "select trusting.slug('A')")
+			status := query(t, conn, "show overdrive.status")
+			if c.hit && status == "hit" || !c.hit && status == "uncacheable" {
+				break
+			}
+			if !c.hit && status == "hit" || time.Now().After(deadline) {
+				t.Fatalf("trusted %v: the status is %s", c.hit, status)
+			}
+		}
+	}
+}
+
 // Kubernetes exchanges a link to a directory, so neither the file nor the link to it changes.
 func TestReload_FollowsALinkThatIsExchanged(t *testing.T) {
 	dir := t.TempDir()
