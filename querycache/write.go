@@ -72,7 +72,9 @@ func (w *Write) End() {
 	for _, c := range w.cells {
 		c.leave()
 	}
-	w.database.stats.invalidations.Add(1)
+	if len(w.cells) > 0 {
+		w.database.stats.invalidations.Add(1)
+	}
 }
 
 // Withdraw tells that the transaction has certainly been rolled back, with all that w was told of. What was fresh before it

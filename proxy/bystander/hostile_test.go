@@ -2,6 +2,7 @@ package bystander_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,7 +51,8 @@ const (
 	commits   = "create procedure p() language plpgsql as $$ begin insert into u values (1); commit; %s end $$"
 	triggered = "create table t(id int primary key, k int, v text); insert into t values (1, 1, 'x'); create function f() returns trigger language plpgsql as $$ %s $$; " +
 		"create trigger f before insert or update or delete on t for each row execute function f()"
-	puts = "create function put() returns int language plpgsql as $$ begin insert into public.u values (1); return 1; end $$; "
+	otherView = puts + "create schema other; create view w as select 1 as a; create view other.w as select public.put() as a"
+	puts      = "create function put() returns int language plpgsql as $$ begin insert into public.u values (1); return 1; end $$; "
 )
 
 // body is one that does something ahead of RETURN.
@@ -153,6 +155,145 @@ var siblings = []sibling{
 	{"one behind a temporary table", puts + "create table mid(a int); " + body("insert into mid values (1);"), sends("create temp table mid(a int default put(), b int default put()) ;; update t set v = 'y'"), counted},
 	{"one that is deferred", "create table t(a int); create function f() returns trigger language plpgsql as 'begin insert into u values (1); return null; end'; " +
 		"create constraint trigger f after insert on t deferrable initially deferred for each row execute function f()", sends("begin ;; insert into t values (1) ;; commit"), counted},
+
+	// Functions that are read.
+	{"one that writes a table it names", "create function f() returns int language sql as 'insert into u values (1) returning a'", sends("select f()"), counted},
+	{"one in FROM that does", "create function f() returns setof int language plpgsql as $$ begin return query insert into u values (1) returning a; end $$", sends("x: select * from f()"), counted},
+	{"one that does in an INSERT", puts + "create table t(a int)", sends("insert into t values (put())"), counted},
+	{"one that an UPDATE calls", puts + "create table t(a int); insert into t values (1)", sends("update t set a = 2 where put() > 0"), counted},
+	{"one that RETURNING calls", puts + "create table t(a int)", sends("insert into t values (1) returning put()"), counted},
+	{"an overload", "create function f(int) returns int language sql as 'select 1'; create function f(text) returns int language sql as 'insert into u values (1) returning a'",
+		sends("select f('x')"), counted},
+	{"one with default arguments beside one without", "create function f(int) returns int language sql as 'select 1'; create function f(text, int default 1) returns int language sql as " +
+		"'insert into u values (1) returning a'", sends("select f('x')"), counted},
+	{"one of many arguments", "create function f(variadic int[]) returns int language sql as 'insert into u values (1) returning a'", sends("select f(1, 2, 3)"), counted},
+	{"one in another schema that is first on the search_path", "create schema other; create function f() returns int language sql as 'select 1'; " +
+		"create function other.f() returns int language sql as 'insert into public.u values (1) returning a'", sends("set search_path = other, public ;; select f()"), counted},
+	{"one that SET LOCAL puts first", "create schema other; create function f() returns int language sql as 'select 1'; " +
+		"create function other.f() returns int language sql as 'insert into public.u values (1) returning a'", sends("begin ;; set local search_path = other, public ;; select f() ;; commit"), counted},
+	{"one that SET LOCAL puts first, in EXPLAIN", "create schema other; create function f() returns int language sql as 'select 1'; " +
+		"create function other.f() returns int language sql as 'insert into public.u values (1) returning a'",
+		sends("begin ;; set local search_path = other, public ;; explain analyze select f() ;; commit"), counted},
+	{"one that a nested call finds by the path of the caller", "create schema other; create function g() returns int language sql as 'select 1'; " +
+		"create function other.g() returns int language sql as 'insert into public.u values (1) returning a'; create function f() returns int language plpgsql as 'begin return g(); end'",
+		sends("set search_path = other, public ;; select public.f()"), counted},
+	{"one that is called with the path of another", "create schema other; create function g() returns int language sql as 'select 1'; create function other.g() returns int language sql as " +
+		"'insert into public.u values (1) returning a'; create function h() returns int language plpgsql as 'begin return g(); end'; create function f() returns int language plpgsql set search_path = other, public as " +
+		"'begin return h(); end'", sends("select f()"), counted},
+	{"one that sets the path for another in its statement", "create schema other; create table other.u(a int); create function f() returns int language plpgsql as 'begin insert into u values (1); return 1; end'",
+		sends("select set_config('search_path', 'other, public', false), f()"), "select count(*) from other.u"},
+	{"a view that SET LOCAL puts first, in EXPLAIN", otherView, sends("begin ;; set local search_path = other, public ;; explain analyze select a from w ;; commit"), counted},
+	{"a view that SET LOCAL puts first, in COPY", otherView, sends("begin ;; set local search_path = other, public ;; copy (select a from w) to stdout ;; commit"), counted},
+	{"a view that SET LOCAL puts first, in a cursor", otherView, sends("begin ;; set local search_path = other, public ;; declare c cursor for select a from w ;; fetch all from c ;; commit"), counted},
+	{"a view that is found by a search_path set in its own text", otherView,
+		sends("select set_config('search_path', 'other', false); select a from w"), counted},
+	{"a view that is found by a search_path set ahead of it", otherView,
+		sends("select set_config('search_path', 'other', false) ;; select a from w"), counted},
+	{"one by a role that is set in its statement", puts + "create function f() returns int language plpgsql as 'begin return put(); end'",
+		sends("select set_config('role', 'postgres', false), f()"), counted},
+	{"one that is temporary", "create function f() returns int language sql as 'select 1'", sends("create function pg_temp.f() returns int language sql as 'insert into public.u values (1) returning a' ;; select pg_temp.f()"), counted},
+	{"a temporary view over what one reads", puts + "create table t(a int); create function f() returns bigint language plpgsql as 'begin return (select count(*) from t where a is null or true); end'",
+		sends("create temp view t as select put() as a ;; select f()"), counted},
+	{"a temporary view in the same transaction", puts + "create table t(a int); create function f() returns bigint language plpgsql as 'begin return (select sum(a) from t); end'",
+		sends("begin ;; create temp view t as select put() as a ;; select f() ;; commit"), counted},
+	{"a temporary table whose default writes", puts + "create table t(a int); create function f() returns void language plpgsql as 'begin insert into t default values; end'",
+		sends("create temp table t(a int default put()) ;; select f()"), counted},
+	{"a temporary table whose default writes, in the same text", puts + "create table t(a int); create function f() returns void language plpgsql as 'begin insert into t default values; end'",
+		sends("create temp table t(a int default put()); select f()"), counted},
+	{"a temporary table whose default writes, ahead of an INSERT in the same text", puts + "create table t(a int)", sends("create temp table t(a int default put()); insert into t default values"), counted},
+	{"one that hides what it does, nested", "create function g() returns int language plpgsql as $$ begin execute 'insert into ' || 'u values (1)'; return 1; end $$; create function f() returns int language sql as 'select g()'",
+		sends("select f()"), counted},
+	{"one whose default argument writes", puts + "create function f(a int default put()) returns int language plpgsql as 'begin return a; end'", sends("select f()"), counted},
+	{"one whose default argument hides it", "create function g() returns int language plpgsql as $$ begin execute 'insert into u values (1)'; return 1; end $$; create function f(a int default g()) returns int language sql as 'select a'",
+		sends("select f()"), counted},
+	{"one with an operator of the user's in it", "create function put(int, int) returns int language plpgsql as $$ begin insert into public.u values (1); return 1; end $$; " +
+		"create operator ## (leftarg = int, rightarg = int, function = put); create function f() returns int language sql as 'select 1 ## 2'", sends("select f()"), counted},
+	{"one with a view in it that writes", puts + "create view w as select put() as a; create function f() returns int language sql as 'select a from w'", sends("select f()"), counted},
+	{"one with a view in it that has a rule", "create table t(a int); create view w as select a from t; create rule r as on insert to w do instead insert into u values (new.a); " +
+		"create function f() returns void language sql as 'insert into w values (1)'", sends("select f()"), counted},
+	{"one that was replaced", "create function f() returns int language sql as 'select 1'",
+		sends("select f() ;; create or replace function f() returns int language sql as 'insert into u values (1) returning a' ;; select f()"), counted},
+	{"one that was replaced in the same transaction", "create function f() returns int language sql as 'select 1'",
+		sends("select f() ;; begin ;; create or replace function f() returns int language sql as 'insert into u values (1) returning a' ;; select f() ;; commit"), counted},
+	{"one that was replaced by somebody else", "create function f() returns int language sql as 'select 1'",
+		func(t *testing.T, b *bench, sender *pgconn.PgConn) {
+			rig.Ask(t, sender, "select f()")
+			rig.Ask(t, b.Connect(t, b.database), "create or replace function f() returns int language sql as 'insert into u values (1) returning a'")
+			rig.Ask(t, sender, "select f()")
+		}, counted},
+	{"a view made anew in the transaction of a call", puts + "create table x(a int); create view w as select a from x; create function f() returns bigint language sql as 'select sum(a) from w'",
+		sends("begin ;; drop view w ;; create view w as select put() as a ;; select f() ;; commit"), counted},
+	{"one that is read otherwise without standard_conforming_strings", "set check_function_bodies = off; create function f() returns int language plpgsql as $$ declare x text; begin x := '\\''; insert into u values (1); --';\n return 1; end $$; reset check_function_bodies",
+		sends("set standard_conforming_strings = off ;; select f()"), counted},
+	{"one in SQL that is", "create function f() returns int language sql as $$ select '\\''; insert into u values (1); --';\n select 1; $$", sends("set standard_conforming_strings = off ;; select f()"), counted},
+	{"one whose string hides a statement", "create function f() returns int language plpgsql as $$ declare x text; begin x := '\\'; insert into u values (1); x := '\\'; return 1; end $$",
+		sends("select f()"), counted},
+	{"one that returns a domain", puts + "create function chk(int) returns bool language sql as 'select put() > 0'; create domain d as int check (chk(value)); " +
+		"create function f() returns d language plpgsql as 'begin return 5; end'", sends("select f()"), counted},
+	{"one that takes a domain", puts + "create function chk(int) returns bool language sql as 'select put() > 0'; create domain d as int check (chk(value)); " +
+		"create function f(d) returns int language plpgsql as 'begin return 1; end'", sends("select f(5)"), counted},
+	{"one with an array of a domain", puts + "create function chk(int) returns bool language sql as 'select put() > 0'; create domain d as int check (chk(value)); create type c as (x d); " +
+		"create function f() returns int language plpgsql as $$ declare x c[]; begin x := '{\"(5)\"}'; return 1; end $$", sends("select f()"), counted},
+	{"one that writes in a range", puts + "create function f() returns int language plpgsql as 'begin for i in 1 .. put() loop null; end loop; return 1; end'", sends("select f()"), counted},
+	{"one that writes by WITH in SQL", "create function f() returns int language sql as 'with w as (insert into u values (1) returning a) select a from w'", sends("select f()"), counted},
+	{"one that writes by WITH in a tree", "create function f() returns int language sql begin atomic with w as (insert into u values (1) returning a) select a from w; end", sends("select f()"), counted},
+	{"one that writes in a tree", "create function f() returns void language sql begin atomic select 1; insert into u values (1); end", sends("select f()"), counted},
+	{"one that calls in a tree", puts + "create function f() returns int language sql return put()", sends("select f()"), counted},
+	{"one whose RETURNING calls another", puts + "create table t(a int); create function f() returns int language sql as 'insert into t values (1) returning put()'", sends("select f()"), counted},
+	{"one that writes where it catches an error", "create function f() returns int language plpgsql as 'begin perform 1 / 0; return 1; exception when others then insert into u values (1); return 2; end'",
+		sends("select f()"), counted},
+	{"one that returns by RETURN NEXT what another writes", puts + "create function f() returns setof int language plpgsql as 'begin return next put(); return; end'", sends("select * from f()"), counted},
+	{"one that is called in RAISE", puts + "create function f() returns void language plpgsql as $$ begin raise notice '%', put(); end $$", sends("select f()"), counted},
+	{"one that is called in ASSERT", puts + "create function f() returns void language plpgsql as $$ begin assert put() > 0; end $$", sends("select f()"), counted},
+	{"one that is said to be immutable, in EXPLAIN", puts + "create function f() returns int language plpgsql immutable as 'begin return public.put(); end'", sends("explain select f()"), counted},
+	{"one that is said to be immutable, bound and not executed", puts + "create function f() returns int language plpgsql immutable as 'begin return public.put(); end'",
+		func(t *testing.T, b *bench, _ *pgconn.PgConn) {
+			w := b.Dial(t, proxytest.Login{User: "postgres", Database: b.database})
+			rig.Converse(t, w, slices.Concat(proxytest.Parse("", "select f()"), proxytest.Bind("", "", nil, nil, nil), proxytest.Sync()))
+		}, counted},
+	{"one that is said to be immutable, in PREPARE", puts + "create function f() returns int language plpgsql immutable as 'begin return public.put(); end'", sends("prepare p as select f() ;; execute p"), counted},
+	{"one that recurses", "create function f(n int) returns int language plpgsql as 'begin if n > 0 then return f(n - 1); end if; insert into u values (1); return 1; end'", sends("select f(3)"), counted},
+	{"two that call each other", "create function g(n int) returns int language sql as 'select 1'; create function f(n int) returns int language plpgsql as 'begin return g(n); end'; " +
+		"create or replace function g(n int) returns int language plpgsql as 'begin if n > 0 then return f(n - 1); end if; insert into u values (1); return 1; end'", sends("select f(3)"), counted},
+	{"one whose writes cascade", "create table a(id int primary key); insert into a values (1); create table c(id int references a on delete cascade); insert into c values (1); " +
+		"create function f() returns void language sql as 'delete from a'", sends("select f()"), "select count(*) from c"},
+	{"one whose writes fire a trigger that calls another", puts + "create table t(a int); create function tr() returns trigger language plpgsql as 'begin perform put(); return new; end'; " +
+		"create trigger tr after insert on t for each row execute function tr(); create function f() returns void language sql as 'insert into t values (1)'", sends("select f()"), counted},
+	{"one in the notation of a field", "create table t(a int); insert into t values (1); create function put(t) returns int language plpgsql as $$ begin insert into public.u values (1); return 1; end $$; " +
+		"create function f() returns int language sql as 'select t.put from t'", sends("select f()"), counted},
+	{"an aggregate", "create function step(int, int) returns int language plpgsql as $$ begin insert into public.u values (1); return 1; end $$; create aggregate agg(int) (sfunc = step, stype = int); " +
+		"create function f() returns int language sql as 'select agg(x) from generate_series(1, 2) x'", sends("select f()"), counted},
+	{"a procedure", "create procedure p() language plpgsql as 'begin insert into u values (1); end'", sends("call p()"), counted},
+	{"a procedure that fails behind its write in a block", "create procedure p() language plpgsql as $$ begin insert into u values (1); end $$", sends("begin ;; call p() ;; commit"), counted},
+	{"a procedure with an argument that writes", puts + "create procedure p(int) language plpgsql as 'begin null; end'", sends("call p(put())"), counted},
+	{"a procedure that gives back an argument", "create procedure p(int, int) language plpgsql as 'begin null; end'; create procedure p(text, out x int) language plpgsql as 'begin insert into u values (1); end'",
+		sends("call p('x'::text, null)"), counted},
+	{"a procedure that calls one that commits", "create procedure q() language plpgsql as 'begin insert into u values (1); commit; raise exception ''no''; end'; create procedure p() language plpgsql as 'begin call q(); end'",
+		sends("call p()"), counted},
+
+	// Statements of SQL PREPARE.
+	{"one that EXECUTE runs", "", sends("prepare p as insert into u values (1) ;; execute p"), counted},
+	{"one that EXECUTE runs later", "", sends("prepare p as insert into u values (1) ;; select 1 ;; execute p"), counted},
+	{"one that was prepared anew", "", sends("prepare p as select 1 ;; execute p ;; deallocate p ;; prepare p as insert into u values (1) ;; execute p"), counted},
+	{"one that was prepared anew in a transaction", "", sends("prepare p as select 1 ;; execute p ;; begin ;; deallocate p ;; prepare p as insert into u values (1) ;; execute p ;; commit"), counted},
+	{"one that was prepared anew in the same text", "", sends("prepare p as select 1 ;; execute p ;; deallocate p; prepare p as insert into u values (1); execute p"), counted},
+	{"one that code has prepared anew", "create function f() returns void language plpgsql as $$ begin if exists (select from pg_prepared_statements where name = 'p') then execute 'deallocate p'; end if; " +
+		"execute 'prepare p as insert into u values (1)'; end $$",
+		sends("prepare p as select 1 ;; execute p ;; select f() ;; execute p"), counted},
+	{"an argument of EXECUTE", puts, sends("prepare p(int) as select $1 ;; select 1 ;; execute p(put())"), counted},
+	{"EXECUTE of what reads a view that was made anew", puts + "create view w as select 1 as a", sends("prepare p as select a from w ;; execute p ;; create or replace view w as select put() as a ;; execute p"), counted},
+	{"EXECUTE by another search_path", "create schema other; create table other.u(a int)", sends("prepare p as insert into u values (1) ;; set search_path = other ;; execute p"), "select count(*) from other.u"},
+	{"EXECUTE by SET LOCAL search_path", "create schema other; create table other.u(a int)",
+		sends("prepare p as insert into u values (1) ;; begin ;; set local search_path = other ;; execute p ;; commit"), "select count(*) from other.u"},
+	{"EXECUTE in EXPLAIN", "", sends("prepare p as insert into u values (1) ;; select 1 ;; explain analyze execute p"), counted},
+	{"EXECUTE in CREATE TABLE", "", sends("prepare p as insert into u values (1) returning a ;; select 1 ;; create table made as execute p ;; explain analyze execute p"), counted},
+	{"EXECUTE of what the protocol has prepared", "", func(t *testing.T, b *bench, sender *pgconn.PgConn) {
+		if _, err := sender.Prepare(t.Context(), "p", "insert into u values (1)", nil); err != nil {
+			t.Fatal(err)
+		}
+		rig.Ask(t, sender, "execute p")
+	}, counted},
+	{"EXECUTE by the extended protocol", "", sends("prepare p as insert into u values (1) ;; select 1 ;; x: execute p"), counted},
 
 	// Upkeep.
 	{"a view that is refreshed", "create materialized view m as select count(*) as n from u", sends("insert into u values (1) ;; refresh materialized view m"), "select n from m"},

@@ -36,8 +36,9 @@ type Inventory struct {
 	castWrites bool              // a user-defined cast may write
 	castJSON   bool              // a user-defined cast to JSON may be called by functions that make JSON
 
-	triggerCode map[uint32]triggerCode      // functions of triggers by OID
-	rowUses     map[verdict.RelationID]bool // relations with a type of rows that something else is made of
+	triggerCode  map[uint32]triggerCode      // functions of triggers by OID
+	functionCode map[uint32]functionCode     // functions that may write, and can be read, by OID
+	rowUses      map[verdict.RelationID]bool // relations with a type of rows that something else is made of
 
 	remembered *readings
 	routines   *routines
@@ -57,7 +58,7 @@ type readings struct {
 type routines struct {
 	mu    sync.Mutex // guards the fields below
 	known map[routineKey]*routine
-	held  int // changes in known, and routines
+	held  int // routines in known, and what they name
 }
 
 func newRoutines() *routines { return &routines{known: map[routineKey]*routine{}} }
@@ -116,6 +117,7 @@ type tree struct {
 
 // function is a function, aggregate or window function.
 type function struct {
+	oid        uint32
 	name       string
 	schema     string
 	builtin    bool

@@ -36,8 +36,9 @@ func build(results [][][]string, before *Inventory) (*Inventory, error) {
 		remembered: newReadings(),
 		results:    results,
 
-		triggerCode: map[uint32]triggerCode{},
-		routines:    newRoutines(),
+		triggerCode:  map[uint32]triggerCode{},
+		functionCode: map[uint32]functionCode{},
+		routines:     newRoutines(),
 	}
 	load := c.loaders(before.treesOf())
 	for i, rows := range results {
@@ -102,13 +103,14 @@ func (c *Inventory) loaders(trees map[string]tree) [numSets]loader {
 			parent.children = append(parent.children, child)
 			child.parents = append(child.parents, parent)
 		})},
-		setForeignKeys: {5, c.addForeignKey},
-		setTriggers:    {6, c.ofRelation(c.addTrigger)},
-		setTriggerCode: {3, withOID(c.addTriggerCode)},
-		setViewUses:    {2, c.edge(func(view, used *relation) { used.usedBy = append(used.usedBy, view) })},
-		setFunctions:   {12, c.addFunction},
-		setNotation:    {3, func(row []string) error { return c.addNotation(row[0], row[1], row[2]) }},
-		setOperators:   {4, c.addOperator},
+		setForeignKeys:  {5, c.addForeignKey},
+		setTriggers:     {6, c.ofRelation(c.addTrigger)},
+		setTriggerCode:  {3, withOID(c.addTriggerCode)},
+		setViewUses:     {2, c.edge(func(view, used *relation) { used.usedBy = append(used.usedBy, view) })},
+		setFunctions:    {12, c.addFunction},
+		setFunctionCode: {4, withOID(c.addFunctionCode)},
+		setNotation:     {3, func(row []string) error { return c.addNotation(row[0], row[1], row[2]) }},
+		setOperators:    {4, c.addOperator},
 		setCasts: {4, func(row []string) error {
 			if row[2] == "i" {
 				c.cast = fmt.Sprintf("from %s to %s", row[0], row[1])
@@ -238,7 +240,7 @@ func (c *Inventory) addFunction(row []string) error {
 		f.signature = f.name + "(" + row[8] + ")"
 	}
 	c.functions[f.name] = append(c.functions[f.name], f)
-	return withOID(func(oid uint32, _ []string) error { c.calls[oid] = f; return nil })(row)
+	return withOID(func(oid uint32, _ []string) error { f.oid, c.calls[oid] = oid, f; return nil })(row)
 }
 
 // findHiddenCasts finds the functions whose call by name may silently cast a value to a type that is not stable: a time of

@@ -107,6 +107,7 @@ const (
 	setGenerated
 	setTriggers
 	setTriggerCode
+	setFunctionCode
 	setTrusted  // the answer to trustedQuery
 	setDated    // of datedQuery
 	setFound    // the answer to stealthQuery
@@ -172,6 +173,8 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurit
 	setForeignKeys: setForeignKeysSQL,
 	setTriggers:    setTriggersSQL,
 	setTriggerCode: setTriggerCodeSQL,
+
+	setFunctionCode: setFunctionCodeSQL,
 
 	// What is read through a view and may run code by being read: views, and tables with policies.
 	setViewUses: `SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r

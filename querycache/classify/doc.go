@@ -33,7 +33,8 @@
 //
 // A function of the user may write, whatever the server calls it, unless it is written in C and not VOLATILE: nobody
 // checks what a STABLE or IMMUTABLE function in another language calls. So may all that calls it without its name: views,
-// operators, casts, domains, constraints, indexes, policies, and x.f, which is f(x) where x has no field f.
+// operators, casts, domains, constraints, indexes, policies, and x.f, which is f(x) where x has no field f. Only where a statement calls it by name is
+// its body read (routines.go), and what it does followed (spread.go): Verdict.Runs.
 //
 // Oracle judges a whole statement by the server's tree. The tests hold Judge against it: whatever Judge allows, the tree must
 // allow.

@@ -58,10 +58,7 @@ func (w *walker) statement(n ast.Node) {
 		}
 		w.statement(n.Query)
 	case *ast.CallStmt:
-		if n.Funccall != nil {
-			w.function(n.Funccall)
-		}
-		w.everything = true
+		w.callStmt(n)
 	case *ast.ExecuteStmt, *ast.DoStmt:
 		w.everything = true
 	case *ast.VacuumStmt, *ast.ClusterStmt:
@@ -71,6 +68,25 @@ func (w *walker) statement(n ast.Node) {
 	default:
 		w.everything, w.ddl = true, true
 	}
+}
+
+// holdsQuery reports whether a statement that is no query has one within.
+func holdsQuery(n ast.Stmt) bool {
+	switch n.(type) {
+	case *ast.ExplainStmt, *ast.CopyStmt, *ast.DeclareCursorStmt, *ast.PrepareStmt, *ast.CreateTableAsStmt:
+		return true
+	}
+	return false
+}
+
+// callStmt notes what a procedure does. One that commits is not among those that can be read.
+func (w *walker) callStmt(n *ast.CallStmt) {
+	if n.Funccall == nil || w.catalog == nil {
+		w.everything = true
+		return
+	}
+	w.procedure = n.Funccall
+	w.visit(n.Funccall)
 }
 
 // plan notes what it may do to parse and plan a statement that is not run: functions that are said to be immutable are
@@ -144,7 +160,7 @@ func (w *walker) effect() (verdict.Effect, []verdict.RelationID) {
 	switch {
 	case w.everything:
 		return verdict.EffectEverything, nil
-	case len(w.writes) > 0:
+	case len(w.writes) > 0 || w.runs: // code that was read a moment ago may be another when it runs, so that it counts as a write, be it of nothing
 		return verdict.EffectRelations, ids(w.writes)
 	}
 	return verdict.EffectNone, nil

@@ -62,6 +62,9 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 		}
 	}
 	w.settleNotation()
+	if w.temporary && len(stmts) > 1 && (w.runs || len(w.writes) > 0) { // what stands behind it may mean the temporary table, whose defaults may write
+		w.everything = true
+	}
 	if name := longName(all); name != "" {
 		w.refuse(verdict.Uncacheable, "the server shortens %q", name)
 		w.everything = true
@@ -76,7 +79,8 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 		return judge(shape, flags, nil, generation)
 	}
 	v.Effect, v.Writes = w.effect()
-	if w.fires {
+	v.Runs, v.Within = w.runs, slices.ContainsFunc(stmts, holdsQuery)
+	if w.fires || w.draws {
 		v.Session |= Draws // a trigger may insert
 	}
 	v.DDL, v.ByPath, v.Commits = w.ddl, w.byPath, w.commits
@@ -90,6 +94,9 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 		v.judgeAtomic(c, stmts[0], all[0])
 	}
 	v.share(all, w.shared)
+	if n, ok := stmts[0].(*ast.ExecuteStmt); ok && len(all) == 1 {
+		v.Bare = v.bareOf(n, c, doubts)
+	}
 	v.fearCode(c, all)
 	v.Status, v.Reason = verdictOf(w, stmts, all)
 	v.Tables = tables(w.named, w.reads, w.views)

@@ -94,6 +94,9 @@ func runsText(function string) bool {
 // told from the types of the arguments. date: it may be a cast to a date type.
 func (w *walker) function(n *ast.FuncCall) (date bool) {
 	name, args := names(n.Funcname), arguments(n)
+	if n == w.procedure { // arguments that are but given back are not among those that the catalog counts
+		args = -1
+	}
 	if w.catalog == nil || len(name) == 0 || len(name) > 2 {
 		w.refuse(verdict.Uncacheable, "function %q is not known", strings.Join(name, "."))
 		w.everything = true
@@ -153,9 +156,13 @@ func (w *walker) candidate(n *ast.FuncCall, f *function) {
 		if f.volatility == 'v' || f.volatility == 'u' {
 			status = verdict.Volatile
 		}
-		w.everything = w.everything || mayWrite(f.volatility)
-		w.shared = w.shared || f.shares
-		w.refuse(status, "function %q is user-defined and %s", f.name, volatilityWord(f.volatility))
+		word := volatilityWord(f.volatility)
+		if before := len(w.writes); !mayWrite(f.volatility) {
+			w.shared = w.shared || f.shares
+		} else if w.call(f) && f.volatility == 'w' && len(w.writes) == before {
+			word = "not trusted"
+		}
+		w.refuse(status, "function %q is user-defined and %s", f.name, word)
 	case f.name == "timezone" && f.zonesTime() && w.zoned(n): // it is another function that is meant
 	case f.readsClock():
 		w.tick(fmt.Sprintf("function %q is %s", f.name, volatilityWord(f.volatility)))

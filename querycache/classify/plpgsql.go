@@ -1,58 +1,13 @@
 package classify
 
 import (
-	"bytes"
 	"slices"
 
 	"overdrive/querycache/sqlscan"
 )
 
-// This file reads the body of a function in PL/pgSQL, as triggers have it: blocks, IF, CASE, loops, assignments, RETURN, RAISE, and statements
-// that read or change rows. Each expression is the SELECT that it stands for, and is judged like any text. At whatever else it gives up:
-// EXECUTE, CALL, cursors, COMMIT, labels.
-
-// block is a body that is being read.
-type block struct {
-	*walker
-	text  []byte
-	words []word
-	at    int // the next of words
-	depth int // blocks and statements, one within the other
-
-	columns   map[string]bool // of NEW that are set
-	anyColumn bool            // all of NEW may be set
-}
-
-// word is a token with its place in the text.
-type word struct {
-	token
-	start, end int
-}
-
-const (
-	maxBodyWords = 20 << 10
-	maxBodyDepth = 100
-)
-
-// read reads all of the body, and reports whether it was understood. It is not where a string has a backslash: a session that compiles it with
-// standard_conforming_strings off takes the string to end elsewhere, and what it compiled then stays on its server connection for others.
-func (b *block) read() bool {
-	for scan := sqlscan.Scan(b.text); scan.Next() != sqlscan.End; {
-		t := scan.Token
-		if t.Broken || t.Kind == sqlscan.Stray || len(b.words) == maxBodyWords {
-			return false
-		}
-		if t.Kind == sqlscan.String && bytes.IndexByte(b.text[t.Start:t.End], '\\') >= 0 {
-			return false
-		}
-		b.words = append(b.words, word{tokenOf(b.text, t), t.Start, t.End})
-	}
-	if !b.peek().is("declare", "begin") || !b.block() {
-		return false
-	}
-	b.skip(";")
-	return b.at == len(b.words)
-}
+// This file reads the body of a function in PL/pgSQL: blocks, IF, CASE, loops, assignments, RETURN, RAISE, CALL, and statements that read or change
+// rows. Each expression is the SELECT that it stands for, and is judged like any text. At whatever else it gives up: EXECUTE, cursors, COMMIT.
 
 func (b *block) peek() token { return b.ahead(0) }
 
@@ -132,7 +87,25 @@ func (b *block) block() bool {
 			}
 		}
 	}
-	return b.take("end")
+	return b.take("end") && b.labelled()
+}
+
+// label reads <<name>> ahead of a block or a loop.
+func (b *block) label() bool {
+	if b.skip("<<") {
+		if b.at++; b.at > len(b.words) || b.words[b.at-1].name == "" || !b.skip(">>") {
+			return false
+		}
+	}
+	return true
+}
+
+// labelled reads the name that may stand behind an END.
+func (b *block) labelled() bool {
+	if b.peek().name != "" {
+		b.at++
+	}
+	return true
 }
 
 // plainWordsOnly reports whether there are but names and strings, as of conditions.
@@ -145,6 +118,9 @@ func (b *block) declaration() bool {
 	all, ok := b.until(";")
 	if !ok || len(all) < 2 || all[0].name == "" || all[0].is("new", "old") {
 		return false
+	}
+	if b.called && len(all) == 4 && all[1].is("alias") && all[2].is("for") && all[3].kind == sqlscan.Param {
+		return true
 	}
 	for i, w := range all[1:] {
 		switch {
@@ -172,6 +148,9 @@ func (b *block) statements(end ...string) bool {
 }
 
 func (b *block) statement() bool {
+	if !b.label() {
+		return false
+	}
 	switch first := b.peek(); {
 	case first.is("declare", "begin"):
 		return b.block() && b.skip(";")
@@ -183,6 +162,9 @@ func (b *block) statement() bool {
 		return b.loop()
 	case b.take("exit", "continue"):
 		rest, ok := b.until(";")
+		if len(rest) > 0 && rest[0].name != "" && !rest[0].is("when") {
+			rest = rest[1:]
+		}
 		return ok && (len(rest) == 0 || rest[0].is("when") && b.expression(rest[1:]))
 	case b.take("return"):
 		return b.returns()
@@ -190,9 +172,12 @@ func (b *block) statement() bool {
 		return b.raises()
 	case b.take("null"):
 		return b.skip(";")
-	case b.take("perform"):
+	case b.take("perform", "assert"):
 		query, ok := b.until(";")
 		return ok && b.expression(query)
+	case first.is("call"):
+		call, ok := b.until(";")
+		return ok && b.judges(b.source(call))
 	case first.is("select", "insert", "update", "delete", "merge", "with", "values"):
 		query, ok := b.until(";")
 		return ok && b.query(query)
@@ -254,7 +239,7 @@ func (b *block) loop() bool {
 			return false
 		}
 	}
-	return b.statements("end") && b.take("end") && b.take("loop") && b.skip(";")
+	return b.statements("end") && b.take("end") && b.take("loop") && b.labelled() && b.skip(";")
 }
 
 // loopSource reads the query of a FOR, or its range a .. b [BY c].
@@ -275,8 +260,13 @@ func (b *block) loopSource(source []word) bool {
 // returns reads what stands behind RETURN. A row that is not plainly NEW or OLD may have other columns than these.
 func (b *block) returns() bool {
 	value, ok := b.until(";")
-	if !ok || len(value) > 0 && value[0].is("next", "query") {
+	switch {
+	case !ok:
 		return false
+	case len(value) > 0 && value[0].is("query"):
+		return b.called && b.judges(b.source(value[1:]))
+	case len(value) > 0 && value[0].is("next"):
+		return b.called && (len(value) == 1 || b.expression(value[1:]))
 	}
 	if len(value) == 0 || len(value) == 1 && value[0].is("new", "old", "null") {
 		return true
@@ -361,14 +351,25 @@ func (b *block) assignment() bool {
 	return ok && b.expression(value)
 }
 
-// target reads a name that something is assigned to: a variable, a field of one, or a column of NEW.
+// target reads a name that something is assigned to: a variable, a field or an element of one, or a column of NEW.
 func (b *block) target(words []word) bool {
 	if len(words) == 0 || words[0].name == "" || words[0].kind == sqlscan.Word && isReserved(words[0].name) {
 		return false
 	}
-	for i, w := range words {
-		if i%2 == 0 && w.name == "" || i%2 == 1 && w.text != "." {
-			return false // a subscript would have to be read as an expression
+	for rest := words[1:]; len(rest) > 0; {
+		switch {
+		case rest[0].kind != sqlscan.Punct:
+			return false
+		case rest[0].text == "." && len(rest) > 1 && rest[1].name != "":
+			rest = rest[2:]
+		case rest[0].text == "[":
+			end := closing(rest)
+			if end < 0 || !b.expression(rest[1:end]) {
+				return false
+			}
+			rest = rest[end+1:]
+		default:
+			return false
 		}
 	}
 	if words[0].name == "new" {
@@ -384,7 +385,7 @@ func (b *block) target(words []word) bool {
 // isReserved reports whether a statement begins with the word that is not read here.
 func isReserved(word string) bool {
 	switch word {
-	case "execute", "call", "open", "fetch", "move", "close", "commit", "rollback", "assert", "do", "set", "reset", "create", "drop", "alter", "grant",
+	case "execute", "open", "fetch", "move", "close", "commit", "rollback", "do", "set", "reset", "create", "drop", "alter", "grant",
 		"revoke", "truncate", "copy", "lock", "notify", "listen", "end", "else", "when", "loop", "exception":
 		return true
 	}

@@ -71,6 +71,7 @@ func (b *block) judges(sql string) bool {
 	if left.Session&^(Queries|Draws|ReadsOwn) != 0 || len(left.Sets)+len(left.Resets)+len(left.Prepared) > 0 {
 		return false
 	}
+	b.draws = b.draws || left.Session.Has(Draws)
 	stmts, err := parse(sql)
 	if err != nil || len(stmts) != 1 || lostName(stmts, all) != "" {
 		return false
@@ -80,11 +81,28 @@ func (b *block) judges(sql string) bool {
 		if n.IntoClause != nil {
 			return false
 		}
-	case *ast.InsertStmt, *ast.UpdateStmt, *ast.DeleteStmt, *ast.MergeStmt:
+	case *ast.InsertStmt, *ast.UpdateStmt, *ast.DeleteStmt, *ast.MergeStmt, *ast.CallStmt:
 	default:
 		return false
 	}
 	b.walker.statement(stmts[0])
 	b.settleNotation()
 	return !b.everything
+}
+
+// closing returns the place of the bracket that closes the first of some words, -1 where there is none.
+func closing(words []word) int {
+	brackets := 0
+	for i, w := range words {
+		switch {
+		case w.kind != sqlscan.Punct:
+		case w.text == "(" || w.text == "[":
+			brackets++
+		case w.text == ")" || w.text == "]":
+			if brackets--; brackets == 0 {
+				return i
+			}
+		}
+	}
+	return -1
 }

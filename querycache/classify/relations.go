@@ -66,7 +66,10 @@ func (w *walker) anyRelation(n *ast.RangeVar) {
 	found := w.catalog.lookups(n.SchemaName, n.RelName)
 	w.everything = w.everything || len(found) == 0 || n.CatalogName != ""
 	for _, r := range found {
-		w.everything = w.everything || r.coded || r.codeOnRead() || w.catalog.reading(r, true).writes || w.catalog.reading(r, false).writes
+		w.everything = w.everything || w.catalog.writesWhenRead(r)
+		for _, one := range w.catalog.asRead(r) {
+			w.behind[one] = true
+		}
 	}
 }
 

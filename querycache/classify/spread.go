@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -9,7 +8,8 @@ import (
 )
 
 // This file follows a change of rows to where it goes from the relation that a statement names: partitions and children, foreign keys that
-// cascade, and the triggers of all of them.
+// cascade, the triggers of all of them, and the functions that those call. What a function does that the statement itself calls is followed
+// in the same way.
 
 // ops are kinds of changes of rows.
 type ops uint8
@@ -109,12 +109,14 @@ func (c change) sets(column string) bool {
 	return c.columns == nil || column == "" || slices.Contains(c.columns, column)
 }
 
-// spreading is a change that is being followed.
+// spreading is a change, or a call, that is being followed.
 type spreading struct {
 	*walker
 	done  map[spreadKey]bool
 	todo  []spreadItem
 	above map[*relation]ops // ancestors whose foreign keys were followed
+	ran   map[*function]bool
+	calls []*function // to be followed
 }
 
 type spreadKey struct {
@@ -130,12 +132,88 @@ type spreadItem struct {
 
 // spread notes all that a change of r may write.
 func (w *walker) spread(r *relation, c change) {
-	s := spreading{walker: w, done: map[spreadKey]bool{}, above: map[*relation]ops{}, todo: []spreadItem{{r, c}}}
-	for len(s.todo) > 0 && !w.everything {
-		item := s.todo[len(s.todo)-1]
-		s.todo = s.todo[:len(s.todo)-1]
+	s := newSpreading(w)
+	s.todo = append(s.todo, spreadItem{r, c})
+	s.run()
+}
+
+// maxFollowed bounds the functions that one call is followed through.
+const maxFollowed = 1000
+
+// call notes all that a function of the user's may write, or in a body that is read, that it is called there. It reports whether that is known.
+func (w *walker) call(f *function) bool {
+	if w.catalog.anywhere {
+		w.called = append(w.called, f)
+		return true
+	}
+	if w.followed[f] {
+		return !w.everything
+	}
+	w.followed[f] = true
+	planning := w.planning
+	w.planning = false // the server may run it to plan
+	defer func() { w.planning = planning }()
+	s := newSpreading(w)
+	s.pushCall(f)
+	s.run()
+	return !w.everything
+}
+
+func newSpreading(w *walker) *spreading {
+	return &spreading{walker: w, done: map[spreadKey]bool{}, above: map[*relation]ops{}, ran: map[*function]bool{}}
+}
+
+func (s *spreading) run() {
+	for !s.everything {
+		if last := len(s.calls) - 1; last >= 0 {
+			f := s.calls[last]
+			s.calls = s.calls[:last]
+			s.enter(f)
+			continue
+		}
+		last := len(s.todo) - 1
+		if last < 0 {
+			return
+		}
+		item := s.todo[last]
+		s.todo = s.todo[:last]
 		s.follow(item)
 	}
+}
+
+// pushCall puts a function on the list, once: so functions that call each other come to an end.
+func (s *spreading) pushCall(f *function) {
+	if !s.ran[f] {
+		s.ran[f] = true
+		s.calls = append(s.calls, f)
+	}
+}
+
+// enter notes what a function does at once, and puts on the list what it leads to.
+func (s *spreading) enter(f *function) {
+	s.runs = true
+	if !s.take(s.catalog.routineOf(f)) || len(s.ran) > maxFollowed {
+		s.everything = true
+		s.shared = s.shared || f.shares
+	}
+}
+
+// take notes what a body does that runs, and puts on the list what it leads to. It reports whether that is known.
+func (s *spreading) take(code *routine) bool {
+	if !s.spend(1+len(code.changes)+len(code.calls)+len(code.reads)) || code.unknown {
+		return false
+	}
+	s.draws = s.draws || code.draws
+	for _, r := range code.reads {
+		s.behind[r] = true
+	}
+	for _, one := range code.changes {
+		s.push(one.relation, one.change)
+	}
+	for _, f := range code.calls {
+		s.pushCall(f)
+	}
+	return true
 }
 
 func (s *spreading) push(r *relation, c change) {
@@ -189,14 +267,11 @@ func (s *spreading) fire(r *relation, c change) change {
 			continue
 		}
 		code := s.catalog.routine(t)
-		if !s.spend(1+len(code.changes)) || t.opaque || code.unknown {
+		if t.opaque || !s.take(code) {
 			s.everything = true
 			return c
 		}
 		s.fires = true
-		for _, one := range code.changes {
-			s.push(one.relation, one.change)
-		}
 		switch {
 		case !t.before || t.fires&opUpdate == 0 || c.columns == nil:
 		case code.anyColumn:
@@ -229,70 +304,4 @@ func (s *spreading) cascade(r *relation, c change) {
 		}
 		todo = append(todo, up.parents...)
 	}
-}
-
-// routine is what a function does that triggers run.
-type routine struct {
-	unknown   bool         // it may do anything
-	changes   []spreadItem // of other relations
-	columns   []string     // of the row of its trigger that it may set
-	anyColumn bool         // it may set any of them
-}
-
-// routineKey names a routine. Transition tables have names that hide others.
-type routineKey struct {
-	function uint32
-	old, new string
-}
-
-// maxRoutines bounds what is remembered of routines: how many changes they make together.
-const maxRoutines = 1 << 16
-
-// routine returns what the function of a trigger does. It is worked out when it is first asked for, whoever asks: names in it are taken to
-// mean what they mean in any schema.
-func (c *Inventory) routine(t trigger) *routine {
-	key := routineKey{t.function, t.old, t.new}
-	all := c.routines
-	all.mu.Lock()
-	known := all.known[key]
-	all.mu.Unlock()
-	if known != nil {
-		return known
-	}
-	known = c.readRoutine(t)
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	if all.held += 1 + len(known.changes); all.held > maxRoutines {
-		all.known, all.held = map[routineKey]*routine{}, 1+len(known.changes)
-	}
-	all.known[key] = known
-	return known
-}
-
-var unknownRoutine = &routine{unknown: true}
-
-func (c *Inventory) readRoutine(t trigger) *routine {
-	switch code := c.triggerCode[t.function]; {
-	case code.kind == 'q':
-		return &routine{anyColumn: true}
-	case code.kind != 'p' || code.source == "" || len(c.writing) > 0: // a variable may be of any type
-		return unknownRoutine
-	default:
-		return c.readBody(code.source, t)
-	}
-}
-
-// readBody reads the body of a function in PL/pgSQL.
-func (c *Inventory) readBody(source string, t trigger) *routine {
-	w := newWalker(&Catalog{Inventory: c, anywhere: true, place: map[string]int{}, rights: &Rights{}})
-	for _, name := range []string{t.old, t.new} {
-		if name != "" {
-			w.ctes[name]++
-		}
-	}
-	b := &block{walker: w, text: []byte(source), columns: map[string]bool{}}
-	if !b.read() || w.everything || w.ddl || w.shared || w.temporary || w.commits {
-		return unknownRoutine
-	}
-	return &routine{changes: w.requests, columns: slices.Sorted(maps.Keys(b.columns)), anyColumn: b.anyColumn}
 }

@@ -296,10 +296,10 @@ func eachNode(v reflect.Value, depth int, do func(node any)) {
 	}
 }
 
-// doubted reports whether the statement names, reads or writes something that was touched.
+// doubted reports whether the statement, or code that it runs, names, reads or writes something that was touched.
 func (w *walker) doubted(doubts []*Touch) bool {
 	for _, t := range doubts {
-		for _, set := range []map[*relation]bool{w.named, w.reads, w.views, w.writes} {
+		for _, set := range []map[*relation]bool{w.named, w.reads, w.views, w.writes, w.behind} {
 			for r := range set {
 				if t.hits(r) {
 					return true

@@ -57,6 +57,9 @@ func (s Session) Has(mask Session) bool { return s&mask != 0 }
 type Verdict struct {
 	verdict.Statement
 
+	// Bare is, of a text that is one EXECUTE, what it does but for the statement that it executes; nil: that is not told apart.
+	Bare *Bare
+
 	// Touch is what DDL may change the meaning of; nil: anything. Its relations are Writes.
 	Touch  *Touch
 	Shared bool // the catalogs of all databases of the server must be loaded again, too: roles, say, may be others then
@@ -66,6 +69,11 @@ type Verdict struct {
 	// without being told.
 	Atomic, AtomicInBlock bool
 
+	// Runs tells, beside an Effect on relations, perhaps on none, that functions of the user's are called whose bodies were read: they do what
+	// Effect says as long as they, and what they name, are what they were.
+	Runs bool
+
+	Within  bool // a query stands within the statement, which is none itself: what its names mean counts as it does for a query
 	ByPath  bool // beside no Effect: it is DDL, unless the search_path is the one that the verdict is for
 	Commits bool // beside an Effect that is less than everything: it commits by itself, as VACUUM does
 
@@ -86,6 +94,14 @@ type Verdict struct {
 
 	generation uint64 // of the Classifier; 0: holds for ever
 	perText    bool   // constants of the text matter: finish must look at it
+}
+
+// Bare is what an EXECUTE does by itself: what stands for the parameters is worked out by it. The fields are those of a Verdict.
+type Bare struct {
+	Effect  verdict.Effect
+	Writes  []verdict.RelationID
+	Runs    bool
+	Session Session
 }
 
 // BecomesNoDate reports whether the parameter of a number, from 0, is certain to become no date, whatever its value says, unless it is

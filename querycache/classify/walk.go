@@ -34,9 +34,15 @@ type walker struct {
 	writes     map[*relation]bool
 	written    map[writeKey]bool // what was noted in writes already
 	requests   []spreadItem      // what is written, where that is to be followed later
-	fires      bool              // triggers are run
-	planning   bool              // what is visited is not run: it writes no relation
-	everything bool              // may write anything
+	called     []*function       // functions that a body calls, where they are to be followed later
+	followed   map[*function]bool
+	behind     map[*relation]bool // what is read by code that runs
+	procedure  *ast.FuncCall      // that a CALL names
+	runs       bool               // functions of the user's are run, that are known
+	fires      bool               // triggers are run
+	draws      bool               // code that runs may call nextval
+	planning   bool               // what is visited is not run: it writes no relation
+	everything bool               // may write anything
 	ddl        bool
 	byPath     bool     // it is no DDL as names are by the search_path
 	commits    bool     // it commits by itself, though it does not write everything
@@ -66,7 +72,7 @@ func newWalker(c *Catalog) *walker {
 		catalog: c, status: verdict.Cacheable,
 		named: map[*relation]bool{}, reads: map[*relation]bool{}, views: map[*relation]bool{}, writes: map[*relation]bool{},
 		needs: map[string]bool{}, implied: map[string]bool{},
-		ctes: map[string]int{}, written: map[writeKey]bool{}, noted: map[wanted]bool{}, columns: newColumns(),
+		followed: map[*function]bool{}, behind: map[*relation]bool{}, ctes: map[string]int{}, written: map[writeKey]bool{}, noted: map[wanted]bool{}, columns: newColumns(),
 		words: words{isSide: map[*ast.SelectStmt]bool{}}, touched: newTouched(),
 	}
 }

@@ -82,3 +82,44 @@ create function biggest(bottom int) returns int language plpgsql stable as 'decl
 create function raises() returns int language plpgsql as $$ begin raise exception 'no' using errcode = '42601'; end $$;
 create procedure bump() language plpgsql as 'begin update account set v = v + 1 where id = 1; end';
 create index account_v on account(v);
+create function get_account(int) returns text language sql as 'select name from account where id = $1';
+create function get_guarded(int) returns guarded language sql as 'select * from guarded where id = $1';
+create function search_accounts(part text) returns table (id int, name text) language plpgsql as $$
+begin
+  return query select a.id, a.name from account a where a.name like '%' || part || '%' order by a.id;
+end $$;
+create function over(int) returns text language sql as 'select name from account where id = $1';
+create function over(text) returns int language sql as 'select id from account where name = $1';
+create function defined(int) returns bigint language plpgsql security definer as 'begin return (select count(*) from account where id > $1); end';
+create function pathed() returns bigint language sql set search_path = public as 'select count(*) from account';
+create function outer_total() returns bigint language plpgsql as 'begin perform get_account(1); return total() + defined(0); end';
+create function factorial(n int) returns bigint language plpgsql as 'begin if n < 2 then return 1; end if; return n * factorial(n - 1); end';
+create function greet(who text, word text default 'hello ' || lower('X')) returns text language sql as 'select word || who';
+create function each_account() returns setof text language plpgsql as $$
+declare r record;
+begin
+  for r in select name from account order by id loop
+    return next r.name;
+  end loop;
+end $$;
+create function atomic_total() returns bigint language sql begin atomic select sum(v) from account; end;
+create function name_of(int) returns text language plpgsql as $$
+declare found_name text;
+begin
+  select name into strict found_name from account where id = $1;
+  return found_name;
+exception when no_data_found then
+  return null;
+end $$;
+create function log_login(who int) returns void language plpgsql as 'begin insert into audit(tab, op) values (''login'', who::text); end';
+create function rename_account(which int, new_name text) returns int language sql as 'update account set name = new_name where id = which returning id';
+create function slug(text) returns text language plpgsql as 'begin return lower(regexp_replace($1, ''[^A-Za-z]+'', ''-'', ''g'')); end';
+create function take_turn() returns int language plpgsql as $$
+declare turn int;
+begin
+  update account set v = v + 1 where id = (select min(id) from account) returning v into turn;
+  perform log_login(turn);
+  return turn;
+end $$;
+create function atomic_log(who int) returns void language sql begin atomic insert into audit(tab) values ('x'); update account set v = v + 1 where id = who; end;
+create procedure bump_quietly() language plpgsql as 'begin update account set v = v + 1 where id = 2; end';

@@ -208,9 +208,9 @@ func (s *Session) query(msg, body []byte) bool {
 	if why := s.forbids(v); why != 0 {
 		v, msg = refusedRun, pgwire.AppendString(nil, pgwire.Query, raisingPin(why))
 	}
-	s.lendToQuery(v) // in a batch ahead of that which the text counts in
+	alone := s.lendToQuery(v) // in a batch ahead of that which the text counts in
 	s.noteValues(v, text, nil)
-	s.noteText(srv, v)
+	s.noteText(srv, alone)
 	s.noteExecuted(v)
 	s.setUnnamed(nil) // a simple Query destroys it
 	s.exchange(owedQuery, forward, s.withReturns(v, text, msg))

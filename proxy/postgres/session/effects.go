@@ -118,7 +118,7 @@ func (s *Session) noteState(v *classify.Verdict) {
 // notePortal is called before a Bind is sent. A portal with a name can also be run by FETCH or MOVE, and to plan a statement
 // may run functions that it calls.
 func (s *Session) notePortal(portal []byte, v *classify.Verdict) {
-	if len(portal) > 0 || v.Effect == verdict.EffectEverything {
+	if len(portal) > 0 || v.Effect == verdict.EffectEverything || v.Runs {
 		s.noteVoice(v)
 		s.noteCode(s.srv, v)
 		s.noteWrite(v)

@@ -121,16 +121,16 @@ func (s *Session) namesDoubtful() bool {
 // believe returns v, or where the session's names may mean others than the lens takes them for, one that fears what
 // they may do.
 func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
-	if v == nil || v.Effect == verdict.EffectNone && v.Status == verdict.NotAQuery && !v.ByPath {
+	if v == nil || v.Effect == verdict.EffectNone && v.Status == verdict.NotAQuery && !v.ByPath && !v.Within {
 		return v
 	}
-	renames := s.namesDoubtful() || s.pins&pinTemporary != 0 && v.Effect != verdict.EffectNone ||
-		v.Session.Has(classify.Renames|classify.SetsConfig) || settings.Rename(v.Sets)
+	renames := s.namesDoubtful() || v.Runs && s.view.madeCode || s.pins&pinTemporary != 0 && v.Effect != verdict.EffectNone ||
+		renamesItself(v)
 	if sure && !renames {
 		return v
 	}
 	doubted := *v
-	doubted.Touch = nil
+	doubted.Touch, doubted.Bare = nil, nil
 	if !s.view.readOnly || v.Effect != verdict.EffectNone { // else it writes nothing, whatever its names mean
 		doubted.Effect, doubted.Writes = verdict.EffectEverything, nil
 	}
@@ -142,6 +142,13 @@ func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 		doubted.Clock, doubted.Status, doubted.Reason = false, statusSession, "what its names or parameters mean in this session is not known"
 	}
 	return &doubted
+}
+
+// renamesItself says whether a text changes what names in it mean. In one statement they have a meaning before it runs, and only code that it
+// runs may look for others.
+func renamesItself(v *classify.Verdict) bool {
+	return (v.Effect != verdict.EffectNone || v.Status == verdict.MultipleStatements) &&
+		(v.Session.Has(classify.Renames|classify.SetsConfig) || settings.Rename(v.Sets))
 }
 
 // await has a text judged that was never seen before, elsewhere than on the loop: a grammar takes its time. The session

@@ -98,7 +98,7 @@ func (m *marks) inBlock() bool {
 // noteDDL notes what of the catalog a statement changes.
 func (w *mark) noteDDL(v *classify.Verdict) {
 	switch {
-	case v.Effect != verdict.EffectRelations, len(w.wrote) > 0 && (len(v.Writes) == 0 || &w.wrote[0] != &v.Writes[0]):
+	case v.Effect != verdict.EffectRelations, v.Runs, len(w.wrote) > 0 && (len(v.Writes) == 0 || &w.wrote[0] != &v.Writes[0]):
 		w.mixed = true
 	default:
 		w.wrote = v.Writes
@@ -179,7 +179,7 @@ func (m *marks) endOldest(n int) {
 func (m *marks) over(w *mark) {
 	o := m.conn.identity
 	if o.Usual.Classifier.Version() != w.judgedAt && (w.mixed || !o.Usual.Classifier.Spared(w.judgedAt, w.wrote)) {
-		m.add(w, unseenRun) // it may have fired a trigger that its verdict could not know of
+		m.add(w, unseenRun) // it may have run code that its verdict could not know of
 	}
 	if !m.kept && m.undone && !w.joined && (!w.blunt || m.unrun) { // the catalog is as it was, too
 		w.write.Withdraw()

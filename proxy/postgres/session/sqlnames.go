@@ -57,31 +57,45 @@ func (s *Session) lend(v *classify.Verdict) bool {
 
 // lendToQuery is lend for a simple Query, ahead of which nothing may fail and have the server skip it: so it is a batch of its own. In a
 // failed transaction nothing is lent. In an open batch, which that would end, only what cannot fail is.
-func (s *Session) lendToQuery(v *classify.Verdict) {
+//
+// It returns the verdict by which the text is to be noted. Of an EXECUTE of what was just lent, that is but what it does besides: noteExecuted notes
+// the statement that it runs. Else anything may go by that name on the server.
+func (s *Session) lendToQuery(v *classify.Verdict) *classify.Verdict {
 	switch {
 	case !s.saysNames(v) || s.amidCopy() || s.srv.status == pgwire.TxFailed:
 	case !s.batch.open:
+		lent := true
 		s.srv.send(lends, false, func(b []byte) []byte {
-			s.eachLoan(v, func(msg []byte, _ replyKind) { b = append(b, msg...) })
+			lent = s.eachLoan(v, func(msg []byte, _ replyKind) { b = append(b, msg...) })
 			return b
 		})
+		if lent && v.Bare != nil {
+			bare := *v
+			bare.Effect, bare.Writes, bare.Runs, bare.Session = v.Bare.Effect, v.Bare.Writes, v.Bare.Runs, v.Bare.Session
+			return &bare
+		}
 	case !executes(v):
 		s.lend(v)
 	}
+	return v
 }
 
 // maxLoan bounds the bytes of statements that are lent for one text, which may name the same long one many times.
 const maxLoan = 1 << 20
 
-// eachLoan makes the messages that lend what a text names. A statement that is not run is lent as an empty one, which no server refuses.
-func (s *Session) eachLoan(v *classify.Verdict, message func(msg []byte, kind replyKind)) {
+// eachLoan makes the messages that lend what a text names. A statement that is not run is lent as an empty one, which no server refuses. It reports
+// whether all that the text runs goes by its name on the server then, or nothing does, should the server refuse it.
+func (s *Session) eachLoan(v *classify.Verdict, message func(msg []byte, kind replyKind)) (all bool) {
 	left := maxLoan
+	all = true
 	for _, n := range v.Prepared {
 		st := s.names.known[n.Name].statement
 		if st == nil || st.body == nil || ours(n.Name) { // without a body it is on the server under the client's name
+			all = all && !n.Executed
 			continue
 		}
 		if n.Executed && (st.stale.Load() || s.parsesElsewhere(st)) { // it would be another now
+			all = false
 			continue
 		}
 		body := noStatement.body
@@ -89,13 +103,14 @@ func (s *Session) eachLoan(v *classify.Verdict, message func(msg []byte, kind re
 			body = st.body
 		}
 		if left -= len(body); left < 0 {
-			return
+			return false
 		}
-		if s.srv.lendUnder(n.Name) {
+		if s.srv.lendUnder(n.Name) || n.Executed { // code may have prepared another by the name
 			message(pgwire.AppendTarget(nil, pgwire.Close, pgwire.Statement, n.Name), owedClose)
 		}
 		message(pgwire.AppendParse(nil, n.Name, body), owedParse)
 	}
+	return all
 }
 
 // takeBack has the server drop what was lent to it under a name that is free now.

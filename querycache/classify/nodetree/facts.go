@@ -1,7 +1,6 @@
 package nodetree
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -23,6 +22,7 @@ type Facts struct {
 	Coerced   []uint32 // types that values are converted to through their text
 	Stored    []uint32 // the same, of texts that are columns of tables, or parts of such
 	Domains   []uint32 // whose conditions are tested
+	Writes    []Write  // of ReadBody alone
 
 	Outside Reads // what is read of the session
 	Guard   Reads // the same inside of the conditions that policies put on a table
@@ -54,26 +54,18 @@ func Read(text string) (*Facts, error) {
 		return nil, fmt.Errorf("read a tree of the server: %w", err)
 	}
 	f := &Facts{}
-	w := walker{facts: f, reads: &f.Outside}
+	w := walker{facts: f, reads: &f.Outside, rules: known}
 	w.value(v)
-	compareRelations := func(a, b Relation) int { return cmp.Compare(a.OID, b.OID) }
-	slices.SortFunc(f.Relations, compareRelations)
-	f.Relations = slices.Compact(f.Relations)
-	for _, oids := range []*[]uint32{&f.Functions, &f.Operators, &f.Types, &f.Coerced, &f.Stored, &f.Domains} {
-		slices.Sort(*oids)
-		*oids = slices.Compact(*oids)
-	}
-	for _, r := range []*Reads{&f.Outside, &f.Guard} {
-		slices.Sort(r.Settings)
-		r.Settings = slices.Compact(r.Settings)
-	}
+	f.sort()
 	return f, nil
 }
 
 // walker goes through a tree. Its depth is that of the reader.
 type walker struct {
-	facts *Facts
-	reads *Reads // where to note what is read of the session
+	facts  *Facts
+	reads  *Reads // where to note what is read of the session
+	rules  map[string]map[string]rule
+	writes bool // it may write
 }
 
 func (w *walker) refuse(format string, args ...any) {
@@ -106,7 +98,7 @@ func isCount(v value) bool {
 }
 
 func (w *walker) node(v value) {
-	fields, ok := known[v.name]
+	fields, ok := w.rules[v.name]
 	if !ok {
 		w.refuse("it has a part not known to be safe: %s", v.name)
 		return
@@ -117,6 +109,10 @@ func (w *walker) node(v value) {
 		}
 	}
 	switch v.name {
+	case "QUERY":
+		if w.writes {
+			w.command(v)
+		}
 	case "RANGETBLENTRY", "RTE":
 		w.rangeTableEntry(v)
 	case "VAR":
