@@ -104,7 +104,21 @@ var changes = []change{
 	{sql: "drop table fresh", known: ofFresh}, {sql: "drop table fresh2", around: true},
 	{sql: "selekt from", fails: true, costs: true}, // until the server says so
 	{sql: "create table t1 (a int)", fails: true}, {sql: "create function more() returns int language sql as 'select 1'", costs: true},
+	{sql: "create or replace function more() returns int language sql as 'select 2'", costs: true}, {sql: "create function less() returns int language sql as 'select 1'", around: true, costs: true},
 	{sql: "drop function more()", costs: true},
+	{sql: "create type mood as enum ('sad')", costs: true}, {sql: "alter type mood add value 'glad'", costs: true}, {sql: "create domain small as int check (value < 9)", costs: true},
+	{sql: "create type pair as (a int, b text)", costs: true}, {sql: "create sequence numbers", costs: true}, {sql: "create schema fresh_schema", costs: true},
+	{sql: "create table left1 (id int primary key, a int) partition by list (id)", costs: true}, {sql: "create table left2 partition of left1 for values in (1)", costs: true},
+	{sql: "create table left3 (id int primary key, a int)"}, {sql: "alter table left1 attach partition left3 for values in (3)", known: "select a from left3", costs: true},
+	{sql: "alter table left1 detach partition left3", known: "select a from left3", costs: true},
+	{sql: "alter table left3 add foreign key (a) references t3 (id) on delete cascade", known: "select a from left3", costs: true},
+	{sql: "alter table left3 add check (a > 0)", known: "select a from left3", costs: true}, {sql: "alter table left3 add column b bool not null default false", known: "select a from left3", costs: true},
+	{sql: "create policy own on left3 using (a = 1)", known: "select a from left3", costs: true}, {sql: "alter table left3 enable row level security", known: "select a from left3"},
+	{sql: "create function fired() returns trigger language plpgsql as 'begin return new; end'", costs: true},
+	{sql: "create trigger fires before insert on left3 for each row execute function fired()", known: "select a from left3", costs: true},
+	{sql: "create policy other on left3 for insert with check (true)", around: true}, {sql: "drop trigger fires on left3", known: "select a from left3", costs: true},
+	{sql: "create rule also as on update to left3 do also select 1", known: "select a from left3", costs: true}, {sql: "create index on left3 (lower(a::text)) where a > 0", costs: true},
+	{sql: "drop table left3 cascade", costs: true},
 }
 
 func TestScale_ChangesCostOnlyWhatReadsThem(t *testing.T) {

@@ -117,12 +117,14 @@ const (
 	setRowTypes
 	setRowUses
 	setIndexCode
+	setObjects
 	numSets
 )
 
 // catalogSQL holds one query for each result set but the first lists. Booleans arrive as t and f.
 var catalogSQL = [numSets]string{
-	setStates: statesQuery,
+	setStates:  statesQuery,
+	setObjects: objectsQuery,
 
 	// Whether DDL runs code; whether a function of the user's may set parameters; whether an object of extended statistics calls a function that may
 	// write; the name of an operator class that does not leave all to functions in C, or the empty text; and whether code may reach the

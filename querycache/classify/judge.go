@@ -56,7 +56,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 	for _, s := range stmts {
 		w.statement(s)
 	}
-	if len(stmts) == 1 && w.everything && w.ddl {
+	if len(stmts) == 1 && len(all) == 1 && w.everything && w.ddl {
 		if w.alters = w.alteration(stmts[0]); w.alters != nil {
 			w.everything = false
 		}
@@ -84,18 +84,23 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 		v.DDL = true
 		if !w.everything {
 			v.Touch, v.Effect, v.Writes = w.alters, verdict.EffectRelations, slices.Sorted(maps.Keys(w.alters.relations))
+			v.Names = nameIDs(w.alters.code)
 		}
 	}
 	if len(all) == 1 && len(stmts) == 1 {
 		v.judgeAtomic(c, stmts[0], all[0])
 	}
 	v.share(all, w.shared)
-	v.fearCode(c, all)
+	if slices.ContainsFunc(doubts, func(t *Touch) bool { return len(t.code) > 0 }) {
+		v.fearCode(nil, all) // some of it may be new
+	} else {
+		v.fearCode(c, all)
+	}
 	v.Status, v.Reason = verdictOf(w, stmts, all)
 	v.Tables = tables(w.named, w.reads, w.views)
 	v.Needs = slices.Sorted(maps.Keys(w.needs))
 	if v.Status == verdict.Cacheable {
-		v.Reads = ids(w.reads)
+		v.Reads, v.Names = ids(w.reads), nameIDs(w.mention.code)
 		v.plainWords, v.plainBound = w.settleWords()
 		if w.clock != "" {
 			v.Status, v.Reason, v.Clock = verdict.Volatile, w.clock, true

@@ -42,6 +42,7 @@ func (w *walker) relation(n *ast.RangeVar) {
 	}
 	rd := w.catalog.reading(r, w.catalog.polices(r))
 	w.everything = w.everything || rd.writes || r.codeOnRead()
+	w.mention.deep = w.mention.deep || rd.deep
 	if rd.clock != "" {
 		w.tick(rd.clock)
 	}
@@ -66,7 +67,16 @@ func (w *walker) anyRelation(n *ast.RangeVar) {
 	found := w.catalog.lookups(n.SchemaName, n.RelName)
 	w.everything = w.everything || len(found) == 0 || n.CatalogName != ""
 	for _, r := range found {
-		w.everything = w.everything || r.coded || r.codeOnRead() || w.catalog.reading(r, true).writes || w.catalog.reading(r, false).writes
+		w.everything = w.everything || r.coded || r.codeOnRead()
+		w.mention.relations[r] = true
+		for _, policed := range []bool{true, false} {
+			rd := w.catalog.reading(r, policed)
+			w.everything = w.everything || rd.writes
+			if w.mention.deep = w.mention.deep || rd.deep; w.spend(len(rd.reads) + len(rd.views)) {
+				maps.Copy(w.mention.relations, rd.reads)
+				maps.Copy(w.mention.relations, rd.views)
+			}
+		}
 	}
 }
 

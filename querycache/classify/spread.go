@@ -189,11 +189,12 @@ func (s *spreading) fire(r *relation, c change) change {
 			continue
 		}
 		code := s.catalog.routine(t)
-		if !s.spend(1+len(code.changes)) || t.opaque || code.unknown {
+		if !s.spend(1+len(code.changes)+len(code.mention.code)+len(code.mention.relations)) || t.opaque || code.unknown {
 			s.everything = true
 			return c
 		}
 		s.fires = true
+		s.mention.add(code.mention)
 		for _, one := range code.changes {
 			s.push(one.relation, one.change)
 		}
@@ -237,6 +238,7 @@ type routine struct {
 	changes   []spreadItem // of other relations
 	columns   []string     // of the row of its trigger that it may set
 	anyColumn bool         // it may set any of them
+	mention   mention      // what it names
 }
 
 // routineKey names a routine. Transition tables have names that hide others.
@@ -245,7 +247,7 @@ type routineKey struct {
 	old, new string
 }
 
-// maxRoutines bounds what is remembered of routines: how many changes they make together.
+// maxRoutines bounds what is remembered of routines: how many changes they make together, and what they name.
 const maxRoutines = 1 << 16
 
 // routine returns what the function of a trigger does. It is worked out when it is first asked for, whoever asks: names in it are taken to
@@ -262,8 +264,9 @@ func (c *Inventory) routine(t trigger) *routine {
 	known = c.readRoutine(t)
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if all.held += 1 + len(known.changes); all.held > maxRoutines {
-		all.known, all.held = map[routineKey]*routine{}, 1+len(known.changes)
+	size := 1 + len(known.changes) + len(known.mention.code) + len(known.mention.relations)
+	if all.held += size; all.held > maxRoutines {
+		all.known, all.held = map[routineKey]*routine{}, size
 	}
 	all.known[key] = known
 	return known
@@ -294,5 +297,5 @@ func (c *Inventory) readBody(source string, t trigger) *routine {
 	if !b.read() || w.everything || w.ddl || w.shared || w.temporary || w.commits {
 		return unknownRoutine
 	}
-	return &routine{changes: w.requests, columns: slices.Sorted(maps.Keys(b.columns)), anyColumn: b.anyColumn}
+	return &routine{changes: w.requests, columns: slices.Sorted(maps.Keys(b.columns)), anyColumn: b.anyColumn, mention: w.mention}
 }

@@ -29,7 +29,7 @@ var errBeyond = errors.New("too much has changed")
 // have not changed is taken from before; with nil, or where more has changed than relations, all is loaded. ask is as for AskCatalog, and
 // in the same transaction as signs were asked for, and of the same trusted functions.
 func LoadInventory(ask func(sql string) ([][]string, error), before *Inventory, signs *Signs, trusted ...string) (*Inventory, error) {
-	if before != nil && before.signs != nil && before.signs.Common == signs.Common {
+	if before != nil && before.signs != nil && before.signs.Common == signs.Common && before.signs.Objects == signs.Objects {
 		next, err := before.update(ask, signs)
 		if !errors.Is(err, errBeyond) {
 			return next, err
@@ -55,7 +55,7 @@ func (c *Inventory) Shows(s *Signs) bool {
 	if c.signs == s {
 		return true
 	}
-	if c.signs == nil || c.signs.Common != s.Common || c.signs.Rights != s.Rights {
+	if c.signs == nil || c.signs.Common != s.Common || c.signs.Objects != s.Objects || c.signs.Rights != s.Rights {
 		return false
 	}
 	for _, oid := range s.newer {

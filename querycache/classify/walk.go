@@ -49,6 +49,7 @@ type walker struct {
 	implied map[string]bool // names the server gives to columns that the statement gives none
 	wanted  []wanted        // columns that must be dates, to be settled at the end
 	noted   map[wanted]bool // the same
+	mention mention
 	columns
 	words
 	touched
@@ -67,7 +68,7 @@ func newWalker(c *Catalog) *walker {
 		named: map[*relation]bool{}, reads: map[*relation]bool{}, views: map[*relation]bool{}, writes: map[*relation]bool{},
 		needs: map[string]bool{}, implied: map[string]bool{},
 		ctes: map[string]int{}, written: map[writeKey]bool{}, noted: map[wanted]bool{}, columns: newColumns(),
-		words: words{isSide: map[*ast.SelectStmt]bool{}}, touched: newTouched(),
+		words: words{isSide: map[*ast.SelectStmt]bool{}}, touched: newTouched(), mention: newMention(),
 	}
 }
 

@@ -178,8 +178,9 @@ func (m *marks) endOldest(n int) {
 
 func (m *marks) over(w *mark) {
 	o := m.conn.identity
-	if o.Usual.Classifier.Version() != w.judgedAt && (w.mixed || !o.Usual.Classifier.Spared(w.judgedAt, w.wrote)) {
+	if o.Usual.Classifier.Version() != w.judgedAt && (w.mixed || !o.Usual.Classifier.Spared(w.judgedAt, w.wrote, w.touches...)) {
 		m.add(w, unseenRun) // it may have fired a trigger that its verdict could not know of
+		w.vast = w.ddl      // and changed what is there since
 	}
 	if !m.kept && m.undone && !w.joined && (!w.blunt || m.unrun) { // the catalog is as it was, too
 		w.write.Withdraw()
