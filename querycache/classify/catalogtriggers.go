@@ -37,7 +37,7 @@ SELECT p.oid, p.proname, CASE WHEN p.oid < `+firstUserOID+` AND p.proname IN ('t
                      SELECT FROM pg_catalog.unnest(p.proconfig) c WHERE c NOT LIKE 'search\_path=%') THEN 'p' ELSE 'x' END AS kind,
        p.prosrc AS tree
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
- WHERE p.prorettype = 'pg_catalog.trigger'::regtype`)
+ WHERE p.prorettype = 'pg_catalog.trigger'::regtype AND `+only("p.oid"))
 
 // trigger is a trigger of a relation, as the server has it.
 type trigger struct {
