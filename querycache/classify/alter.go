@@ -56,7 +56,10 @@ func (w *walker) touches(t *Touch, n ast.Stmt) bool {
 		t.add(n.View.RelName)
 		return true
 	case *ast.DropStmt:
-		return n.Behavior == ast.DropRestrict && w.touchesDropped(t, n)
+		if n.Behavior == ast.DropCascade {
+			return w.cascades(t, n)
+		}
+		return w.touchesDropped(t, n)
 	case *ast.GrantStmt:
 		return w.touchesGranted(t, n)
 	case *ast.RenameStmt:

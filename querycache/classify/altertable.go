@@ -19,7 +19,7 @@ var harmlessAlter = map[ast.AlterTableType]bool{
 func (w *walker) understands(t *Touch, n *ast.AlterTableStmt) bool {
 	for _, item := range n.Cmds.Items {
 		cmd, ok := item.(*ast.AlterTableCmd)
-		if !ok || cmd.Behavior != ast.DropRestrict || !harmlessAlter[cmd.Subtype] && !(w.touchesOld(t, n.Relation) && w.understandsOne(t, n.Relation.RelName, cmd)) {
+		if !ok || cmd.Behavior == ast.DropCascade && !w.catalog.addDependents(t, w.catalog.lookup(n.Relation.SchemaName, n.Relation.RelName).family()) || !harmlessAlter[cmd.Subtype] && !(w.touchesOld(t, n.Relation) && w.understandsOne(t, n.Relation.RelName, cmd)) {
 			return false
 		}
 	}

@@ -48,7 +48,7 @@ func TestTouch_WhatIsNotUnderstoodMayChangeEverything(t *testing.T) {
 		"create table x (a int, exclude using gist (f() with =))", "create table x partition of with_foreign for values in (1)", "create table x (a int) partition by list (f(a))",
 		"create table x partition of parent for values in (f())", "create table x () inherits (triggered)", "create table x of t",
 		"alter table triggered add column b int", "alter table t add column b int default f()", "alter table t add column b some_domain", "alter table t add column b int check (quiet() > 0)",
-		"alter table t alter column a type text using f()", "alter table t alter column a type mood", "alter table t drop column a cascade", "alter table t add check (f() > 0)",
+		"alter table t alter column a type text using f()", "alter table t alter column a type mood", "alter table t drop column a cascade", "drop function f() cascade", "drop type mood cascade", "drop schema other cascade", "drop materialized view spied cascade", "alter table t add check (f() > 0)",
 		"alter table nowhere add column b int", "alter table t add foreign key (a) references triggered", "alter table t inherit triggered",
 		"alter table parent attach partition triggered default", "alter table parent detach partition child concurrently", "alter table t add exclude using gist (a with =)",
 		"create index on t (f())", "create index on t (a) where f() > 0", "drop function csafe()", "create trigger x before insert on nowhere for each row execute function f()",
@@ -132,6 +132,27 @@ func TestJudge_AnAnswerGoesWithTheNamesThatItDependsOn(t *testing.T) {
 		slices.Sort(want)
 		if v := c.Judge([]byte(sql)); !slices.Equal(v.Names, want) {
 			t.Errorf("%s: got %v, want %v (%s)", sql, v.Names, want, v.Reason)
+		}
+	}
+}
+
+func TestTouch_CascadeTakesWhatIsKnownToGo(t *testing.T) {
+	sets := handBuilt()
+	sets[setRelations] = slices.DeleteFunc(sets[setRelations], func(row []string) bool { return row[3] == "m" || row[5] == "t" })
+	sets[setViews] = append(sets[setViews], []string{"3", viewTree(3, 2, 702)}) // v is over u, and no longer over t
+	catalog, err := seenByTest(sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(nil)
+	c.SetCatalog(catalog, c.Generation())
+	for sql, want := range map[string]string{
+		"drop table u cascade": "[2 3]", "drop table if exists parent cascade": "[2 6 7]", "drop view v cascade": "[2 3]", "alter table u drop column a cascade": "[2 3]",
+		"alter table u drop constraint c cascade": "[2 3]", "drop table t cascade": "[1 4 5 16]", "drop sequence n cascade": "[]", "drop index i cascade": "[]",
+	} {
+		v := c.Judge([]byte(sql))
+		if got := fmt.Sprint(v.Writes); v.Touch == nil || got != want {
+			t.Errorf("%s: got %s %+v, want %s", sql, got, v.Touch, want)
 		}
 	}
 }
