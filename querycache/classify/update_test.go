@@ -163,3 +163,33 @@ func firstDifference(a, b string) string {
 	}
 	return fmt.Sprintf("%d lines and %d", len(x), len(y))
 }
+
+func TestLoadInventory_AsksForFunctionsAloneWhereNothingElseHasChanged(t *testing.T) {
+	dsn := startPostgres(t)
+	admin, conn := connect(t, dsn), connect(t, dsn)
+	execSQL(t, admin, "CREATE TABLE t (a int); CREATE TYPE mood AS ENUM ('sad')")
+	execSQL(t, conn, SessionSettings)
+	known, all := loadInventory(t, conn, nil, nil)
+	for sql, names := range map[string][]string{
+		"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'": {"f"}, "CREATE FUNCTION takes(t) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'": {"takes"},
+		"CREATE FUNCTION tr() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'": {"tr"}, "CREATE SCHEMA fresh": nil, "ALTER TYPE mood ADD VALUE 'glad'": nil,
+	} {
+		execSQL(t, admin, sql)
+		next, asked := loadInventory(t, conn, known, known.Signs())
+		if asked > all/2 {
+			t.Errorf("%s: %d questions, and %d for all", sql, asked, all)
+		}
+		if d := next.DifferenceFrom(known); d.Everything || d.None() || len(d.Relations) > 0 || !slices.Equal(d.Names, names) {
+			t.Errorf("%s: got %+v", sql, d)
+		}
+		known = next
+	}
+	for _, sql := range []string{"ALTER TYPE mood RENAME VALUE 'glad' TO 'happy'", "CREATE OPERATOR <+> (LEFTARG = int, RIGHTARG = int, FUNCTION = int4pl)", "ALTER FUNCTION lower(text) COST 7", "GRANT USAGE ON SCHEMA fresh TO PUBLIC"} {
+		execSQL(t, admin, sql)
+		next, _ := loadInventory(t, conn, known, known.Signs())
+		if d := next.DifferenceFrom(known); !d.Everything {
+			t.Errorf("%s: got %+v", sql, d)
+		}
+		known = next
+	}
+}

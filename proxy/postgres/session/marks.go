@@ -77,7 +77,7 @@ func (m *marks) begin(v *classify.Verdict) {
 	w.batch = c.owed.sent
 	w.noteDDL(v)
 	w.shared = w.shared || v.Shared
-	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && !v.Atomic && !(v.AtomicInBlock && m.inBlock())
+	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && !v.Atomic && !(v.AtomicInBlock && m.inBlock()) || v.DDL && v.Commits
 }
 
 // inBlock reports whether what is sent next certainly runs in a transaction block: the server has said last that one is open, and nothing was
