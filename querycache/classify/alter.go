@@ -2,6 +2,7 @@ package classify
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/multigres/multigres/go/common/parser/ast"
@@ -83,12 +84,20 @@ func isPlain(n *ast.RangeVar) bool {
 	return n != nil && n.CatalogName == "" && !strings.HasPrefix(n.SchemaName, "pg_")
 }
 
-// touchesThere adds a table or view that is there.
+// touchesThere adds a table or view that is there, or may be by DDL that the catalog does not show yet.
 func (w *walker) touchesThere(t *Touch, n *ast.RangeVar) bool {
 	if !isPlain(n) {
 		return false
 	}
 	r := w.catalog.lookup(n.SchemaName, n.RelName)
+	doubted := slices.ContainsFunc(w.doubts, func(d *Touch) bool { return d.names[n.RelName] || r != nil && d.relations[r.id] })
+	if doubted {
+		t.names[n.RelName] = true
+	}
+	if r == nil && doubted {
+		t.blind = true
+		return true
+	}
 	if r == nil || r.isSystem() || strings.IndexByte("rpvm", r.kind) < 0 {
 		return false
 	}
@@ -96,17 +105,32 @@ func (w *walker) touchesThere(t *Touch, n *ast.RangeVar) bool {
 	return true
 }
 
-// touchesOld is touchesThere where something may be run for rows of the table: no code of the user's is.
+// touchesOld is touchesThere where what the table has may be run for its rows: no code of the user's is.
 func (w *walker) touchesOld(t *Touch, n *ast.RangeVar) bool {
 	if !w.touchesThere(t, n) {
 		return false
 	}
-	for _, r := range w.catalog.lookup(n.SchemaName, n.RelName).family() {
-		if r.opaque || r.coded || r.kind == 'f' {
-			return false
-		}
+	r := w.catalog.lookup(n.SchemaName, n.RelName)
+	if r == nil {
+		return false
 	}
-	return true
+	w.relied[r] = true
+	return r.runsNothing()
+}
+
+// runsNothing reports whether no code of the user's is run for rows of r.
+func (r *relation) runsNothing() bool {
+	return !slices.ContainsFunc(r.family(), func(r *relation) bool { return r.opaque || r.coded || r.kind == 'f' })
+}
+
+// touchesParent is touchesThere for the table of a new partition, whose key is worked out for the rows of another. Nothing changes a key, and where the
+// table is not known it has a plain one.
+func (w *walker) touchesParent(t *Touch, n *ast.RangeVar) bool {
+	if !w.touchesThere(t, n) {
+		return false
+	}
+	r := w.catalog.lookup(n.SchemaName, n.RelName)
+	return r == nil || r.runsNothing()
 }
 
 // runsNothing reports whether no code of the user's that may write is run where the server works out an expression.
@@ -130,8 +154,12 @@ func (w *walker) touchesNew(t *Touch, n *ast.CreateStmt) bool {
 	eachNode(reflect.ValueOf(n), 0, func(node any) {
 		switch node := node.(type) {
 		case *ast.RangeVar: // whose rows carry changes on to the new table, or which is read with it
-			if node != n.Relation {
-				understood = understood && w.touchesOld(t, node)
+			switch {
+			case node == n.Relation:
+			case n.PartBound != nil && slices.Contains(listed(n.InhRelations), ast.Node(node)):
+				understood = understood && w.touchesParent(t, node)
+			default:
+				understood = understood && w.touchesThere(t, node)
 			}
 		case *ast.Constraint:
 			understood = understood && node.Contype != ast.CONSTR_EXCLUSION
@@ -173,7 +201,7 @@ func (w *walker) plainBound(n *ast.PartitionBoundSpec) bool {
 
 // touchesIndexed is touches for CREATE INDEX. Expressions and conditions are run for every row.
 func (w *walker) touchesIndexed(t *Touch, n *ast.IndexStmt) bool {
-	if n.ExcludeOpNames != nil || n.IndexParams == nil || !w.touchesOld(t, n.Relation) || !isNil(n.WhereClause) && !w.runsNothing(n.WhereClause) {
+	if n.ExcludeOpNames != nil || n.IndexParams == nil || !w.touchesThere(t, n.Relation) || !isNil(n.WhereClause) && !w.runsNothing(n.WhereClause) {
 		return false
 	}
 	if n.Idxname != "" {

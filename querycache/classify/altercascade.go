@@ -1,6 +1,8 @@
 package classify
 
 import (
+	"slices"
+
 	"github.com/multigres/multigres/go/common/parser/ast"
 
 	"overdrive/querycache/verdict"
@@ -24,12 +26,21 @@ func (w *walker) cascades(t *Touch, n *ast.DropStmt) bool {
 	for name := range t.names {
 		all = append(all, w.catalog.named(name)...)
 	}
-	return w.catalog.addDependents(t, all)
+	if !w.catalog.addDependents(t, all) {
+		return false
+	}
+	return len(w.doubts) == 0 // what was made since may go, too
+}
+
+// cascadesFrom adds what goes with a part of a relation.
+func (w *walker) cascadesFrom(t *Touch, n *ast.RangeVar) bool {
+	r := w.catalog.lookup(n.SchemaName, n.RelName)
+	return r != nil && len(w.doubts) == 0 && w.catalog.addDependents(t, r.family())
 }
 
 // addDependents adds what goes with the relations, or loses a part with them. It returns false if that is not known.
 func (c *Inventory) addDependents(t *Touch, gone []*relation) bool {
-	users, ok := c.users()
+	users, ok := c.users(gone)
 	if !ok {
 		return false
 	}
@@ -52,8 +63,8 @@ func (c *Inventory) addDependents(t *Touch, gone []*relation) bool {
 	return true
 }
 
-// users returns the views over each relation. ok is false where more may go with one.
-func (c *Inventory) users() (users map[verdict.RelationID][]*relation, ok bool) {
+// users returns the views over each relation. ok is false where more may go with those that are gone: their own policies aside.
+func (c *Inventory) users(gone []*relation) (users map[verdict.RelationID][]*relation, ok bool) {
 	for _, all := range c.functions {
 		for _, f := range all {
 			if f.isTrusted() {
@@ -64,7 +75,7 @@ func (c *Inventory) users() (users map[verdict.RelationID][]*relation, ok bool) 
 	users = map[verdict.RelationID][]*relation{}
 	for _, r := range c.byID {
 		switch {
-		case r.isSystem() || r.kind != 'v' && r.kind != 'm' && !r.rowSecurity:
+		case r.isSystem() || r.kind != 'v' && r.kind != 'm' && (!r.rowSecurity || slices.Contains(gone, r)):
 			continue
 		case r.kind != 'v' || r.tree.err != nil || r.tree.facts == nil:
 			return nil, false

@@ -19,7 +19,7 @@ var harmlessAlter = map[ast.AlterTableType]bool{
 func (w *walker) understands(t *Touch, n *ast.AlterTableStmt) bool {
 	for _, item := range n.Cmds.Items {
 		cmd, ok := item.(*ast.AlterTableCmd)
-		if !ok || cmd.Behavior == ast.DropCascade && !w.catalog.addDependents(t, w.catalog.lookup(n.Relation.SchemaName, n.Relation.RelName).family()) || !harmlessAlter[cmd.Subtype] && !(w.touchesOld(t, n.Relation) && w.understandsOne(t, n.Relation.RelName, cmd)) {
+		if !ok || cmd.Behavior == ast.DropCascade && !w.cascadesFrom(t, n.Relation) || !harmlessAlter[cmd.Subtype] && !w.understandsOne(t, n.Relation, cmd) {
 			return false
 		}
 	}
@@ -27,19 +27,20 @@ func (w *walker) understands(t *Touch, n *ast.AlterTableStmt) bool {
 }
 
 // understandsOne is about the kinds that may run something for each row, or change more than the table.
-func (w *walker) understandsOne(t *Touch, table string, cmd *ast.AlterTableCmd) bool {
+func (w *walker) understandsOne(t *Touch, n *ast.RangeVar, cmd *ast.AlterTableCmd) bool {
+	table := n.RelName
 	switch cmd.Subtype {
 	case ast.AT_AddColumn:
 		column, ok := cmd.Def.(*ast.ColumnDef)
-		return ok && w.plainColumn(t, table, column)
+		return ok && w.plainColumn(t, table, column) && (isEmpty(column) || w.touchesOld(t, n))
 	case ast.AT_AlterColumnType: // what stands behind USING is run for every row
 		column, ok := cmd.Def.(*ast.ColumnDef)
-		return ok && w.plainType(column.TypeName) && (isNil(column.RawDefault) || w.runsNothing(column.RawDefault))
+		return ok && w.touchesOld(t, n) && w.plainType(column.TypeName) && (isNil(column.RawDefault) || w.runsNothing(column.RawDefault))
 	case ast.AT_AddConstraint:
 		constraint, ok := cmd.Def.(*ast.Constraint)
 		return ok && w.plainConstraint(t, table, constraint)
 	case ast.AT_ValidateConstraint:
-		return true
+		return w.touchesOld(t, n)
 	case ast.AT_DropConstraint: // perhaps with its index
 		t.add(cmd.Name)
 		return true
@@ -48,10 +49,10 @@ func (w *walker) understandsOne(t *Touch, table string, cmd *ast.AlterTableCmd) 
 		return true
 	case ast.AT_AddInherit, ast.AT_DropInherit:
 		parent, ok := cmd.Def.(*ast.RangeVar)
-		return ok && w.touchesOld(t, parent)
+		return ok && w.touchesThere(t, parent)
 	case ast.AT_AttachPartition, ast.AT_DetachPartition: // CONCURRENTLY it commits in between
 		part, ok := cmd.Def.(*ast.PartitionCmd)
-		if !ok || part.Concurrent || !w.touchesOld(t, part.Name) || !w.plainBound(part.Bound) {
+		if !ok || part.Concurrent || !w.touchesOld(t, n) || !w.touchesOld(t, part.Name) || !w.plainBound(part.Bound) {
 			return false
 		}
 		t.makesUp(part.Name.RelName)
@@ -76,6 +77,11 @@ func (w *walker) plainColumn(t *Touch, table string, n *ast.ColumnDef) bool {
 		return true
 	}
 	return w.plainType(n.TypeName)
+}
+
+// isEmpty reports whether a new column has nothing in any row.
+func isEmpty(n *ast.ColumnDef) bool {
+	return isNil(n.RawDefault) && len(listed(n.Constraints)) == 0 && !isSerial(n.TypeName)
 }
 
 // isSerial reports whether what stands for a type is a sequence.
@@ -119,7 +125,7 @@ func (w *walker) plainConstraint(t *Touch, table string, n *ast.Constraint) bool
 		t.makesUp(table)
 		return true
 	case ast.CONSTR_FOREIGN:
-		return w.touchesOld(t, n.Pktable)
+		return w.touchesThere(t, n.Pktable)
 	case ast.CONSTR_PRIMARY, ast.CONSTR_UNIQUE:
 		t.makesUp(table)
 		for _, name := range []string{n.Conname, n.Indexname} {

@@ -52,7 +52,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 		return v
 	}
 	w := newWalker(c)
-	w.unsettled = len(doubts) > 0
+	w.doubts, w.unsettled = doubts, len(doubts) > 0
 	for _, s := range stmts {
 		w.statement(s)
 	}

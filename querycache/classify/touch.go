@@ -18,6 +18,7 @@ type Touch struct {
 	prefixes  []string        // of names that the server makes up, for indexes and sequences
 	code      map[string]bool // names of functions and types, likewise
 	triggers  bool            // some of the code may be run by triggers
+	blind     bool            // it is on a relation that is not known yet, nor are its children
 }
 
 func newTouch() *Touch {
@@ -52,13 +53,10 @@ func (t *Touch) hitsCode(name string) bool {
 // runsIn reports whether a change of r may run, by its triggers, what t touches.
 func (t *Touch) runsIn(r *relation) bool { return len(t.code) > 0 && len(r.triggers) > 0 }
 
-// widens reports whether DDL that was judged before t was made may touch more than its verdict says: triggers may run the code that it
-// changes which they did not run then, and the code may be another.
+// widens reports whether DDL that was judged before t was made may touch more than its verdict says: its relation may have children now,
+// triggers may run the code that it changes which they did not run then, and the code may be another.
 func (t *Touch) widens(made *Touch) bool {
-	if len(made.code) == 0 {
-		return false
-	}
-	return made.triggers || made.meets(t)
+	return made.blind || len(made.code) > 0 && (made.triggers || made.meets(t))
 }
 
 // maxStem is how much of a table's name is left at least in a name that the server makes up: it shortens that, and the column's,
@@ -135,7 +133,8 @@ func (m *mention) add(more mention) {
 	m.deep = m.deep || more.deep
 }
 
-// doubted reports whether the statement names, reads or writes something that was touched.
+// doubted reports whether the statement names, reads or writes something that was touched. DDL may name it: what it touches is in doubt by its name
+// then, beside what else is.
 func (w *walker) doubted(doubts []*Touch) bool {
 	if len(doubts) == 0 {
 		return false
@@ -144,7 +143,7 @@ func (w *walker) doubted(doubts []*Touch) bool {
 }
 
 func (w *walker) doubtedBy(t *Touch) bool {
-	for _, set := range []map[*relation]bool{w.named, w.reads, w.views, w.writes, w.mention.relations} {
+	for _, set := range []map[*relation]bool{w.named, w.reads, w.views, w.writes, w.mention.relations, w.relied} {
 		for r := range set {
 			if t.hits(r) {
 				return true
@@ -161,7 +160,7 @@ func (w *walker) doubtedBy(t *Touch) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(w.unknown, t.hitsName) || w.alters != nil && w.alters.meets(t)
+	return slices.ContainsFunc(w.unknown, t.hitsName)
 }
 
 // meets reports whether two statements may touch the same.

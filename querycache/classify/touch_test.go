@@ -46,10 +46,10 @@ func TestTouch_WhatIsNotUnderstoodMayChangeEverything(t *testing.T) {
 	c := settled(t)
 	for _, sql := range []string{
 		"create table x (a int, exclude using gist (f() with =))", "create table x partition of with_foreign for values in (1)", "create table x (a int) partition by list (f(a))",
-		"create table x partition of parent for values in (f())", "create table x () inherits (triggered)", "create table x of t",
-		"alter table triggered add column b int", "alter table t add column b int default f()", "alter table t add column b some_domain", "alter table t add column b int check (quiet() > 0)",
+		"create table x partition of parent for values in (f())", "create table x of t",
+		"alter table triggered add column b int default 7", "alter table t add column b int default f()", "alter table t add column b some_domain", "alter table t add column b int check (quiet() > 0)",
 		"alter table t alter column a type text using f()", "alter table t alter column a type mood", "alter table t drop column a cascade", "drop function f() cascade", "drop type mood cascade", "drop schema other cascade", "drop materialized view spied cascade", "alter table t add check (f() > 0)",
-		"alter table nowhere add column b int", "alter table t add foreign key (a) references triggered", "alter table t inherit triggered",
+		"alter table nowhere add column b int",
 		"alter table parent attach partition triggered default", "alter table parent detach partition child concurrently", "alter table t add exclude using gist (a with =)",
 		"create index on t (f())", "create index on t (a) where f() > 0", "drop function csafe()", "create trigger x before insert on nowhere for each row execute function f()",
 		"create rule r as on select to t do instead select 1", "create policy p on nowhere using (true)", "drop policy p on nowhere", "create view v as select 1; select 1",
@@ -69,7 +69,7 @@ func TestTouch_WhatIsNotUnderstoodMayChangeEverything(t *testing.T) {
 func TestTouch_WhatIsUnderstoodTouchesWhatItNames(t *testing.T) {
 	c := settled(t)
 	for sql, want := range map[string]string{ // relations | names of functions and types
-		"create table x partition of parent for values in (1)": "6 7", "create table x () inherits (t)": "1", "create table x (a int) partition by list (a)": "",
+		"create table x partition of parent for values in (1)": "6 7", "create table x () inherits (t)": "1", "create table x () inherits (triggered)": "11", "alter table triggered add column b int4": "11", "alter table t add foreign key (a) references triggered": "1 11", "alter table t inherit triggered": "1 11", "create table x (a int) partition by list (a)": "",
 		"alter table parent attach partition u for values in (1)": "2 6 7", "alter table parent detach partition child": "6 7", "alter table t inherit u": "1 2",
 		"alter table t add foreign key (a) references u": "1 2", "alter table t add check (a > 0)": "1", "alter table t add column b int4 not null default 7": "1",
 		"alter table t add column b int references u check (b > 0)": "1 2", "alter table t add column b serial": "1", "alter table t alter column a type text": "1",
@@ -153,6 +153,38 @@ func TestTouch_CascadeTakesWhatIsKnownToGo(t *testing.T) {
 		v := c.Judge([]byte(sql))
 		if got := fmt.Sprint(v.Writes); v.Touch == nil || got != want {
 			t.Errorf("%s: got %s %+v, want %s", sql, got, v.Touch, want)
+		}
+	}
+}
+
+func TestDoubt_DDLOnWhatHasJustBeenMadeIsUnderstood(t *testing.T) {
+	c := settled(t)
+	before := c.Version()
+	var last *Touch
+	for _, sql := range []string{
+		"create table fresh (id int) partition by list (id)", "create table part partition of fresh for values in (1)", "create index on fresh (id)", "create trigger x before insert on part for each row execute function f()",
+		"alter table part add foreign key (id) references t", "alter table part add column b int4",
+	} {
+		v := c.Judge([]byte(sql))
+		if v.Touch == nil {
+			t.Fatalf("%s: got %+v", sql, v)
+		}
+		last, before = v.Touch, c.Version()
+		c.Doubt(v.Touch)
+	}
+	if !c.Spared(c.Version(), nil, last) || c.Spared(before, nil, last) {
+		t.Error("children may have come meanwhile of what was not known")
+	}
+	for sql, want := range map[string]verdict.Status{"select a from u": verdict.Cacheable, "select a from t": verdict.Unsettled, "select id from fresh": verdict.Unsettled, "select id from part": verdict.Unsettled} {
+		if v := c.Judge([]byte(sql)); v.Status != want {
+			t.Errorf("%s: got %s, want %s", sql, v.Status, want)
+		}
+	}
+	for _, sql := range []string{
+		"alter table part add column c int4 default 7", "alter table t alter column a type text", "alter table t validate constraint c", "alter table nowhere add column b int4", "drop table part cascade",
+	} { // by what is not known of them
+		if v := c.Judge([]byte(sql)); v.Touch != nil {
+			t.Errorf("%s: got %+v", sql, v)
 		}
 	}
 }

@@ -50,6 +50,8 @@ type walker struct {
 	wanted  []wanted        // columns that must be dates, to be settled at the end
 	noted   map[wanted]bool // the same
 	mention mention
+	doubts  []*Touch           // what has changed since the catalog was loaded
+	relied  map[*relation]bool // of which DDL must know what is run for their rows
 	columns
 	words
 	touched
@@ -68,7 +70,7 @@ func newWalker(c *Catalog) *walker {
 		named: map[*relation]bool{}, reads: map[*relation]bool{}, views: map[*relation]bool{}, writes: map[*relation]bool{},
 		needs: map[string]bool{}, implied: map[string]bool{},
 		ctes: map[string]int{}, written: map[writeKey]bool{}, noted: map[wanted]bool{}, columns: newColumns(),
-		words: words{isSide: map[*ast.SelectStmt]bool{}}, touched: newTouched(), mention: newMention(),
+		words: words{isSide: map[*ast.SelectStmt]bool{}}, touched: newTouched(), mention: newMention(), relied: map[*relation]bool{},
 	}
 }
 
