@@ -41,7 +41,7 @@ func (l *look) cells(ids []cellID) []cellID {
 			ids = append(ids, table.tag(tag))
 		}
 	}
-	return table.relations(ids, l.r.Verdict.Reads)
+	return table.relations(table.relations(ids, l.r.Verdict.Reads), l.r.Verdict.Names)
 }
 
 // begin returns a fill for the statement, or nil if there is no memory for it. It is not settled if something the answer

@@ -44,7 +44,7 @@ func (w *Write) Add(v *verdict.Statement) {
 	var ids []cellID
 	switch v.Effect {
 	case verdict.EffectRelations:
-		ids = w.database.cells.relations(buf[:0], v.Writes)
+		ids = w.database.cells.relations(w.database.cells.relations(buf[:0], v.Writes), v.Names)
 	case verdict.EffectEverything:
 		ids = append(buf[:0], everything)
 	}

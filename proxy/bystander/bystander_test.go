@@ -160,7 +160,8 @@ func (b *bench) look(t *testing.T, before *classify.Inventory) *classify.Invento
 
 // concerns reports whether the bystander's answer goes because of a difference.
 func (b *bench) concerns(t *testing.T, d classify.Difference) bool {
-	return d.Everything || slices.ContainsFunc(d.Relations, func(id verdict.RelationID) bool {
+	named := func(name string) bool { return strings.Contains(b.answer, name) }
+	return d.Everything || slices.ContainsFunc(d.Names, named) || slices.ContainsFunc(d.Relations, func(id verdict.RelationID) bool {
 		return strings.Contains(b.answer, rig.Ask(t, b.real, fmt.Sprintf("select coalesce((select relname from pg_class where oid = %d), '?')", id)))
 	})
 }

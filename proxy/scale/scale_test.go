@@ -103,8 +103,22 @@ var changes = []change{
 	{sql: "grant select on fresh to public", known: ofFresh}, {sql: "comment on table fresh is 'x'"}, {sql: "drop view seen", known: "select a from seen"},
 	{sql: "drop table fresh", known: ofFresh}, {sql: "drop table fresh2", around: true},
 	{sql: "selekt from", fails: true, costs: true}, // until the server says so
-	{sql: "create table t1 (a int)", fails: true}, {sql: "create function more() returns int language sql as 'select 1'", costs: true},
-	{sql: "drop function more()", costs: true},
+	{sql: "create table t1 (a int)", fails: true}, {sql: "create function more() returns int language sql as 'select 1'"},
+	{sql: "create or replace function more() returns int language sql as 'select 2'"}, {sql: "create function less() returns int language sql as 'select 1'", around: true},
+	{sql: "drop function more()"},
+	{sql: "create type mood as enum ('sad')"}, {sql: "alter type mood add value 'glad'"}, {sql: "create domain small as int check (value < 9)"},
+	{sql: "create type pair as (a int, b text)"}, {sql: "create sequence numbers"}, {sql: "create schema fresh_schema"},
+	{sql: "create table left1 (id int primary key, a int) partition by list (id)"}, {sql: "create table left2 partition of left1 for values in (1)"},
+	{sql: "create table left3 (id int primary key, a int)"}, {sql: "alter table left1 attach partition left3 for values in (3)", known: "select a from left3"},
+	{sql: "alter table left1 detach partition left3", known: "select a from left3"},
+	{sql: "alter table left3 add foreign key (a) references t3 (id) on delete cascade", known: "select a from left3"},
+	{sql: "alter table left3 add check (a > 0)", known: "select a from left3"}, {sql: "alter table left3 add column b bool not null default false", known: "select a from left3"},
+	{sql: "create policy own on left3 using (a = 1)", known: "select a from left3"}, {sql: "alter table left3 enable row level security", known: "select a from left3"},
+	{sql: "create function fired() returns trigger language plpgsql as 'begin return new; end'"},
+	{sql: "create trigger fires before insert on left3 for each row execute function fired()", known: "select a from left3"},
+	{sql: "create policy other on left3 for insert with check (true)", around: true}, {sql: "drop trigger fires on left3", known: "select a from left3"},
+	{sql: "create rule also as on update to left3 do also select 1", known: "select a from left3"}, {sql: "create index on left3 (lower(a::text)) where a > 0"},
+	{sql: "drop table left3 cascade"},
 }
 
 func TestScale_ChangesCostOnlyWhatReadsThem(t *testing.T) {

@@ -44,7 +44,8 @@ type Inventory struct {
 	routines   *routines
 	results    [][][]string        // what it was built of
 	standings  map[uint32]standing // of the relations, by OID
-	signs      *Signs              // of the same moment; nil: not known
+	objects    map[objectKey]object
+	signs      *Signs // of the same moment; nil: not known
 }
 
 // readings are those of an Inventory that were asked for.

@@ -100,7 +100,7 @@ func handBuilt() [][][]string {
 		setGenerated:     [][]string{{"20", callTree(703)}},
 		setTriggers:      nil,
 		setTriggerCode:   nil,
-		setIndexCode:     nil, // the last
+		setObjects:       nil, // the last
 	}
 }
 

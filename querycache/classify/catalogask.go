@@ -233,6 +233,9 @@ func narrow(sql string, which func(column string) string) string {
 	})
 }
 
+// aboutNoRelation has a query be about what belongs to no relation.
+func aboutNoRelation(sql string) string { return onlyMark.ReplaceAllLiteralString(sql, "false") }
+
 // amongOIDs is a condition on a column.
 func amongOIDs(oids []uint32) func(column string) string {
 	texts := make([]string, len(oids))

@@ -1,5 +1,7 @@
 package classify
 
+import "strings"
+
 // This file asks what may write. The answer is long, takes a server long to find out, and stands in most other queries: see
 // catalogask.go.
 
@@ -17,27 +19,7 @@ const stealthyAggregates = `
 //	caller:  objects that call such a function, themselves or by an operator
 //	coded:   types whose values are checked or made by such a function: domains, and all types that hold one
 //	code:    callers, and objects that use a type of coded
-const codeQuery = `
-WITH RECURSIVE found(classid, objid, relid) AS MATERIALIZED (` + foundHere + `),
-trusted(oid, letter) AS MATERIALIZED (` + trustedHere + `),
-stealthy AS MATERIALIZED (SELECT objid AS oid FROM found WHERE objid < ` + firstUserOID + `),
-stealth AS MATERIALIZED (SELECT classid, objid FROM found WHERE objid >= ` + firstUserOID + `),
-direct AS MATERIALIZED (
-    SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-     WHERE p.oid >= ` + firstUserOID + ` AND (p.provolatile = 'v' OR l.lanname NOT IN ('c', 'internal'))
-       AND NOT (l.lanname = 'c' AND ` + harmlessLibrary + `)
-       AND p.oid NOT IN (SELECT oid FROM trusted)),
-writing AS MATERIALIZED (
-    SELECT oid FROM direct
-    UNION
-    SELECT oid FROM stealthy
-    UNION ` + stealthyAggregates + `
-    UNION
-    SELECT objid FROM stealth WHERE classid = 'pg_catalog.pg_proc'::regclass
-    UNION
-    SELECT d.objid FROM pg_catalog.pg_depend d
-     WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.refclassid = 'pg_catalog.pg_proc'::regclass
-       AND d.refobjid IN (SELECT oid FROM direct)),
+const codeQuery = writingLists + `
 caller AS MATERIALIZED (
     SELECT classid, objid FROM stealth
     UNION
@@ -73,6 +55,35 @@ SELECT 'code', classid, objid FROM (
     UNION
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
      WHERE d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid IN (SELECT oid FROM coded)) all_code`
+
+// writingLists begin codeQuery with what tells of functions alone.
+const writingLists = `
+WITH RECURSIVE found(classid, objid, relid) AS MATERIALIZED (` + foundHere + `),
+trusted(oid, letter) AS MATERIALIZED (` + trustedHere + `),
+stealthy AS MATERIALIZED (SELECT objid AS oid FROM found WHERE objid < ` + firstUserOID + `),
+stealth AS MATERIALIZED (SELECT classid, objid FROM found WHERE objid >= ` + firstUserOID + `),
+direct AS MATERIALIZED (
+    SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+     WHERE p.oid >= ` + firstUserOID + ` AND (p.provolatile = 'v' OR l.lanname NOT IN ('c', 'internal'))
+       AND NOT (l.lanname = 'c' AND ` + harmlessLibrary + `)
+       AND p.oid NOT IN (SELECT oid FROM trusted)),
+writing AS MATERIALIZED (
+    SELECT oid FROM direct
+    UNION
+    SELECT oid FROM stealthy
+    UNION ` + stealthyAggregates + `
+    UNION
+    SELECT objid FROM stealth WHERE classid = 'pg_catalog.pg_proc'::regclass
+    UNION
+    SELECT d.objid FROM pg_catalog.pg_depend d
+     WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+       AND d.refobjid IN (SELECT oid FROM direct)),`
+
+// writingQuery is codeQuery for functions alone.
+var writingQuery = strings.TrimSuffix(writingLists, ",") + `
+SELECT 'direct', 0, oid FROM direct
+UNION ALL
+SELECT 'writing', 0, oid FROM writing`
 
 // someCodeQuery is codeQuery for what belongs to some relations, where functions and types are as they were.
 var someCodeQuery = `

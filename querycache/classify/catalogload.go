@@ -33,6 +33,7 @@ func build(results [][][]string, before *Inventory) (*Inventory, error) {
 		writing:    map[string]bool{},
 		rowUses:    map[verdict.RelationID]bool{},
 		standings:  map[uint32]standing{},
+		objects:    map[objectKey]object{},
 		remembered: newReadings(),
 		results:    results,
 
@@ -105,7 +106,7 @@ func (c *Inventory) loaders(trees map[string]tree) [numSets]loader {
 		})},
 		setForeignKeys:  {5, c.addForeignKey},
 		setTriggers:     {6, c.ofRelation(c.addTrigger)},
-		setTriggerCode:  {3, withOID(c.addTriggerCode)},
+		setTriggerCode:  {4, withOID(c.addTriggerCode)},
 		setViewUses:     {2, c.edge(func(view, used *relation) { used.usedBy = append(used.usedBy, view) })},
 		setFunctions:    {12, c.addFunction},
 		setFunctionCode: {4, withOID(c.addFunctionCode)},
@@ -149,6 +150,7 @@ func (c *Inventory) loaders(trees map[string]tree) [numSets]loader {
 			r.generated = append(r.generated, newTree("", row[1]))
 			return nil
 		})},
+		setObjects:      {4, withOID(c.addObject)},
 		setWritingTypes: {1, func(row []string) error { c.writing[row[0]] = true; return nil }},
 	}
 }

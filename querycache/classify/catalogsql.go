@@ -85,7 +85,7 @@ const rowArrays = `SELECT a.oid FROM pg_catalog.pg_type a JOIN pg_catalog.pg_typ
 const compiled = `SELECT f.oid FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_language l ON l.oid = f.prolang WHERE l.lanname IN ('c', 'internal')`
 
 // The result sets.
-// The rows of most are about a relation, or two, whose OIDs they name: see keysOf.
+// The rows of most are about a relation, or two, whose OIDs they name: see keysOf. Those of setFunctions, setTriggerCode and setFunctionCode are about a function.
 const (
 	setDatabase = iota
 	setRelations
@@ -118,12 +118,14 @@ const (
 	setRowTypes
 	setRowUses
 	setIndexCode
+	setObjects
 	numSets
 )
 
 // catalogSQL holds one query for each result set but the first lists. Booleans arrive as t and f.
 var catalogSQL = [numSets]string{
-	setStates: statesQuery,
+	setStates:  statesQuery,
+	setObjects: objectsQuery,
 
 	// Whether DDL runs code; whether a function of the user's may set parameters; whether an object of extended statistics calls a function that may
 	// write; the name of an operator class that does not leave all to functions in C, or the empty text; and whether code may reach the
@@ -195,7 +197,7 @@ SELECT p.oid, p.proname, n.nspname, p.oid < ` + firstUserOID + ` AND n.nspname =
             THEN pg_catalog.oidvectortypes(p.proargtypes) ELSE '' END,
        ` + shares + `, COALESCE((SELECT t.letter FROM trusted t WHERE t.oid = p.oid), ''), p.prorettype
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
- WHERE p.prorettype <> 'pg_catalog.trigger'::regtype`,
+ WHERE p.prorettype <> 'pg_catalog.trigger'::regtype AND ` + only("p.oid"),
 
 	// What x.f may mean where x has no field f: user-defined functions and those not immutable that take one argument,
 	// and a cast to a type that is not safe; whether x may be a row; and whether the function, or the type, may write.

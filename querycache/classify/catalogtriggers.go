@@ -2,7 +2,10 @@ package classify
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+
+	"overdrive/querycache/verdict"
 )
 
 // This file asks for triggers, and for the functions that they run.
@@ -27,14 +30,14 @@ SELECT t.tgrelid, t.tgtype, t.tgfoid,
 // setTriggerCodeSQL asks for the functions of triggers: q for one that touches nothing but the row of its trigger, p for one in PL/pgSQL
 // that may be read, x for all others, and what there is to read. What a function sets for itself, but for the search_path, may
 // change how its body is read.
-var setTriggerCodeSQL = bounded("oid, kind", `
-SELECT p.oid, CASE WHEN p.oid < `+firstUserOID+` AND p.proname IN ('tsvector_update_trigger', 'tsvector_update_trigger_column', 'suppress_redundant_updates_trigger')
+var setTriggerCodeSQL = bounded("oid, proname, kind", `
+SELECT p.oid, p.proname, CASE WHEN p.oid < `+firstUserOID+` AND p.proname IN ('tsvector_update_trigger', 'tsvector_update_trigger_column', 'suppress_redundant_updates_trigger')
                      OR l.lanname = 'c' AND `+harmlessLibrary+` THEN 'q'
                    WHEN l.oid < `+firstUserOID+` AND l.lanname = 'plpgsql' AND pg_catalog.length(p.prosrc) <= `+longBody+` AND NOT EXISTS (
                      SELECT FROM pg_catalog.unnest(p.proconfig) c WHERE c NOT LIKE 'search\_path=%') THEN 'p' ELSE 'x' END AS kind,
        p.prosrc AS tree
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
- WHERE p.prorettype = 'pg_catalog.trigger'::regtype`)
+ WHERE p.prorettype = 'pg_catalog.trigger'::regtype AND `+only("p.oid"))
 
 // trigger is a trigger of a relation, as the server has it.
 type trigger struct {
@@ -47,6 +50,7 @@ type trigger struct {
 
 // triggerCode is a function that triggers run.
 type triggerCode struct {
+	name   string
 	kind   byte // as setTriggerCodeSQL tells
 	source string
 }
@@ -83,11 +87,21 @@ func (c *Inventory) addTrigger(r *relation, row []string) error {
 }
 
 func (c *Inventory) addTriggerCode(oid uint32, row []string) error {
-	if len(row[1]) != 1 {
-		return fmt.Errorf("function %d of a trigger: kind %q", oid, row[1])
+	if len(row[2]) != 1 {
+		return fmt.Errorf("function %d of a trigger: kind %q", oid, row[2])
 	}
-	c.triggerCode[oid] = triggerCode{kind: row[1][0], source: row[2]}
+	c.triggerCode[oid] = triggerCode{name: row[1], kind: row[2][0], source: row[3]}
 	return nil
+}
+
+// triggeredBy returns the relations with triggers that run one of the functions.
+func (c *Inventory) triggeredBy(functions map[uint32]bool) (ids []verdict.RelationID) {
+	for id, r := range c.byID {
+		if slices.ContainsFunc(r.triggers, func(t trigger) bool { return functions[t.function] }) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // cascade is a foreign key by which a change of the table that it refers to changes the table that has it.

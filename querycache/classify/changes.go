@@ -106,23 +106,18 @@ func columnsQuery(horizon string) string {
 SELECT x.attrelid FROM pg_catalog.pg_attribute x WHERE ` + newer("x.xmin", horizon) + `)`
 }
 
-// commonParts are queries for one number each that changes when what belongs to no relation does. Roles are shown by a view that has no
-// xmin, so there the values count.
+// commonParts are queries for one number each that changes when what belongs to no relation does, objects apart.
 var commonParts = []string{
-	`SELECT pg_catalog.sum(` + hashed("x.oid", 0) + `) FROM pg_catalog.pg_type x LEFT JOIN pg_catalog.pg_type e ON e.oid = x.typelem
-	  WHERE x.oid >= ` + firstUserOID + ` AND x.typrelid = 0 AND (e.oid IS NULL OR e.typrelid = 0) AND x.typnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp')`,
-	`SELECT pg_catalog.sum(` + hashed("x.oid", 0) + `) FROM pg_catalog.pg_constraint x WHERE x.conrelid = 0`,
-	`SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, nspname))::bigint) FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast_)?temp'`,
-	xmins("pg_proc", "oid"), xmins("pg_aggregate", "aggfnoid::oid"), xmins("pg_operator", "oid"), xmins("pg_cast", "oid"),
-	xmins("pg_language", "oid"), xmins("pg_enum", "oid"), xmins("pg_range", "rngtypid"), xmins("pg_event_trigger", "oid"),
+	xmins("pg_proc", "oid") + ` WHERE oid < ` + firstUserOID, xmins("pg_aggregate", "aggfnoid::oid") + ` WHERE aggfnoid::oid < ` + firstUserOID,
+	xmins("pg_operator", "oid"), xmins("pg_cast", "oid"), xmins("pg_language", "oid"), xmins("pg_event_trigger", "oid"),
 	xmins("pg_opclass", "oid"), xmins("pg_amproc", "oid"), xmins("pg_amop", "oid"),
-	xmins("pg_ts_config", "oid"), xmins("pg_ts_config_map", "mapcfg"), xmins("pg_ts_dict", "oid"), xmins("pg_extension", "oid"), xmins("pg_statistic_ext", "oid"),
+	xmins("pg_ts_config", "oid"), xmins("pg_ts_config_map", "mapcfg"), xmins("pg_ts_dict", "oid"), xmins("pg_statistic_ext", "oid"),
 	xmins("pg_foreign_table", "ftrelid"), xmins("pg_foreign_server", "oid"), xmins("pg_foreign_data_wrapper", "oid"),
 }
 
-// rightsParts are those of what decides who may see what, and what a login comes with. What belongs to other databases of the server is left out.
+// rightsParts are those of what decides who may see what, schemas apart, and what a login comes with. What belongs to other databases of the server
+// is left out. Roles are shown by a view that has no xmin, so there the values count.
 var rightsParts = []string{
-	`SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, nspname, nspowner, nspacl))::bigint) FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast_)?temp'`,
 	`SELECT pg_catalog.sum(pg_catalog.hashtext(pg_roles::text)::bigint) FROM pg_catalog.pg_roles`,
 	`SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', oid, datname, datdba, datacl))::bigint) FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()`,
 	xmins("pg_auth_members", "roleid, member"),
@@ -134,9 +129,9 @@ func xmins(table, key string) string {
 	return "SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat_ws(' ', " + key + ", xmin))::bigint) FROM pg_catalog." + table
 }
 
-// commonQuery asks for two texts, by commonParts and rightsParts.
+// commonQuery asks for three texts, by commonParts and rightsParts, and of objects.
 var commonQuery = "SELECT pg_catalog.concat_ws(' ', (" + strings.Join(commonParts, "),\n  (") + ")), pg_catalog.concat_ws(' ', (" +
-	strings.Join(rightsParts, "),\n  (") + "))"
+	strings.Join(rightsParts, "),\n  (") + ")), (SELECT pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.sum(h)) FROM (" + objectsQuery + ") o)"
 
 // ChangeQueries returns the queries of AskSigns and LoadInventory that are not of AskCatalog, for whoever must know what names they have.
 func ChangeQueries() []string {
@@ -145,8 +140,9 @@ func ChangeQueries() []string {
 
 // Signs show whether a catalog has changed since an Inventory was loaded.
 type Signs struct {
-	Common   string // changes with what belongs to no relation: functions, types, operators, schemas; and which functions are trusted
-	Rights   string // changes with roles, their rights to schemas, and what logins come with
+	Common   string // changes with what belongs to no relation and is no object: operators, casts, languages; and which functions are trusted
+	Objects  string // changes with objects: functions, types, schemas, extensions
+	Rights   string // changes with roles, and what logins come with
 	Snapshot string // while the server says the same, no transaction has ended; empty where that cannot be told
 	Horizon  string // no transaction is older that had not ended
 
@@ -181,10 +177,10 @@ func AskSigns(ask func(sql string) ([][]string, error), before *Signs, trusted .
 	if rows, err = ask(commonQuery); err != nil {
 		return nil, err
 	}
-	if len(rows) != 1 || len(rows[0]) != 2 {
-		return nil, fmt.Errorf("catalog: signs: got %d rows, want one of two values", len(rows))
+	if len(rows) != 1 || len(rows[0]) != 3 {
+		return nil, fmt.Errorf("catalog: signs: got %d rows, want one of three values", len(rows))
 	}
-	s.Common, s.Rights = rows[0][0]+" "+s.trusted, rows[0][1]
+	s.Common, s.Rights, s.Objects = rows[0][0]+" "+s.trusted, rows[0][1], rows[0][2]
 	return s, s.askRelations(ask, before)
 }
 

@@ -77,7 +77,7 @@ type known struct {
 // weight returns the bytes that a shape costs. A statement on a table of thousands of partitions has a verdict as long.
 func (k *known) weight() int {
 	v := k.plain
-	bytes := len(k.shape) + shapeOverhead + len(v.Reason) + 4*(len(v.Reads)+len(v.Writes))
+	bytes := len(k.shape) + shapeOverhead + len(v.Reason) + 4*(len(v.Reads)+len(v.Writes)+len(v.Names))
 	for _, names := range [...][]string{v.Tables, v.Sets, v.Resets, v.Needs} {
 		for _, name := range names {
 			bytes += 16 + len(name)
@@ -137,8 +137,9 @@ func (c *Classifier) Doubt(touches ...*Touch) {
 // Doubted reports whether there is a catalog, but not for all statements.
 func (c *Classifier) Doubted() bool { return len(c.state.Load().doubts) > 0 }
 
-// Spared reports whether nothing that has changed since a version touches the relations.
-func (c *Classifier) Spared(version uint64, relations []verdict.RelationID) bool {
+// Spared reports whether nothing that has changed since a version touches the relations, or what their triggers run, or may
+// have the verdict on DDL leave something out that it touches.
+func (c *Classifier) Spared(version uint64, relations []verdict.RelationID, made ...*Touch) bool {
 	s := c.state.Load()
 	if s.version == version {
 		return true
@@ -150,9 +151,11 @@ func (c *Classifier) Spared(version uint64, relations []verdict.RelationID) bool
 		if past.version <= version {
 			continue
 		}
+		if past.touch == nil || slices.ContainsFunc(made, past.touch.widens) {
+			return false
+		}
 		for _, id := range relations {
-			r := s.catalog.byID[id]
-			if r == nil || past.touch == nil || past.touch.hits(r) {
+			if r := s.catalog.byID[id]; r == nil || past.touch.hits(r) || past.touch.runsIn(r) {
 				return false
 			}
 		}
@@ -160,9 +163,9 @@ func (c *Classifier) Spared(version uint64, relations []verdict.RelationID) bool
 	return true
 }
 
-// RenewCatalog is SetCatalog for a catalog that tells of relations what is not that of the one before.
-func (c *Classifier) RenewCatalog(catalog *Catalog, generation uint64, relations []verdict.RelationID) bool {
-	return c.replace(state{catalog: catalog}, generation, TouchOf(relations))
+// RenewCatalog is SetCatalog for a catalog that tells of nothing what is not that of the one before, but of what has changed.
+func (c *Classifier) RenewCatalog(catalog *Catalog, generation uint64, changed Difference) bool {
+	return c.replace(state{catalog: catalog}, generation, TouchOf(changed.Relations, changed.Names...))
 }
 
 // SetCatalog makes catalog the basis of all verdicts from now on. generation is that of before the catalog was loaded;
@@ -339,6 +342,6 @@ func (v *Verdict) withSpecialDate() *Verdict {
 	dated.Clock = false
 	dated.Status = verdict.Volatile
 	dated.Reason = "a string holds a word such as today, which a date type reads as the present"
-	dated.Reads, dated.Needs = nil, nil
+	dated.Reads, dated.Names, dated.Needs = nil, nil, nil
 	return &dated
 }

@@ -52,11 +52,11 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 		return v
 	}
 	w := newWalker(c)
-	w.unsettled = len(doubts) > 0
+	w.doubts, w.unsettled = doubts, len(doubts) > 0
 	for _, s := range stmts {
 		w.statement(s)
 	}
-	if len(stmts) == 1 && w.everything && w.ddl {
+	if len(stmts) == 1 && len(all) == 1 && w.everything && w.ddl {
 		if w.alters = w.alteration(stmts[0]); w.alters != nil {
 			w.everything = false
 		}
@@ -88,6 +88,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 		v.DDL = true
 		if !w.everything {
 			v.Touch, v.Effect, v.Writes = w.alters, verdict.EffectRelations, slices.Sorted(maps.Keys(w.alters.relations))
+			v.Names = nameIDs(w.alters.code)
 		}
 	}
 	if len(all) == 1 && len(stmts) == 1 {
@@ -97,12 +98,16 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 	if n, ok := stmts[0].(*ast.ExecuteStmt); ok && len(all) == 1 {
 		v.Bare = v.bareOf(n, c, doubts)
 	}
-	v.fearCode(c, all)
+	if slices.ContainsFunc(doubts, func(t *Touch) bool { return len(t.code) > 0 }) {
+		v.fearCode(nil, all) // some of it may be new
+	} else {
+		v.fearCode(c, all)
+	}
 	v.Status, v.Reason = verdictOf(w, stmts, all)
 	v.Tables = tables(w.named, w.reads, w.views)
 	v.Needs = slices.Sorted(maps.Keys(w.needs))
 	if v.Status == verdict.Cacheable {
-		v.Reads = ids(w.reads)
+		v.Reads, v.Names = ids(w.reads), nameIDs(w.mention.code)
 		v.plainWords, v.plainBound = w.settleWords()
 		if w.clock != "" {
 			v.Status, v.Reason, v.Clock = verdict.Volatile, w.clock, true

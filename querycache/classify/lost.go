@@ -23,7 +23,13 @@ func lostName(stmts []ast.Stmt, all []statement) string {
 		case *ast.VariableShowStmt:
 			parameter = s.Name
 		case *ast.GrantStmt:
-			kept["public"] = kept["public"] || grantsToAll(s) // no role can have the name
+			kept["public"] = kept["public"] || namesAll(s.Grantees) // no role can have the name
+		case *ast.AlterDefaultPrivilegesStmt:
+			kept["public"] = kept["public"] || s.Action != nil && namesAll(s.Action.Grantees)
+		case *ast.CreatePolicyStmt:
+			kept["public"] = kept["public"] || namesAll(s.Roles)
+		case *ast.AlterPolicyStmt:
+			kept["public"] = kept["public"] || namesAll(s.Roles)
 		}
 		for part := range strings.SplitSeq(parameter, ".") {
 			kept[part] = true
@@ -63,12 +69,9 @@ func keepNames(v reflect.Value, kept map[string]bool, depth int) {
 	}
 }
 
-// grantsToAll reports whether PUBLIC is among the grantees, a word that the tree does not keep.
-func grantsToAll(n *ast.GrantStmt) bool {
-	if n.Grantees == nil {
-		return false
-	}
-	return slices.ContainsFunc(n.Grantees.Items, func(item ast.Node) bool {
+// namesAll reports whether PUBLIC is among the roles, a word that the tree does not keep.
+func namesAll(roles *ast.NodeList) bool {
+	return slices.ContainsFunc(listed(roles), func(item ast.Node) bool {
 		role, ok := item.(*ast.RoleSpec)
 		return ok && role.Roletype == ast.ROLESPEC_PUBLIC
 	})

@@ -52,6 +52,7 @@ func (w *walker) notation(name string, row bool) {
 		w.everything = true
 		return
 	}
+	w.mention.speak("", name, w.catalog.functions[name] != nil || w.catalog.types[name] != nil)
 	n, ok := w.catalog.notation[name]
 	date, safe := w.catalog.castable("", name)
 	if ok = ok && (n.row || !row); ok || !row && (date || !safe && len(w.catalog.types[name]) > 0) {
@@ -103,6 +104,7 @@ func (w *walker) function(n *ast.FuncCall) (date bool) {
 		return false
 	}
 	base := name[len(name)-1]
+	w.mention.speak(schemaOf(name), base, true)
 	w.implied[base] = true
 	if is, _ := w.catalog.castable(schemaOf(name), base); is && args == 1 {
 		w.readAs(name, n.Args.Items[0], false) // date(x) is a cast of x if there is no such function
@@ -248,6 +250,7 @@ func (w *walker) typeName(n *ast.TypeName) {
 		return
 	}
 	base := name[len(name)-1]
+	w.mention.speak(schemaOf(name), base, true)
 	w.everything = w.everything || w.catalog.writing[base]
 	_, known := w.catalog.castable(schemaOf(name), base)
 	if !known || len(name) > 2 || n.PctType || n.Setof {

@@ -42,6 +42,7 @@ func (w *walker) relation(n *ast.RangeVar) {
 	}
 	rd := w.catalog.reading(r, w.catalog.polices(r))
 	w.everything = w.everything || rd.writes || r.codeOnRead()
+	w.mention.deep = w.mention.deep || rd.deep
 	if rd.clock != "" {
 		w.tick(rd.clock)
 	}
@@ -67,9 +68,7 @@ func (w *walker) anyRelation(n *ast.RangeVar) {
 	w.everything = w.everything || len(found) == 0 || n.CatalogName != ""
 	for _, r := range found {
 		w.everything = w.everything || w.catalog.writesWhenRead(r)
-		for _, one := range w.catalog.asRead(r) {
-			w.behind[one] = true
-		}
+		w.spend(w.mention.read(w.catalog.Inventory, r))
 	}
 }
 

@@ -17,10 +17,15 @@ type routine struct {
 	unknown   bool         // it may do anything
 	changes   []spreadItem // of relations, but of the row of its trigger
 	calls     []*function  // of the user's, that may write
-	reads     []*relation  // what it means by the names of relations that it reads, and the views beneath
+	mention   mention      // what it names, and what is read by that
 	draws     bool         // it may call nextval
 	columns   []string     // of the row of its trigger that it may set
 	anyColumn bool         // it may set any of them
+}
+
+// weight is how much it names.
+func (known *routine) weight() int {
+	return 1 + len(known.changes) + len(known.calls) + len(known.mention.code) + len(known.mention.relations)
 }
 
 // routineKey names a routine. Transition tables have names that hide others.
@@ -29,7 +34,7 @@ type routineKey struct {
 	old, new string
 }
 
-// maxRoutines bounds what is remembered of routines: how many changes they make together.
+// maxRoutines bounds what is remembered of routines: how much they name together.
 const maxRoutines = 1 << 16
 
 var unknownRoutine = &routine{unknown: true}
@@ -89,11 +94,10 @@ func (all *routines) recall(key routineKey, read func() *routine) *routine {
 		return known
 	}
 	known = read()
-	weight := 1 + len(known.changes) + len(known.calls) + len(known.reads)
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if all.held += weight; all.held > maxRoutines {
-		all.known, all.held = map[routineKey]*routine{}, weight
+	if all.held += known.weight(); all.held > maxRoutines {
+		all.known, all.held = map[routineKey]*routine{}, known.weight()
 	}
 	all.known[key] = known
 	return known
@@ -112,7 +116,7 @@ func (c *Inventory) readBody(source string, read func(b *block) bool, tables ...
 		return unknownRoutine
 	}
 	return &routine{
-		changes: w.requests, calls: w.called, reads: slices.Collect(maps.Keys(w.behind)), draws: w.draws,
+		changes: w.requests, calls: w.called, mention: w.mention, draws: w.draws,
 		columns: slices.Sorted(maps.Keys(b.columns)), anyColumn: b.anyColumn,
 	}
 }
@@ -123,13 +127,13 @@ func (c *Inventory) readTreeBody(source string) *routine {
 	if err != nil || facts.Refused != "" {
 		return unknownRoutine
 	}
-	known := &routine{draws: len(facts.Writes) > 0}
+	known := &routine{draws: len(facts.Writes) > 0, mention: newMention()}
 	for _, one := range facts.Relations {
 		r := c.byID[verdict.RelationID(one.OID)]
 		if r == nil || c.writesWhenRead(r) {
 			return unknownRoutine
 		}
-		known.reads = append(known.reads, c.asRead(r)...)
+		known.mention.read(c, r)
 	}
 	for _, one := range facts.Writes {
 		r := c.byID[verdict.RelationID(one.OID)]
@@ -148,6 +152,7 @@ func (c *Inventory) readTreeBody(source string) *routine {
 		if f == nil || runsText(f.name) || callBit(f.name) != 0 || c.makesCoded(f.name) {
 			return unknownRoutine
 		}
+		known.mention.speak(f.schema, f.name, true)
 		known.draws = known.draws || f.name == "nextval" || f.name == "setval"
 		if !f.builtin && !f.isTrusted() && mayWrite(f.volatility) {
 			known.calls = append(known.calls, f)
@@ -174,12 +179,4 @@ func opsOfTree(command nodetree.Command) ops {
 // writesWhenRead reports whether reading a relation may write, whoever does it.
 func (c *Inventory) writesWhenRead(r *relation) bool {
 	return r.coded || r.codeOnRead() || c.reading(r, true).writes || c.reading(r, false).writes
-}
-
-// asRead returns a relation and the views that it is read through.
-func (c *Inventory) asRead(r *relation) []*relation {
-	if r.kind != 'v' {
-		return []*relation{r}
-	}
-	return append(slices.Collect(maps.Keys(c.reading(r, false).views)), r)
 }

@@ -192,6 +192,7 @@ func (s *spreading) pushCall(f *function) {
 // enter notes what a function does at once, and puts on the list what it leads to.
 func (s *spreading) enter(f *function) {
 	s.runs = true
+	s.mention.speak("", f.name, true)
 	if !s.take(s.catalog.routineOf(f)) || len(s.ran) > maxFollowed {
 		s.everything = true
 		s.shared = s.shared || f.shares
@@ -200,13 +201,11 @@ func (s *spreading) enter(f *function) {
 
 // take notes what a body does that runs, and puts on the list what it leads to. It reports whether that is known.
 func (s *spreading) take(code *routine) bool {
-	if !s.spend(1+len(code.changes)+len(code.calls)+len(code.reads)) || code.unknown {
+	if !s.spend(code.weight()) || code.unknown {
 		return false
 	}
 	s.draws = s.draws || code.draws
-	for _, r := range code.reads {
-		s.behind[r] = true
-	}
+	s.mention.add(code.mention)
 	for _, one := range code.changes {
 		s.push(one.relation, one.change)
 	}

@@ -30,7 +30,7 @@ var errBeyond = errors.New("too much has changed")
 // in the same transaction as signs were asked for, and of the same trusted functions.
 func LoadInventory(ask func(sql string) ([][]string, error), before *Inventory, signs *Signs, trusted ...string) (*Inventory, error) {
 	if before != nil && before.signs != nil && before.signs.Common == signs.Common {
-		next, err := before.update(ask, signs)
+		next, err := before.update(ask, signs, trusted)
 		if !errors.Is(err, errBeyond) {
 			return next, err
 		}
@@ -55,7 +55,7 @@ func (c *Inventory) Shows(s *Signs) bool {
 	if c.signs == s {
 		return true
 	}
-	if c.signs == nil || c.signs.Common != s.Common || c.signs.Rights != s.Rights {
+	if c.signs == nil || c.signs.Common != s.Common || c.signs.Objects != s.Objects || c.signs.Rights != s.Rights {
 		return false
 	}
 	for _, oid := range s.newer {
@@ -78,8 +78,8 @@ func (c *Inventory) sums(whole bool) (sums [buckets]int64) {
 	return sums
 }
 
-// update is LoadInventory where nothing has changed but what belongs to relations.
-func (c *Inventory) update(ask func(sql string) ([][]string, error), signs *Signs) (*Inventory, error) {
+// update is LoadInventory where nothing has changed but what belongs to relations, and objects.
+func (c *Inventory) update(ask func(sql string) ([][]string, error), signs *Signs, trusted []string) (*Inventory, error) {
 	stand, err := c.restate(ask, signs)
 	if err != nil {
 		return nil, err
@@ -91,8 +91,8 @@ func (c *Inventory) update(ask func(sql string) ([][]string, error), signs *Sign
 		}
 	}
 	next := c
-	if len(changed) > 0 {
-		results, err := c.askAgain(ask, changed)
+	if others := signs.Objects != c.signs.Objects; len(changed) > 0 || others {
+		results, err := c.askAgain(ask, changed, others, trusted)
 		if err != nil {
 			return nil, err
 		}
@@ -205,12 +205,26 @@ func (s standing) countsAs(other standing) bool {
 	return s == other
 }
 
-// askAgain returns the result sets with the rows of now for the relations that have changed.
-func (c *Inventory) askAgain(ask func(sql string) ([][]string, error), changed []uint32) ([][][]string, error) {
-	q := questions{ask: ask, which: amongOIDs(changed), results: make([][][]string, numSets)}
-	for _, list := range []int{setTrusted, setDated, setUnstable, setCode} {
-		q.results[list] = c.results[list]
+// askAgain returns the result sets with the rows of now for the relations that have changed, and for functions where objects have.
+func (c *Inventory) askAgain(ask func(sql string) ([][]string, error), changed []uint32, objects bool, trusted []string) ([][][]string, error) {
+	q := questions{ask: ask, results: slices.Clone(c.results)}
+	if objects {
+		u := codeUpdate{questions: &q, before: c, is: map[string]bool{}, stay: map[string]bool{}}
+		if err := u.objectsAgain(); err != nil {
+			return nil, err
+		}
+		if len(u.functions) > 0 {
+			if err := u.codeAgain(trusted); err != nil {
+				return nil, err
+			}
+			q.results[setFound] = append(slices.Clip(q.results[setFound]), ofRelations(c.results[setFound])...)
+		}
 	}
+	if len(changed) == 0 {
+		return q.results, nil
+	}
+	q.which = amongOIDs(changed)
+	found := q.results[setFound]
 	if err := q.listsAgain(); err != nil {
 		return nil, err
 	}
@@ -219,19 +233,23 @@ func (c *Inventory) askAgain(ask func(sql string) ([][]string, error), changed [
 		is[strconv.FormatUint(uint64(oid), 10)] = true
 	}
 	for i, keys := range keysOf {
-		if keys == nil {
-			q.results[i] = c.results[i]
+		before := c.results[i]
+		switch {
+		case keys == nil:
 			continue
-		}
-		if i != setStates {
+		case i == setFound:
+			before = found
+		case i == setStates:
+			q.results[i] = nil // nobody goes by these
+		default:
 			if err := q.set(i, catalogSQL[i]); err != nil {
 				return nil, err
 			}
 		}
-		if reachesTypes(i, c.results[i], q.results[i], is) {
+		if reachesTypes(i, before, q.results[i], is) {
 			return nil, errBeyond
 		}
-		q.results[i] = replaced(c.results[i], q.results[i], keys, is)
+		q.results[i] = replaced(before, q.results[i], keys, is)
 	}
 	if tooLong(q.results[setViews], 1) || tooLong(q.results[setPolicies], 2) || tooLong(q.results[setGenerated], 1) {
 		return nil, errBeyond
@@ -254,6 +272,16 @@ func (q *questions) listsAgain() error {
 	}
 	q.results[setCode] = lasting
 	return nil
+}
+
+// ofRelations returns the rows of stealthQuery that are about what belongs to a relation.
+func ofRelations(found [][]string) (kept [][]string) {
+	for _, row := range found {
+		if row[2] != "0" {
+			kept = append(kept, row)
+		}
+	}
+	return kept
 }
 
 // replaced returns the rows of before that are about none of the relations, and those of now.

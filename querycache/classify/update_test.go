@@ -48,6 +48,7 @@ func TestLoadInventory_WhatIsBroughtUpToDateIsWhatIsLoadedAnew(t *testing.T) {
 
 const updatedSchema = `CREATE SCHEMA s; CREATE TYPE mood AS ENUM ('sad'); CREATE TYPE pair AS (x int, y text);
 	CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION g(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1; END';
+	CREATE FUNCTION g2(int, int) RETURNS int LANGUAGE sql AS 'SELECT $2';
 	CREATE FUNCTION sets() RETURNS text LANGUAGE sql AS 'SELECT set_config(''a.b'', ''c'', false)';
 	CREATE FUNCTION tr() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 	CREATE DOMAIN checked AS int CHECK (g(VALUE) > 0); CREATE ROLE updater`
@@ -75,7 +76,19 @@ func randomDDL(r *rand.Rand) string {
 		"ALTER TABLE %[1]s OWNER TO updater", "CREATE SEQUENCE %[6]s", "CREATE MATERIALIZED VIEW %[6]s AS SELECT * FROM %[2]s", "DROP MATERIALIZED VIEW %[6]s CASCADE",
 		"CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2'", "ALTER TYPE pair ADD ATTRIBUTE z int", "ALTER TYPE pair DROP ATTRIBUTE z",
 		"CREATE TABLE %[1]s (id int) PARTITION BY RANGE (id)", "CREATE TABLE %[1]s PARTITION OF %[2]s DEFAULT", "ALTER TABLE %[2]s DETACH PARTITION %[1]s",
-		"CREATE DOMAIN dom AS int", "DROP DOMAIN dom",
+		"CREATE DOMAIN dom AS int", "DROP DOMAIN dom", "CREATE FUNCTION s.lower(text) RETURNS text LANGUAGE sql AS 'SELECT $1 || 1'", "DROP FUNCTION s.lower(text)",
+		"CREATE FUNCTION abs(%[1]s) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 7; END'", "CREATE FUNCTION s.abs(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 7'", "DROP FUNCTION s.abs(int)",
+		"ALTER FUNCTION f() STABLE", "ALTER FUNCTION f() RENAME TO h", "ALTER FUNCTION h() RENAME TO f", "CREATE AGGREGATE s.max(int) (SFUNC = g2, STYPE = int)", "DROP AGGREGATE s.max(int)",
+		"CREATE OR REPLACE FUNCTION tr() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE public.%[6]s SET id = id; RETURN NEW; END'",
+		"CREATE OR REPLACE FUNCTION tr() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.id = abs(NEW.id); RETURN NEW; END'",
+		"CREATE DOMAIN s.date AS text", "DROP DOMAIN s.date", "CREATE DOMAIN small AS int CHECK (VALUE < 9)", "CREATE DOMAIN s.small AS text", "DROP DOMAIN small", "DROP DOMAIN s.small CASCADE",
+		"CREATE TYPE s.text AS ENUM ('x')", "DROP TYPE s.text", "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'glad'", "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'first' BEFORE 'sad'",
+		"ALTER TYPE mood RENAME VALUE 'glad' TO 'happy'", "CREATE TYPE s.int4 AS (x int)", "DROP TYPE s.int4", "CREATE TYPE span AS RANGE (SUBTYPE = int)", "DROP TYPE span",
+		"CREATE SCHEMA z", "CREATE SCHEMA z CREATE TABLE a (id int)", "DROP SCHEMA z", "DROP SCHEMA z CASCADE", "ALTER TABLE %[1]s ENABLE TRIGGER ALL", "ALTER TABLE %[1]s DISABLE TRIGGER ALL",
+		"ALTER POLICY p ON %[1]s USING (id > 1)", "ALTER TABLE %[1]s FORCE ROW LEVEL SECURITY", "ALTER TABLE %[1]s ADD COLUMN %[3]s int NOT NULL DEFAULT 3 CHECK (abs(id) >= 0)",
+		"ALTER TABLE %[1]s ATTACH PARTITION %[2]s FOR VALUES FROM (0) TO (10)", "ALTER TABLE %[1]s ALTER COLUMN %[3]s TYPE text", "ALTER TABLE %[1]s ADD PRIMARY KEY (id)",
+		"CREATE INDEX ON %[1]s (abs(id)) WHERE id > 0", "CREATE INDEX %[6]s ON %[1]s (id)", "ALTER SEQUENCE %[6]s RESTART", "DROP SEQUENCE %[6]s", "DROP VIEW %[1]s CASCADE", "DROP FUNCTION f() CASCADE",
+		"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP TYPE mood CASCADE", "CREATE TYPE mood AS ENUM ('sad')",
 	), table(), table(), column(), kind(), column(), pick("a", "b", "c", "d", "e"))
 }
 
@@ -149,4 +162,34 @@ func firstDifference(a, b string) string {
 		}
 	}
 	return fmt.Sprintf("%d lines and %d", len(x), len(y))
+}
+
+func TestLoadInventory_AsksForFunctionsAloneWhereNothingElseHasChanged(t *testing.T) {
+	dsn := startPostgres(t)
+	admin, conn := connect(t, dsn), connect(t, dsn)
+	execSQL(t, admin, "CREATE TABLE t (a int); CREATE TYPE mood AS ENUM ('sad')")
+	execSQL(t, conn, SessionSettings)
+	known, all := loadInventory(t, conn, nil, nil)
+	for sql, names := range map[string][]string{
+		"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'": {"f"}, "CREATE FUNCTION takes(t) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'": {"takes"},
+		"CREATE FUNCTION tr() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'": {"tr"}, "CREATE SCHEMA fresh": nil, "ALTER TYPE mood ADD VALUE 'glad'": nil,
+	} {
+		execSQL(t, admin, sql)
+		next, asked := loadInventory(t, conn, known, known.Signs())
+		if asked > all/2 {
+			t.Errorf("%s: %d questions, and %d for all", sql, asked, all)
+		}
+		if d := next.DifferenceFrom(known); d.Everything || d.None() || len(d.Relations) > 0 || !slices.Equal(d.Names, names) {
+			t.Errorf("%s: got %+v", sql, d)
+		}
+		known = next
+	}
+	for _, sql := range []string{"ALTER TYPE mood RENAME VALUE 'glad' TO 'happy'", "CREATE OPERATOR <+> (LEFTARG = int, RIGHTARG = int, FUNCTION = int4pl)", "ALTER FUNCTION lower(text) COST 7", "GRANT USAGE ON SCHEMA fresh TO PUBLIC"} {
+		execSQL(t, admin, sql)
+		next, _ := loadInventory(t, conn, known, known.Signs())
+		if d := next.DifferenceFrom(known); !d.Everything {
+			t.Errorf("%s: got %+v", sql, d)
+		}
+		known = next
+	}
 }

@@ -36,13 +36,12 @@ type walker struct {
 	requests   []spreadItem      // what is written, where that is to be followed later
 	called     []*function       // functions that a body calls, where they are to be followed later
 	followed   map[*function]bool
-	behind     map[*relation]bool // what is read by code that runs
-	procedure  *ast.FuncCall      // that a CALL names
-	runs       bool               // functions of the user's are run, that are known
-	fires      bool               // triggers are run
-	draws      bool               // code that runs may call nextval
-	planning   bool               // what is visited is not run: it writes no relation
-	everything bool               // may write anything
+	procedure  *ast.FuncCall // that a CALL names
+	runs       bool          // functions of the user's are run, that are known
+	fires      bool          // triggers are run
+	draws      bool          // code that runs may call nextval
+	planning   bool          // what is visited is not run: it writes no relation
+	everything bool          // may write anything
 	ddl        bool
 	byPath     bool     // it is no DDL as names are by the search_path
 	commits    bool     // it commits by itself, though it does not write everything
@@ -55,6 +54,9 @@ type walker struct {
 	implied map[string]bool // names the server gives to columns that the statement gives none
 	wanted  []wanted        // columns that must be dates, to be settled at the end
 	noted   map[wanted]bool // the same
+	mention mention
+	doubts  []*Touch           // what has changed since the catalog was loaded
+	relied  map[*relation]bool // of which DDL must know what is run for their rows
 	columns
 	words
 	touched
@@ -72,8 +74,8 @@ func newWalker(c *Catalog) *walker {
 		catalog: c, status: verdict.Cacheable,
 		named: map[*relation]bool{}, reads: map[*relation]bool{}, views: map[*relation]bool{}, writes: map[*relation]bool{},
 		needs: map[string]bool{}, implied: map[string]bool{},
-		followed: map[*function]bool{}, behind: map[*relation]bool{}, ctes: map[string]int{}, written: map[writeKey]bool{}, noted: map[wanted]bool{}, columns: newColumns(),
-		words: words{isSide: map[*ast.SelectStmt]bool{}}, touched: newTouched(),
+		followed: map[*function]bool{}, ctes: map[string]int{}, written: map[writeKey]bool{}, noted: map[wanted]bool{}, columns: newColumns(),
+		words: words{isSide: map[*ast.SelectStmt]bool{}}, touched: newTouched(), mention: newMention(), relied: map[*relation]bool{},
 	}
 }
 

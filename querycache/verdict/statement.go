@@ -10,6 +10,7 @@ type Statement struct {
 	Clock bool
 
 	Reads  []RelationID // if MayBeKept: every relation with rows of its own that the answer depends on, ascending
+	Names  []RelationID // by NameID, of functions and types: if MayBeKept, those that the answer depends on; if EffectRelations, those that are made or unmade
 	Tables []string     // schema.name of all relations that are read, views included, ascending; for people and rules
 	Effect Effect
 	Writes []RelationID // if EffectRelations: every one, ascending

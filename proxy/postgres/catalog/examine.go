@@ -10,7 +10,6 @@ import (
 	"overdrive/proxy/postgres/upstream"
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
-	"overdrive/querycache/verdict"
 )
 
 // This file is what a Keeper asks the server.
@@ -137,7 +136,7 @@ func (k *Keeper) renew(now *knowledge, all []pending) error {
 	}
 	var write *querycache.Write
 	if k.identity.Cache != nil && !change.None() {
-		write = k.identity.Cache.BeginWrite(&verdict.Statement{Effect: verdict.EffectRelations, Writes: change.Relations})
+		write = k.identity.Cache.BeginWrite(change.Written())
 	}
 	err := k.fit(all, &change) // while nothing is kept or served that may be another answer now
 	if err != nil {
@@ -178,7 +177,7 @@ func (k *Keeper) fit(all []pending, change *classify.Difference) error {
 			if change == nil || l.Classifier.Catalog() == nil {
 				l.Classifier.SetCatalog(catalog, l.generation)
 			} else {
-				l.Classifier.RenewCatalog(catalog, l.generation, change.Relations)
+				l.Classifier.RenewCatalog(catalog, l.generation, *change)
 			}
 			delete(k.troubles, l.Lens)
 		case errors.Is(err, errBlind), l.Lens != k.identity.Usual && errors.As(err, &refusal):

@@ -108,6 +108,7 @@ func (o *Identity) settleMark(w *mark) {
 	}
 	if o.Usual.Classifier.Version() != w.judgedAt {
 		defer o.Cache.BeginWrite(&unseenRun.Statement).End()
+		w.vast = w.ddl
 	}
 	o.changed(w)
 	w.left.End()

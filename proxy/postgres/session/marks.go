@@ -77,7 +77,7 @@ func (m *marks) begin(v *classify.Verdict) {
 	w.batch = c.owed.sent
 	w.noteDDL(v)
 	w.shared = w.shared || v.Shared
-	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && !v.Atomic && !(v.AtomicInBlock && m.inBlock())
+	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && !v.Atomic && !(v.AtomicInBlock && m.inBlock()) || v.DDL && v.Commits
 }
 
 // inBlock reports whether what is sent next certainly runs in a transaction block: the server has said last that one is open, and nothing was
@@ -178,8 +178,9 @@ func (m *marks) endOldest(n int) {
 
 func (m *marks) over(w *mark) {
 	o := m.conn.identity
-	if o.Usual.Classifier.Version() != w.judgedAt && (w.mixed || !o.Usual.Classifier.Spared(w.judgedAt, w.wrote)) {
+	if o.Usual.Classifier.Version() != w.judgedAt && (w.mixed || !o.Usual.Classifier.Spared(w.judgedAt, w.wrote, w.touches...)) {
 		m.add(w, unseenRun) // it may have run code that its verdict could not know of
+		w.vast = w.ddl      // and changed what is there since
 	}
 	if !m.kept && m.undone && !w.joined && (!w.blunt || m.unrun) { // the catalog is as it was, too
 		w.write.Withdraw()
