@@ -23,15 +23,7 @@ type sibling struct {
 
 // sends returns a write of messages as in testdata/statements.txt.
 func sends(sql string) func(*testing.T, *bench, *pgconn.PgConn) {
-	return func(t *testing.T, _ *bench, sender *pgconn.PgConn) {
-		for step := range strings.SplitSeq(sql, " ;; ") {
-			if extended, ok := strings.CutPrefix(step, "x: "); ok {
-				_, _ = rig.AskExtended(t.Context(), sender, 0, extended)
-			} else {
-				_, _ = rig.Try(t.Context(), sender, step)
-			}
-		}
-	}
+	return func(t *testing.T, _ *bench, sender *pgconn.PgConn) { say(t, sender, sql) }
 }
 
 // pipelines returns a write of units of the extended protocol in front of one Sync.
@@ -153,6 +145,11 @@ var siblings = []sibling{
 	{"one behind a temporary table", puts + "create table mid(a int); " + body("insert into mid values (1);"), sends("create temp table mid(a int default put(), b int default put()) ;; update t set v = 'y'"), counted},
 	{"one that is deferred", "create table t(a int); create function f() returns trigger language plpgsql as 'begin insert into u values (1); return null; end'; " +
 		"create constraint trigger f after insert on t deferrable initially deferred for each row execute function f()", sends("begin ;; insert into t values (1) ;; commit"), counted},
+
+	// Names that another statement of the text has changed.
+	{"a table that a RESET in front has made another", "create schema other; create table other.u(a int)", sends("set search_path = other ;; select 1 ;; reset search_path; insert into u values (1)"), counted},
+	{"a table that a RESET ALL in front has made another", "create schema other; create table other.u(a int)", sends("set search_path = other ;; select 1 ;; reset all; insert into u values (1)"), counted},
+	{"a table that SET TO DEFAULT in front has made another", "create schema other; create table other.u(a int)", sends("set search_path = other ;; select 1 ;; set search_path to default; insert into u values (1)"), counted},
 
 	// Upkeep.
 	{"a view that is refreshed", "create materialized view m as select count(*) as n from u", sends("insert into u values (1) ;; refresh materialized view m"), "select n from m"},

@@ -82,3 +82,5 @@ create function biggest(bottom int) returns int language plpgsql stable as 'decl
 create function raises() returns int language plpgsql as $$ begin raise exception 'no' using errcode = '42601'; end $$;
 create procedure bump() language plpgsql as 'begin update account set v = v + 1 where id = 1; end';
 create index account_v on account(v);
+create role web_anon; grant all on all tables in schema public to web_anon; grant all on all sequences in schema public to web_anon;
+create schema api; grant usage on schema api to web_anon; create view api.accounts as select id, name from account; grant select on api.accounts to web_anon;
