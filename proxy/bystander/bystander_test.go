@@ -61,6 +61,7 @@ func TestBystander_KeepsItsAnswerBehindWhatDoesNotConcernIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	proxytest.ChangesCluster(t) // for the role of tables.sql
 	pg := rig.NewDatabase(t, database, "")
 	b := &bench{real: rig.Direct(t, pg, database), pg: pg, database: database}
 	for _, name := range []string{"uuid-ossp", "pgcrypto", "moddatetime"} {
@@ -79,6 +80,9 @@ func TestBystander_KeepsItsAnswerBehindWhatDoesNotConcernIt(t *testing.T) {
 		}
 		s := &l.statements[i]
 		b.answer = answers[s.kind]
+		if strings.HasPrefix(s.kind, ownNames) {
+			b.warm(t, s.sql)
+		}
 		got, took := b.measure(t, s.sql)
 		slowest[got] = max(slowest[got], took)
 		if *before {
@@ -103,13 +107,7 @@ func (b *bench) measure(t *testing.T, sql string) (word string, took time.Durati
 	}
 	before := b.look(t, nil)
 	sender := b.Connect(t, database)
-	for step := range strings.SplitSeq(sql, " ;; ") {
-		if extended, ok := strings.CutPrefix(step, "x: "); ok {
-			_, _ = rig.AskExtended(t.Context(), sender, 0, extended)
-		} else {
-			_, _ = rig.Try(t.Context(), sender, step)
-		}
-	}
+	say(t, sender, sql)
 	word, took = b.outcome(t)
 	if word == hit && b.concerns(t, b.look(t, before).DifferenceFrom(before)) {
 		word = later
@@ -125,6 +123,41 @@ func (b *bench) measure(t *testing.T, sql string) (word string, took time.Durati
 		}
 	}
 	return word, took
+}
+
+// say sends messages as they stand in the list.
+func say(t *testing.T, sender *pgconn.PgConn, sql string) {
+	t.Helper()
+	for step := range strings.SplitSeq(sql, " ;; ") {
+		if extended, ok := strings.CutPrefix(step, "x: "); ok {
+			text, bound, _ := strings.Cut(extended, " <- ")
+			var values []string
+			if bound != "" {
+				values = strings.Split(bound, " | ")
+			}
+			_, _ = rig.AskExtended(t.Context(), sender, 0, text, values...)
+		} else {
+			_, _ = rig.Try(t.Context(), sender, step)
+		}
+	}
+}
+
+// ownNames begins the kinds whose transactions have a search_path or a role of their own, of which the catalog is read when they are first used.
+const ownNames = "Transactions with names of their own"
+
+// warm sends a statement of such a kind until it costs the bystander nothing, or for a while.
+func (b *bench) warm(t *testing.T, sql string) {
+	t.Helper()
+	sender := b.Connect(t, database)
+	defer rig.CloseConn(sender)
+	for range 10 {
+		rig.Await(t, b.answer+" to be kept", func() bool { rig.Ask(t, b.bystander, b.answer); return rig.Status(t, b.bystander) == hit })
+		say(t, sender, sql)
+		rig.Ask(t, b.bystander, b.answer)
+		if rig.Status(t, b.bystander) == hit {
+			return
+		}
+	}
 }
 
 // look reads the catalog as a keeper does.
@@ -188,7 +221,8 @@ type list struct {
 	statements []entry
 }
 
-// entry is a statement: its messages, with " ;; " between them, and before each of the extended protocol "x: ".
+// entry is a statement: its messages, with " ;; " between them, and before each of the extended protocol "x: ". Values that are bound stand behind
+// " <- ", with " | " between them.
 type entry struct{ kind, before, now, sql string }
 
 // answers returns what the bystander asks for each kind: what stands behind a bar, or what no statement concerns.

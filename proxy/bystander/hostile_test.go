@@ -24,15 +24,7 @@ type sibling struct {
 
 // sends returns a write of messages as in testdata/statements.txt.
 func sends(sql string) func(*testing.T, *bench, *pgconn.PgConn) {
-	return func(t *testing.T, _ *bench, sender *pgconn.PgConn) {
-		for step := range strings.SplitSeq(sql, " ;; ") {
-			if extended, ok := strings.CutPrefix(step, "x: "); ok {
-				_, _ = rig.AskExtended(t.Context(), sender, 0, extended)
-			} else {
-				_, _ = rig.Try(t.Context(), sender, step)
-			}
-		}
-	}
+	return func(t *testing.T, _ *bench, sender *pgconn.PgConn) { say(t, sender, sql) }
 }
 
 // pipelines returns a write of units of the extended protocol in front of one Sync.
@@ -294,6 +286,11 @@ var siblings = []sibling{
 		rig.Ask(t, sender, "execute p")
 	}, counted},
 	{"EXECUTE by the extended protocol", "", sends("prepare p as insert into u values (1) ;; select 1 ;; x: execute p"), counted},
+
+	// Names that another statement of the text has changed.
+	{"a table that a RESET in front has made another", "create schema other; create table other.u(a int)", sends("set search_path = other ;; select 1 ;; reset search_path; insert into u values (1)"), counted},
+	{"a table that a RESET ALL in front has made another", "create schema other; create table other.u(a int)", sends("set search_path = other ;; select 1 ;; reset all; insert into u values (1)"), counted},
+	{"a table that SET TO DEFAULT in front has made another", "create schema other; create table other.u(a int)", sends("set search_path = other ;; select 1 ;; set search_path to default; insert into u values (1)"), counted},
 
 	// Upkeep.
 	{"a view that is refreshed", "create materialized view m as select count(*) as n from u", sends("insert into u values (1) ;; refresh materialized view m"), "select n from m"},

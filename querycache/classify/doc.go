@@ -11,7 +11,8 @@
 //
 // A verdict is worked out from the shape and never from the text, so it cannot depend on a constant. The few
 // things that do are added per text: a string that means the present ('today') makes the answer volatile, the body of
-// a DO block and the value of a search_path are searched for session effects, and our own SET carries its value.
+// a DO block and the value of a search_path are searched for session effects, what a text sets for its transaction alone is read
+// (local.go), and our own SET carries its value.
 //
 // # What is refused
 //

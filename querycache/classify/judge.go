@@ -29,6 +29,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 		v.Session |= all[0].plainTransaction()
 	}
 	v.perText = slices.ContainsFunc(all, statement.dependsOnText)
+	v.Renamed = renamedMidway(all)
 
 	if status, reason, ok := tooDear(shape, all); !ok {
 		v.Status, v.Reason = status, reason

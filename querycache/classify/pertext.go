@@ -10,9 +10,9 @@ import (
 // This file looks at the constants of a text, which its shape does not have.
 
 // dependsOnText reports whether constants may change what s leaves behind in the session: s is a DO block, sets a search_path, which
-// may lead to temporary objects, or calls set_config, whose first argument names the parameter.
+// may lead to temporary objects, or the role of the transaction, or calls set_config, whose first argument names the parameter.
 func (s statement) dependsOnText() bool {
-	if s.at(0).is("do") || s.pathValue() != nil {
+	if s.at(0).is("do") || s.pathValue() != nil || s.setsLocalRole() {
 		return true
 	}
 	for i := range s {
@@ -36,6 +36,7 @@ func (v *Verdict) finish(text []byte) *Verdict {
 		finished.Sets, finished.Resets, finished.Kept = nil, nil, nil
 		sessionEffects(&finished, all, true)
 	}
+	finished.Locals, finished.OnlySets = localSettings(all)
 	for _, s := range all {
 		if s.leadsToTemporary() {
 			finished.Session |= TempPath

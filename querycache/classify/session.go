@@ -89,8 +89,8 @@ func headBits(s statement) Session {
 		if s.readOnly() {
 			return ReadOnly
 		}
-	case first.is("prepare") && s.at(1).is("transaction"):
-		return 0
+	case first.is("commit", "end", "rollback", "abort"), first.is("prepare") && s.at(1).is("transaction"):
+		return Leaves
 	case first.is("prepare"):
 		return SQLPrepare
 	case first.is("discard") && s.at(1).is("all"):

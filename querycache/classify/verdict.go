@@ -38,10 +38,11 @@ const (
 	DropsOnCommit          // beside TempObject: it says ON COMMIT DROP
 	Calls                  // beside Configures, where there is no catalog: the text itself names what runs, such as a function
 	Unlistens              // UNLISTEN, beside Ends
+	Leaves                 // may leave the transaction block, or take back a part of it: COMMIT, ROLLBACK, ROLLBACK TO, PREPARE TRANSACTION
 )
 
 // Passing is what leaves nothing behind in the session but what the transaction, or a question about parameters, is about.
-const Passing = ReadsOwn | ReadOnly | Queries | Draws | PlainBegin | Starts | Committed | Writes | PlainCommit | PlainRollback
+const Passing = ReadsOwn | ReadOnly | Queries | Draws | PlainBegin | Starts | Committed | Writes | PlainCommit | PlainRollback | Leaves
 
 // A PreparedName is that of a prepared statement in a text.
 type PreparedName struct {
@@ -82,6 +83,8 @@ type Verdict struct {
 	Resets  []string // the same for RESET and SET … TO DEFAULT, unless a SET follows in the text; "all" for RESET ALL
 	Kept    []string // those of Sets whose SET stands behind the last RESET ALL
 
+	Naming
+
 	Prepared []PreparedName // the prepared statements that PREPARE, EXECUTE and DEALLOCATE name, each once
 	Dropped  []string       // of each DEALLOCATE of one, in their order
 
@@ -102,6 +105,18 @@ type Bare struct {
 	Writes  []verdict.RelationID
 	Runs    bool
 	Session Session
+}
+
+// Naming is what a text does to the meaning of names, beside what Session says of it.
+type Naming struct {
+	// Locals are what the text sets for its transaction, in its order, if that is all it does, and all of it can be read; else nil. It is told where
+	// something is set that names hang on, or whose name does not stand in the text.
+	Locals []LocalSetting
+	// OnlySets, where Locals are looked for, tells that all that the text does is to set parameters, so that it matters to nobody what it makes of
+	// the meaning of names.
+	OnlySets bool
+	// Renamed tells that something stands in the text behind a RESET that changes what names mean.
+	Renamed bool
 }
 
 // BecomesNoDate reports whether the parameter of a number, from 0, is certain to become no date, whatever its value says, unless it is

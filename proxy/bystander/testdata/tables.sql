@@ -123,3 +123,5 @@ begin
 end $$;
 create function atomic_log(who int) returns void language sql begin atomic insert into audit(tab) values ('x'); update account set v = v + 1 where id = who; end;
 create procedure bump_quietly() language plpgsql as 'begin update account set v = v + 1 where id = 2; end';
+create role web_anon; grant all on all tables in schema public to web_anon; grant all on all sequences in schema public to web_anon;
+create schema api; grant usage on schema api to web_anon; create view api.accounts as select id, name from account; grant select on api.accounts to web_anon;

@@ -208,6 +208,9 @@ func (s *Session) query(msg, body []byte) bool {
 	if why := s.forbids(v); why != 0 {
 		v, msg = refusedRun, pgwire.AppendString(nil, pgwire.Query, raisingPin(why))
 	}
+	if v.Locals != nil {
+		v = s.setsNames(v, nil)
+	}
 	alone := s.lendToQuery(v) // in a batch ahead of that which the text counts in
 	s.noteValues(v, text, nil)
 	s.noteText(srv, alone)

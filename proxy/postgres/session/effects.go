@@ -72,6 +72,9 @@ func (s *Session) noteEffects(srv *ServerConn, v *classify.Verdict) {
 	if v.Effect == verdict.EffectEverything || v.Session.Has(classify.Draws) {
 		srv.params.drawn = s.login.id
 	}
+	if v.Session.Has(classify.PlainBegin | classify.Leaves) {
+		s.noteBlock(srv, v)
+	}
 	if state != 0 || len(v.Sets) > 0 || len(v.Resets) > 0 {
 		s.noteState(v)
 	}

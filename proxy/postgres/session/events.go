@@ -194,7 +194,9 @@ func (s *Session) Judged(text []byte, v *classify.Verdict) {
 		return
 	}
 	s.enter(ready)
-	s.attempt.awaited = &awaited{text, v}
+	if a := s.attempt.awaited; a != nil { // else it is of a message that was given up
+		a.text, a.verdict = text, v
+	}
 	s.advance(nil)
 	s.settle()
 }

@@ -46,6 +46,7 @@ func (s *Session) bind(h pgwire.Header, msg, body []byte) bool {
 	s.batch.open = true
 	s.noteBound(v, st, rest)
 	s.notePortal(portal, v)
+	s.noteBoundNames(v, portal, st, rest, len(msg) == h.Total())
 	s.bindPortal(portal, st)
 	if st != nil && len(name) > 0 {
 		s.makeResident(st)
@@ -167,6 +168,9 @@ func (s *Session) execute(msg, body []byte) bool {
 	if why := s.forbids(v); why != 0 {
 		s.provokeBy(raisingPin(why))
 		return true
+	}
+	if v.Locals != nil && len(portal) == 0 {
+		v = s.setsNames(v, st)
 	}
 	s.noteText(srv, v)
 	s.noteExecuted(v)

@@ -132,6 +132,7 @@ func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 		s.srv.params.tried = 0
 	}
 	s.params.resets.rolledBack = true
+	s.view.renamed = s.view.renamed || s.view.hasLocals()
 	s.forgetWithheld(e)
 	if s.batch.discards && s.srv.status == pgwire.TxIdle && s.srv.owed.len() == 1 && halfDone(r.Code) {
 		s.forgetNames()
@@ -191,6 +192,9 @@ func (s *Session) ready(e *owed) {
 		if srv.owed.toCome() == 0 { // else a transaction that was sent since may have begun
 			s.cache.localOff, s.view.renamed, s.view.tempPath, s.view.begins = false, false, false, false
 			s.batch.onlyReads, s.view.madeCode, s.view.recodes = true, false, false
+			if s.view.hasLocals() {
+				s.view.names.open = false
+			}
 			s.resetsEnded()
 		}
 	}

@@ -30,44 +30,46 @@ type LensKey struct{ Path, Role string }
 
 // A view is how a session's texts are read: through which lens, and what may be otherwise than the lens says until a transaction ends.
 type view struct {
-	lens     *Lens         // of the settings of
-	of       *settings.Set // nil: none was looked for
-	age      uint64        // identity.lensAge then
-	renamed  bool          // names or rights may be others until the transaction ends
-	tempPath bool          // what is created may be temporary until the transaction ends, by a search_path that leads there
-	begins   bool          // a BEGIN … READ ONLY was sent, and nothing but queries since
-	readOnly bool          // the same, and it has been answered: the server lets nothing be written
-	veiled   bool          // a temporary view, say, may hide a table and run code when it is read
-	madeCode bool          // the open transaction has changed the catalog: it may have made functions, or what calls them
-	recodes  bool          // a statement under way may change how texts are read
+	lens     *Lens            // of the settings of
+	of       *settings.Set    // nil: none was looked for
+	names    *transactionView // what transactions set for themselves; nil: none has so far
+	age      uint8            // the last bits of identity.lensAge then
+	renamed  bool             // names or rights may be others until the transaction ends
+	tempPath bool             // what is created may be temporary until the transaction ends, by a search_path that leads there
+	begins   bool             // a BEGIN … READ ONLY was sent, and nothing but queries since
+	readOnly bool             // the same, and it has been answered: the server lets nothing be written
+	veiled   bool             // a temporary view, say, may hide a table and run code when it is read
+	madeCode bool             // the open transaction has changed the catalog: it may have made functions, or what calls them
+	recodes  bool             // a statement under way may change how texts are read
 }
 
 // judge returns the verdict on a text, or nil: then the session must await it.
 func (s *Session) judge(text []byte) *classify.Verdict {
-	return s.judgeThrough(s.lens(), text, s.reading(text))
+	l, sure := s.lensNow()
+	return s.judgeThrough(l, sure, text, s.reading(text))
 }
 
 // judgeQuery is judge for a text that is likely to come again letter for letter. known is what is remembered of it, if it has.
 func (s *Session) judgeQuery(text []byte) (v *classify.Verdict, known *exactText) {
-	l, how := s.lens(), s.reading(text)
+	l, sure := s.lensNow()
+	how := s.reading(text)
 	if l != nil && how == asItStands && s.status() == pgwire.TxIdle { // in a transaction nothing is served
 		if e := s.space.exact.find(l, text); e != nil {
-			return s.believe(e.verdict, true), e
+			return s.believe(e.verdict, sure), e
 		}
 	}
-	return s.judgeThrough(l, text, how), nil
+	return s.judgeThrough(l, sure, text, how), nil
 }
 
-// judgeThrough is judge through a lens that may be nil.
-func (s *Session) judgeThrough(l *Lens, text []byte, how reading) *classify.Verdict {
+// judgeThrough is judge through a lens that may be nil. sure: the session's names are those of the lens.
+func (s *Session) judgeThrough(l *Lens, sure bool, text []byte, how reading) *classify.Verdict {
 	if how == unreadable {
 		return classify.Unreadable()
 	}
-	sure := how != inOtherNames
 	if l == nil {
 		l, sure = s.identity.Usual, false
 	}
-	return s.believe(s.recall(l, text), sure)
+	return s.believe(s.recall(l, text), sure && how != inOtherNames)
 }
 
 // verdict is judge for a prepared statement, which remembers what it was told.
@@ -81,7 +83,7 @@ func (s *Session) verdict(st *statement) *classify.Verdict {
 	if st.scope != "" && s.reading(st.text()) != asItStands {
 		return s.judge(st.text())
 	}
-	l, sure := s.lens(), true
+	l, sure := s.lensNow()
 	if l == nil || st.ownTypes {
 		l, sure = s.identity.Usual, false
 	}
@@ -101,14 +103,15 @@ func (s *Session) verdict(st *statement) *classify.Verdict {
 
 // current says whether what was once seen of a statement still holds for the session.
 func (s *Session) current(seen *sighting) bool {
-	return seen.lens == s.lens() && seen.lens.Classifier.Current(seen.verdict)
+	l, _ := s.lensNow()
+	return seen.lens == l && l.Classifier.Current(seen.verdict)
 }
 
-// recall asks a lens, and then what was awaited: the lens may have forgotten it already, or never keeps it.
+// recall asks a lens, and then what was awaited of it: the lens may have forgotten it already, or never keeps it.
 func (s *Session) recall(l *Lens, text []byte) *classify.Verdict {
 	v := l.Classifier.Recall(text)
-	if v == nil && s.attempt.awaited != nil && string(s.attempt.awaited.text) == string(text) {
-		v = s.attempt.awaited.verdict
+	if a := s.attempt.awaited; v == nil && a != nil && a.lens == l && string(a.text) == string(text) {
+		v = a.verdict
 	}
 	return v
 }
@@ -124,8 +127,8 @@ func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 	if v == nil || v.Effect == verdict.EffectNone && v.Status == verdict.NotAQuery && !v.ByPath && !v.Within {
 		return v
 	}
-	renames := s.namesDoubtful() || v.Runs && s.view.madeCode || s.pins&pinTemporary != 0 && v.Effect != verdict.EffectNone ||
-		renamesItself(v)
+	renames := s.namesDoubtful() || v.Runs && s.view.madeCode || s.pins&pinTemporary != 0 && v.Effect != verdict.EffectNone || renamesItself(v) ||
+		v.Renamed && !s.seesAsUsual() || s.view.hasLocals() && v.Session.Has(classify.Leaves) // a part of it runs by other names
 	if sure && !renames {
 		return v
 	}
@@ -147,29 +150,30 @@ func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 // renamesItself says whether a text changes what names in it mean. In one statement they have a meaning before it runs, and only code that it
 // runs may look for others.
 func renamesItself(v *classify.Verdict) bool {
-	return (v.Effect != verdict.EffectNone || v.Status == verdict.MultipleStatements) &&
+	return !v.OnlySets && (v.Effect != verdict.EffectNone || v.Status == verdict.MultipleStatements) &&
 		(v.Session.Has(classify.Renames|classify.SetsConfig) || settings.Rename(v.Sets))
 }
 
 // await has a text judged that was never seen before, elsewhere than on the loop: a grammar takes its time. The session
 // takes its message up again when the verdict is there. It returns false, for the caller to return.
 func (s *Session) await(text []byte) bool {
-	l := s.lens()
+	l, _ := s.lensNow()
 	if l == nil {
 		l = s.identity.Usual
 	}
 	s.standBy(judging)
 	if !s.attempt.judgeOwes { // else this text is sent to be judged when the one before comes back
-		s.attempt.judgeOwes = true
+		s.attempt.judgeOwes, s.attempt.awaited = true, &awaited{lens: l}
 		s.driver.Judge(l, text)
 	}
 	return false
 }
 
-// awaited is a verdict that came for a session.
+// awaited is a verdict that a session waits for, or that came for it.
 type awaited struct {
+	lens    *Lens // that was its own when it asked
 	text    []byte
-	verdict *classify.Verdict
+	verdict *classify.Verdict // nil: it has not come
 }
 
 // readCommitted is the isolation level in which each statement has a snapshot of its own.

@@ -139,19 +139,27 @@ func (o *Identity) freshIdleLimit() (d time.Duration, ok bool) {
 	return time.Duration(l.IdleInTransaction) * time.Millisecond, true
 }
 
-// lensFor returns the lens of sessions with these settings, or nil if there is none: a parameter is set that is not known to
-// leave names and rights alone.
+// lensFor returns the lens of sessions with these settings, or nil if there is none.
 func (o *Identity) lensFor(s *settings.Set) *Lens {
+	key, ok := o.lensKey(s)
+	if !ok {
+		return nil
+	}
+	return o.LensOf(key)
+}
+
+// lensKey returns the names of sessions with these settings. ok is false where a parameter is set that is not known to leave names and
+// rights alone.
+func (o *Identity) lensKey(s *settings.Set) (key LensKey, ok bool) {
 	base := o.Base()
 	if s == base {
-		return o.Usual
+		return key, true
 	}
-	var key LensKey
 	for _, it := range s.Items() {
 		usual, reported := base.Get(it.Key)
 		switch {
 		case it.Value == settings.Doubtful:
-			return nil
+			return key, false
 		case it.Key == "search_path":
 			if !reported || it.Value != usual {
 				key.Path = it.Value
@@ -161,20 +169,20 @@ func (o *Identity) lensFor(s *settings.Set) *Lens {
 				key.Role = it.Value
 			}
 		case it.Key == "row_security" && it.Value != "on":
-			return nil // the server raises an error in place of filtering rows
+			return key, false // the server raises an error in place of filtering rows
 		case !reported && !settings.MayFollow(it.Key):
-			return nil
+			return key, false
 		}
 	}
-	return o.LensOf(key)
+	return key, true
 }
 
 // lens returns the session's lens, or nil: see lensFor. One that was forgotten is looked for anew, and so is one there was no
 // room for.
 func (s *Session) lens() *Lens {
 	l := s.view.lens
-	if s.view.of != s.params.want || l == nil && s.view.age != s.identity.lensAge.Load() || l != nil && l.forgotten.Load() {
-		s.view.age = s.identity.lensAge.Load()
+	if s.view.of != s.params.want || l == nil && s.view.age != uint8(s.identity.lensAge.Load()) || l != nil && l.forgotten.Load() {
+		s.view.age = uint8(s.identity.lensAge.Load())
 		s.view.lens, s.view.of = s.identity.lensFor(s.params.want), s.params.want
 		l = s.view.lens
 	}

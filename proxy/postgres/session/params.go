@@ -37,27 +37,40 @@ func hasSpecialDate(tail, types []byte, v *classify.Verdict) bool {
 	return false
 }
 
+// Types that hold a text.
+const (
+	typeNone    = 0 // nothing is declared
+	typeText    = 25
+	typeUnknown = 705
+	typePadded  = 1042 // char(n), of which blanks at the end do not count
+	typeVarying = 1043
+)
+
 // declaredText reports whether parameter i of a Parse message is declared to be a text, or nothing.
 func declaredText(types []byte, i int) bool {
-	const (
-		none    = 0
-		text    = 25
-		unknown = 705
-		bpchar  = 1042
-		varchar = 1043
-	)
-	n, rest, ok := cutCount(types)
-	if !ok || len(rest) < 4*n {
-		return false
-	}
-	if i >= n {
-		return true
-	}
-	switch binary.BigEndian.Uint32(rest[4*i:]) {
-	case none, text, unknown, bpchar, varchar:
-		return true
+	switch t, ok := declaredType(types, i); t {
+	case typeNone, typeText, typeUnknown, typePadded, typeVarying:
+		return ok
 	}
 	return false
+}
+
+// declaredPlain is declaredText for a text that is what its value says, letter for letter.
+func declaredPlain(types []byte, i int) bool {
+	t, _ := declaredType(types, i)
+	return declaredText(types, i) && t != typePadded
+}
+
+// declaredType returns the type that a Parse message declares parameter i to be of. ok is false if the message is malformed.
+func declaredType(types []byte, i int) (oid uint32, ok bool) {
+	n, rest, ok := cutCount(types)
+	switch {
+	case !ok || len(rest) < 4*n:
+		return 0, false
+	case i >= n:
+		return typeNone, true
+	}
+	return binary.BigEndian.Uint32(rest[4*i:]), true
 }
 
 // cutCount takes a number of two bytes off b.

@@ -102,7 +102,7 @@ func (s *Session) meaning(name []byte) meaning {
 		return meaning{}
 	}
 	l := s.lens()
-	if l == nil || s.view.madeCode || s.namesDoubtful() || s.pins&pinTemporary != 0 {
+	if l == nil || s.view.madeCode || s.view.hasLocals() || s.namesDoubtful() || s.pins&pinTemporary != 0 {
 		return meaning{own: s.identity.statements.serial.Add(1)}
 	}
 	return meaning{lens: l, version: l.Classifier.Version()}

@@ -33,6 +33,7 @@ type ServerConn struct {
 	status   pgwire.TxStatus
 	opened   begun  // how the open transaction was begun, if nothing has run in it yet
 	ran      uint64 // batches that are answered once all is over that was run
+	block    block  // what was sent last that begins or leaves one
 
 	in         arriving
 	owed       replyQueue

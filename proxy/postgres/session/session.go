@@ -76,7 +76,7 @@ type attempt struct {
 	alone     bool  // it must not do so again; the same
 	// cancelled is set once the message at hand will not be sent, until what it waits for comes.
 	cancelled cancellation
-	awaited   *awaited           // the verdict that came for it
+	awaited   *awaited           // the verdict for it
 	ticket    *querycache.Ticket // of the wait for somebody else's answer
 	fill      *querycache.Fill   // for its answer
 	fillTimer Timer              // see watchFill
