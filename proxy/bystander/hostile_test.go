@@ -292,6 +292,36 @@ var siblings = []sibling{
 	{"a table that a RESET ALL in front has made another", "create schema other; create table other.u(a int)", sends("set search_path = other ;; select 1 ;; reset all; insert into u values (1)"), counted},
 	{"a table that SET TO DEFAULT in front has made another", "create schema other; create table other.u(a int)", sends("set search_path = other ;; select 1 ;; set search_path to default; insert into u values (1)"), counted},
 
+	// What DDL of the same transaction has changed.
+	{"a view that was made", puts, sends("begin ;; create view w as select put() as a ;; select a from w ;; commit"), counted},
+	{"a view that was made, by the extended protocol", puts, sends("begin ;; create view w as select put() as a ;; x: select a from w ;; commit"), counted},
+	{"a view in the place of a table", puts + "create table w(a int)", sends("begin ;; drop table w ;; create view w as select put() as a ;; select a from w ;; commit"), counted},
+	{"a view over a view that was made anew", puts + "create view w as select 1 as a; create view over_w as select a from w", sends("begin ;; create or replace view w as select put() as a ;; select a from over_w ;; commit"), counted},
+	{"a default that was set", puts + "create table t(a int)", sends("begin ;; alter table t alter a set default put() ;; insert into t default values ;; commit"), counted},
+	{"a trigger that was made", puts + "create table t(a int); create function f() returns trigger language plpgsql as 'begin perform put(); return new; end'",
+		sends("begin ;; create trigger f before insert on t for each row execute function f() ;; insert into t values (1) ;; commit"), counted},
+	{"a rule that was made", "create table t(a int)", sends("begin ;; create rule r as on insert to t do also insert into u values (1) ;; insert into t values (1) ;; commit"), counted},
+	{"a foreign key that was made", "create table a(id int primary key); insert into a values (1); create table c(id int); insert into c values (1)",
+		sends("begin ;; alter table c add foreign key (id) references a on delete cascade ;; delete from a ;; commit"), "select count(*) from c"},
+	{"a child that was made", "create table p(id int); create table c(id int); insert into c values (1)", sends("begin ;; alter table c inherit p ;; delete from p ;; commit"), "select count(*) from c"},
+	{"a partition that was attached", "create table p(id int) partition by list (id); create table c(id int); insert into c values (1)",
+		sends("begin ;; alter table p attach partition c for values in (1) ;; delete from p ;; commit"), "select count(*) from c"},
+	{"a function that was made", "", sends("begin ;; create function g() returns int language sql as 'insert into u values (1) returning a' ;; select g() ;; commit"), counted},
+	{"a function that was made anew", "create function g() returns int language sql as 'select 1'",
+		sends("begin ;; create or replace function g() returns int language sql as 'insert into u values (1) returning a' ;; select g() ;; commit"), counted},
+	{"a view that a trigger reads", puts + "create table t(a int); create view w as select 1 as a; create function f() returns trigger language plpgsql as 'begin perform a from w; return new; end'; " +
+		"create trigger f before insert on t for each row execute function f()", sends("begin ;; create or replace view w as select put() as a ;; insert into t values (1) ;; commit"), counted},
+	{"a function that a trigger calls", "create table t(a int); create function g() returns int language sql as 'select 1'; create function f() returns trigger language plpgsql as 'begin perform g(); return new; end'; " +
+		"create trigger f before insert on t for each row execute function f()",
+		sends("begin ;; create or replace function g() returns int language sql as 'insert into u values (1) returning a' ;; insert into t values (1) ;; commit"), counted},
+	{"a materialized view over a view that was made anew", puts + "create view w as select 1 as a; create materialized view m as select a from w", sends("begin ;; create or replace view w as select put() as a ;; refresh materialized view m ;; commit"), counted},
+	{"a view that was made, in EXPLAIN", puts, sends("begin ;; create view w as select put() as a ;; explain analyze select a from w ;; commit"), counted},
+	{"a view that was made, in COPY", puts, sends("begin ;; create view w as select put() as a ;; copy (select a from w) to stdout ;; commit"), counted},
+	{"a view that was made, in a cursor", puts, sends("begin ;; create view w as select put() as a ;; declare c cursor for select a from w ;; fetch all from c ;; commit"), counted},
+	{"a view that was made behind a savepoint", puts + "create table w(a int)", sends("begin ;; savepoint s ;; drop table w ;; create view w as select put() as a ;; release s ;; select a from w ;; commit"), counted},
+	{"a view that was renamed", puts + "create view x as select put() as a; create table w(a int)", sends("begin ;; alter table w rename to gone ;; alter view x rename to w ;; select a from w ;; commit"), counted},
+	{"a table that took the name of a view", "create table a(v int)", sends("begin ;; alter table u rename to was ;; alter table a rename to u ;; insert into u values (1) ;; commit"), counted},
+
 	// Upkeep.
 	{"a view that is refreshed", "create materialized view m as select count(*) as n from u", sends("insert into u values (1) ;; refresh materialized view m"), "select n from m"},
 	{"a view that writes when it is refreshed", puts + "create materialized view m as select put() as a", sends("refresh materialized view m"), counted},

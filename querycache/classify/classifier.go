@@ -163,6 +163,21 @@ func (c *Classifier) Spared(version uint64, relations []verdict.RelationID, made
 	return true
 }
 
+// Meets reports whether DDL of the transaction in which a statement runs may have changed what that does, which no catalog knows yet. touches
+// are what the DDL touches.
+func (c *Classifier) Meets(v *Verdict, touches []*Touch) bool {
+	if v.Loose {
+		return true
+	}
+	catalog := c.state.Load().catalog
+	return catalog == nil || slices.ContainsFunc(touches, func(t *Touch) bool {
+		return len(t.code) > 0 || slices.ContainsFunc(v.Writes, func(id verdict.RelationID) bool {
+			r := catalog.byID[id]
+			return r == nil || t.hits(r)
+		}) || slices.ContainsFunc(v.Tables, func(name string) bool { return t.hitsTable(catalog, name) })
+	})
+}
+
 // RenewCatalog is SetCatalog for a catalog that tells of nothing what is not that of the one before, but of what has changed.
 func (c *Classifier) RenewCatalog(catalog *Catalog, generation uint64, changed Difference) bool {
 	return c.replace(state{catalog: catalog}, generation, TouchOf(changed.Relations, changed.Names...))

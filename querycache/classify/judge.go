@@ -59,7 +59,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 	}
 	if len(stmts) == 1 && len(all) == 1 && w.everything && w.ddl {
 		if w.alters = w.alteration(stmts[0]); w.alters != nil {
-			w.everything = false
+			w.everything = w.runs // the DDL runs a function of the user's
 		}
 	}
 	w.settleNotation()
@@ -81,6 +81,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 	}
 	v.Effect, v.Writes = w.effect()
 	v.Runs, v.Within = w.runs, slices.ContainsFunc(stmts, holdsQuery)
+	v.Loose = w.fires || w.runs || len(w.unknown) > 0 || w.mention.deep || len(w.mention.relations) > 0 || slices.ContainsFunc(stmts, func(n ast.Stmt) bool { return !isOfRows(n) })
 	if w.fires || w.draws {
 		v.Session |= Draws // a trigger may insert
 	}
@@ -133,6 +134,15 @@ func skim(text, shape []byte, flags sqlscan.Flags, c *Catalog) *Verdict {
 		v = v.finish(text)
 	}
 	return v
+}
+
+// isOfRows reports whether a statement reads or changes rows by the names that stand in it, and does nothing else.
+func isOfRows(n ast.Stmt) bool {
+	switch n.(type) {
+	case *ast.SelectStmt, *ast.InsertStmt, *ast.UpdateStmt, *ast.DeleteStmt:
+		return true
+	}
+	return false
 }
 
 // fearCode notes what the code may do that a statement runs which may write everything. Without a catalog it may do all.

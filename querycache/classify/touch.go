@@ -45,6 +45,19 @@ func (t *Touch) hitsName(name string) bool {
 	return t.names[name] || slices.ContainsFunc(t.prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
+// hitsTable is hits for what Verdict.Tables tells of a relation. A point may be a part of a name.
+func (t *Touch) hitsTable(c *Catalog, table string) bool {
+	for i := range table {
+		if table[i] != '.' {
+			continue
+		}
+		if r := c.byName[qualified{table[:i], table[i+1:]}]; r != nil && t.relations[r.id] || t.hitsName(table[i+1:]) {
+			return true
+		}
+	}
+	return false
+}
+
 // hitsCode reports whether t touches functions or types of the name. A relation has a type of its name, and one of arrays.
 func (t *Touch) hitsCode(name string) bool {
 	return t.code[name] || t.names[name] || t.names[strings.TrimLeft(name, "_")]

@@ -74,6 +74,10 @@ type Verdict struct {
 	// Effect says as long as they, and what they name, are what they were.
 	Runs bool
 
+	// Loose tells that Tables and Writes are not all that the meaning of the statement hangs on: code runs, or a relation is named that is not
+	// known. See Classifier.Meets.
+	Loose bool
+
 	Within  bool // a query stands within the statement, which is none itself: what its names mean counts as it does for a query
 	ByPath  bool // beside no Effect: it is DDL, unless the search_path is the one that the verdict is for
 	Commits bool // beside an Effect that is less than everything: it commits by itself, as VACUUM does

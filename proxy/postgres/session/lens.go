@@ -127,7 +127,7 @@ func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 	if v == nil || v.Effect == verdict.EffectNone && v.Status == verdict.NotAQuery && !v.ByPath && !v.Within {
 		return v
 	}
-	renames := s.namesDoubtful() || v.Runs && s.view.madeCode || s.pins&pinTemporary != 0 && v.Effect != verdict.EffectNone || renamesItself(v) ||
+	renames := s.namesDoubtful() || s.view.madeCode && s.changedItself(v) || s.pins&pinTemporary != 0 && v.Effect != verdict.EffectNone || renamesItself(v) ||
 		v.Renamed && !s.seesAsUsual() || s.view.hasLocals() && v.Session.Has(classify.Leaves) // a part of it runs by other names
 	if sure && !renames {
 		return v
@@ -145,6 +145,19 @@ func (s *Session) believe(v *classify.Verdict, sure bool) *classify.Verdict {
 		doubted.Clock, doubted.Status, doubted.Reason = false, statusSession, "what its names or parameters mean in this session is not known"
 	}
 	return &doubted
+}
+
+// changedItself says whether DDL that was sent in the open transaction may have changed what a statement does. Of DDL that is understood only
+// what others change matters: see marks.over.
+func (s *Session) changedItself(v *classify.Verdict) bool {
+	if v.DDL && v.Touch != nil || v.Effect == verdict.EffectEverything {
+		return false
+	}
+	if s.srv == nil {
+		return true
+	}
+	touches, known := s.srv.marks.touched()
+	return !known || s.identity.Usual.Classifier.Meets(v, touches)
 }
 
 // renamesItself says whether a text changes what names in it mean. In one statement they have a meaning before it runs, and only code that it

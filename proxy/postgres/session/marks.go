@@ -117,6 +117,18 @@ func (w *mark) noteDDL(v *classify.Verdict) {
 // maxTouches bounds the DDL of one mark that is told apart.
 const maxTouches = 8
 
+// touched returns what the DDL of the open transaction touches, and of whatever else may still end otherwise. known is false where that may be anything.
+func (m *marks) touched() (touches []*classify.Touch, known bool) {
+	for i := range m.open {
+		if w := &m.open[i]; w.vast {
+			return nil, false
+		} else if w.ddl {
+			touches = append(touches, w.touches...)
+		}
+	}
+	return touches, true
+}
+
 // add has the cache know what a statement may write.
 func (m *marks) add(w *mark, v *classify.Verdict) {
 	switch cache := m.conn.identity.Cache; {
