@@ -62,8 +62,8 @@ type step struct {
 }
 
 const (
-	maxDoubts = 8  // what has changed by more is not looked at one by one
-	maxPast   = 32 // versions
+	maxDoubts = 64  // what has changed by more is not looked at one by one
+	maxPast   = 128 // versions
 )
 
 // known is a remembered shape.

@@ -115,7 +115,7 @@ func (w *mark) noteDDL(v *classify.Verdict) {
 }
 
 // maxTouches bounds the DDL of one mark that is told apart.
-const maxTouches = 8
+const maxTouches = 64
 
 // add has the cache know what a statement may write.
 func (m *marks) add(w *mark, v *classify.Verdict) {
