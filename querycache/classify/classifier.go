@@ -62,8 +62,8 @@ type step struct {
 }
 
 const (
-	maxDoubts = 8  // what has changed by more is not looked at one by one
-	maxPast   = 32 // versions
+	maxDoubts = 64  // what has changed by more is not looked at one by one
+	maxPast   = 128 // versions
 )
 
 // known is a remembered shape.
@@ -127,11 +127,17 @@ func (c *Classifier) Suspend() (*Catalog, uint64) {
 // Doubt is Stale where it is known what has changed: statements that touch it are judged as if there was no catalog, all others by the one
 // of before.
 func (c *Classifier) Doubt(touches ...*Touch) {
-	before := c.state.Load()
-	doubts := append(slices.Clip(before.doubts), touches...)
-	if before.catalog == nil || len(doubts) > maxDoubts || !c.replace(state{catalog: before.catalog, doubts: doubts}, before.generation, touches...) {
-		c.Stale()
+	for range 8 { // a look may give it another catalog meanwhile, which does not show what is in doubt either
+		before := c.state.Load()
+		doubts := append(slices.Clip(before.doubts), touches...)
+		if before.catalog == nil || len(doubts) > maxDoubts {
+			break
+		}
+		if c.replace(state{catalog: before.catalog, doubts: doubts}, before.generation, touches...) {
+			return
+		}
 	}
+	c.Stale()
 }
 
 // Doubted reports whether there is a catalog, but not for all statements.

@@ -22,8 +22,8 @@ var objectsQuery = `SELECT x.oid, 'p' AS kind, x.proname::text AS name, ` + hash
 UNION ALL
 SELECT x.oid, 't', x.typname::text, ` + hashed("x.oid", 1) + ` + COALESCE(pg_catalog.hashtext(r.xmin::text), 0)
   FROM pg_catalog.pg_type x LEFT JOIN pg_catalog.pg_type e ON e.oid = x.typelem LEFT JOIN pg_catalog.pg_range r ON r.rngtypid = x.oid
-  LEFT JOIN pg_catalog.pg_class c ON c.oid = CASE WHEN x.typrelid <> 0 THEN x.typrelid ELSE e.typrelid END
- WHERE x.oid >= ` + firstUserOID + ` AND (c.oid IS NULL OR c.relkind = 'c')
+ WHERE x.oid >= ` + firstUserOID + ` AND (x.typrelid = 0 AND COALESCE(e.typrelid, 0) = 0
+       OR CASE WHEN x.typrelid <> 0 THEN x.typrelid ELSE e.typrelid END IN (SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'c'))
    AND x.typnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname ~ '^pg_(toast_)?temp')
 UNION ALL
 SELECT x.contypid, 'k', '', pg_catalog.sum(` + hashed("x.oid", 2) + `)::bigint FROM pg_catalog.pg_constraint x WHERE x.contypid >= ` + firstUserOID + ` GROUP BY x.contypid

@@ -115,7 +115,7 @@ func (w *mark) noteDDL(v *classify.Verdict) {
 }
 
 // maxTouches bounds the DDL of one mark that is told apart.
-const maxTouches = 8
+const maxTouches = 64
 
 // touched returns what the DDL of the open transaction touches, and of whatever else may still end otherwise. known is false where that may be anything.
 func (m *marks) touched() (touches []*classify.Touch, known bool) {
