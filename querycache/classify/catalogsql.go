@@ -259,7 +259,7 @@ SELECT c.oid, t.oid, n.nspname, t.typname FROM pg_catalog.pg_class c JOIN pg_cat
 SELECT c.oid, CASE WHEN d.classid = 'pg_catalog.pg_class'::regclass THEN d.objid ELSE 0 END
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type e ON e.oid = c.reltype, pg_catalog.pg_depend d
  WHERE c.relpersistence <> 't' AND c.oid >= ` + firstUserOID + ` AND d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = e.oid
-   AND d.objid <> e.typarray AND ` + only("c.oid") + `
+   AND d.objid NOT IN (e.typarray, c.oid) AND ` + only("c.oid") + `
 UNION
 SELECT c.oid, CASE WHEN d.classid = 'pg_catalog.pg_class'::regclass THEN d.objid ELSE 0 END
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type e ON e.oid = c.reltype, pg_catalog.pg_depend d
@@ -268,7 +268,7 @@ UNION
 SELECT t.typrelid, d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type p ON p.oid = d.refobjid
   JOIN pg_catalog.pg_type t ON t.oid = CASE WHEN p.typrelid <> 0 THEN p.oid ELSE p.typelem END
  WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass AND t.typrelid >= ` + firstUserOID + `
-   AND ` + only("d.objid"),
+   AND d.objid <> t.typrelid AND ` + only("d.objid"),
 
 	// Relations with an index that calls a function that may write.
 	setIndexCode: withWriting + `
