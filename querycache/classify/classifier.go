@@ -48,6 +48,7 @@ type Classifier struct {
 // state is what verdicts are based on.
 type state struct {
 	catalog    *Catalog // nil: unsettled
+	since      uint64   // the generation in which it was set: what came then were doubts
 	generation uint64
 	version    uint64
 	suspended  *Catalog // what catalog was before a Suspend, until it is put back
@@ -184,9 +185,24 @@ func (c *Classifier) Meets(v *Verdict, touches []*Touch) bool {
 	})
 }
 
-// RenewCatalog is SetCatalog for a catalog that tells of nothing what is not that of the one before, but of what has changed.
+// RenewCatalog is SetCatalog for a catalog that tells of nothing what is not that of the one before, but of what has changed. It does not need the
+// generation if there were only doubts since, which stay: else whoever does DDL all the time would keep everybody by the catalog of before.
 func (c *Classifier) RenewCatalog(catalog *Catalog, generation uint64, changed Difference) bool {
-	return c.replace(state{catalog: catalog}, generation, TouchOf(changed.Relations, changed.Names...))
+	touch := TouchOf(changed.Relations, changed.Names...)
+	for {
+		now := c.state.Load()
+		next := state{catalog: catalog}
+		switch {
+		case now.generation == generation:
+		case now.catalog == nil || now.since > generation:
+			return false
+		default:
+			next.doubts = now.doubts
+		}
+		if c.replace(next, now.generation, touch) {
+			return true
+		}
+	}
 }
 
 // SetCatalog makes catalog the basis of all verdicts from now on. generation is that of before the catalog was loaded;
@@ -206,6 +222,9 @@ func (c *Classifier) replace(next state, from uint64, touches ...*Touch) bool {
 		return false
 	}
 	next.generation, next.version = old.generation+1, old.version
+	if next.since = next.generation; next.catalog == old.catalog {
+		next.since = old.since
+	}
 	if same := next.suspended != nil || next.catalog != nil && next.catalog == old.suspended; !same {
 		next.version++
 	}

@@ -204,3 +204,29 @@ func TestTallies_DoNotCountWhatWasNotLookedAt(t *testing.T) {
 		}
 	}
 }
+
+// The look at the catalog brings what others have changed, though a statement that is in doubt has ended meanwhile.
+func TestClassifier_ADoubtHoldsUpNoLook(t *testing.T) {
+	c := settled(t)
+	catalog := func() *Catalog { another := *c.Catalog(); return &another }
+	look := c.Generation()
+	c.Doubt(TouchOf([]verdict.RelationID{1}))
+	newer := catalog()
+	if !c.RenewCatalog(newer, look, Difference{Relations: []verdict.RelationID{2}}) || c.Catalog() != newer || !c.Doubted() {
+		t.Errorf("the catalog is new: %v, doubted: %v, want both", c.Catalog() == newer, c.Doubted())
+	}
+	second := c.Generation()
+	c.Stale()
+	if c.RenewCatalog(newer, second, Difference{}) || c.Catalog() != nil {
+		t.Error("a look from before a Stale has brought a catalog")
+	}
+	c.SetCatalog(newer, c.Generation())
+	c.Doubt(TouchOf([]verdict.RelationID{1}))
+	if c.RenewCatalog(catalog(), second, Difference{}) {
+		t.Error("a look from before another catalog has brought its own")
+	}
+	third := c.Generation()
+	if !c.RenewCatalog(catalog(), third, Difference{}) || c.Doubted() {
+		t.Error("a look from behind the doubt has not ended it")
+	}
+}
