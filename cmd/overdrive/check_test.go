@@ -55,7 +55,7 @@ auth: {users: {postgres: secret}}
 	}
 	s, _ := serveConfigured(t, file(t, "o.yaml", fmt.Sprintf(`databases: {postgres: {url: "postgres://postgres:pw@%s", cache: {trusted_functions: [public.slug, public.slugs]}}}
 listen: 127.0.0.1:0
-http: ""
+http: 127.0.0.1:0
 log: {format: json}
 auth: {users: {postgres: secret}}
 `, pg.Addr())))
