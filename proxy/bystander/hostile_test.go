@@ -44,6 +44,7 @@ const (
 	triggered = "create table t(id int primary key, k int, v text); insert into t values (1, 1, 'x'); create function f() returns trigger language plpgsql as $$ %s $$; " +
 		"create trigger f before insert or update or delete on t for each row execute function f()"
 	otherView = puts + "create schema other; create view w as select 1 as a; create view other.w as select public.put() as a"
+	deferred  = "create constraint trigger f after insert on t deferrable initially deferred for each row execute function f()"
 	puts      = "create function put() returns int language plpgsql as $$ begin insert into public.u values (1); return 1; end $$; "
 )
 
@@ -244,6 +245,11 @@ var siblings = []sibling{
 			rig.Converse(t, w, slices.Concat(proxytest.Parse("", "select f()"), proxytest.Bind("", "", nil, nil, nil), proxytest.Sync()))
 		}, counted},
 	{"one that is said to be immutable, in PREPARE", puts + "create function f() returns int language plpgsql immutable as 'begin return public.put(); end'", sends("prepare p as select f() ;; execute p"), counted},
+	{"one that compares in CASE", puts + "create function eq(int, text) returns bool language sql as 'select put() > 0'; create operator = (leftarg = int, rightarg = text, function = eq); " +
+		"create function f() returns int language plpgsql as $$ begin case 1 when 'x'::text then null; else null; end case; return 1; end $$", sends("select f()"), counted},
+	{"one of a trigger that compares in CASE", puts + "create table t(a int); create function eq(int, text) returns bool language sql as 'select put() > 0'; create operator = (leftarg = int, rightarg = text, function = eq); " +
+		"create function f() returns trigger language plpgsql as $$ begin case new.a when 'x'::text then null; else null; end case; return new; end $$; create trigger f before insert on t for each row execute function f()",
+		sends("insert into t values (1)"), counted},
 	{"one that recurses", "create function f(n int) returns int language plpgsql as 'begin if n > 0 then return f(n - 1); end if; insert into u values (1); return 1; end'", sends("select f(3)"), counted},
 	{"two that call each other", "create function g(n int) returns int language sql as 'select 1'; create function f(n int) returns int language plpgsql as 'begin return g(n); end'; " +
 		"create or replace function g(n int) returns int language plpgsql as 'begin if n > 0 then return f(n - 1); end if; insert into u values (1); return 1; end'", sends("select f(3)"), counted},
@@ -319,6 +325,18 @@ var siblings = []sibling{
 	{"a view that was made, in COPY", puts, sends("begin ;; create view w as select put() as a ;; copy (select a from w) to stdout ;; commit"), counted},
 	{"a view that was made, in a cursor", puts, sends("begin ;; create view w as select put() as a ;; declare c cursor for select a from w ;; fetch all from c ;; commit"), counted},
 	{"a view that was made behind a savepoint", puts + "create table w(a int)", sends("begin ;; savepoint s ;; drop table w ;; create view w as select put() as a ;; release s ;; select a from w ;; commit"), counted},
+	{"a function of a deferred trigger", "create table t(a int); create function f() returns trigger language plpgsql as 'begin return null; end'; " + deferred,
+		sends("begin ;; insert into t values (1) ;; create or replace function f() returns trigger language plpgsql as 'begin insert into u values (1); return null; end' ;; commit"), counted},
+	{"a function of a deferred trigger, by the extended protocol", "create table t(a int); create function f() returns trigger language plpgsql as 'begin return null; end'; " + deferred,
+		sends("begin ;; x: insert into t values (1) ;; x: create or replace function f() returns trigger language plpgsql as 'begin insert into u values (1); return null; end' ;; set constraints all immediate ;; commit"), counted},
+	{"what the function of a deferred trigger calls", puts + "create table t(a int); create function g() returns int language sql as 'select 1'; create function f() returns trigger language plpgsql as 'begin perform g(); return null; end'; " + deferred,
+		sends("begin ;; insert into t values (1) ;; alter function g() rename to g9 ;; alter function put() rename to g ;; commit"), counted},
+	{"a table that a deferred trigger writes", puts + "create table t(a int); create table mid(a int, b int); create function f() returns trigger language plpgsql as 'begin insert into mid(a) values (1); return null; end'; " + deferred,
+		sends("begin ;; insert into t values (1) ;; alter table mid alter b set default put() ;; commit"), counted},
+	{"a function that a cursor calls", "create function g() returns int language plpgsql as 'begin return 1; end'",
+		sends("begin ;; declare c cursor for select g() ;; create or replace function g() returns int language plpgsql as 'begin insert into public.u values (1); return 1; end' ;; fetch all from c ;; commit"), counted},
+	{"a function that a cursor calls when it is held", "create function g() returns int language plpgsql as 'begin return 1; end'",
+		sends("begin ;; declare c cursor with hold for select g() ;; create or replace function g() returns int language plpgsql as 'begin insert into public.u values (1); return 1; end' ;; commit ;; close c"), counted},
 	{"a view that was renamed", puts + "create view x as select put() as a; create table w(a int)", sends("begin ;; alter table w rename to gone ;; alter view x rename to w ;; select a from w ;; commit"), counted},
 	{"a table that took the name of a view", "create table a(v int)", sends("begin ;; alter table u rename to was ;; alter table a rename to u ;; insert into u values (1) ;; commit"), counted},
 

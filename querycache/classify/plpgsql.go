@@ -207,10 +207,16 @@ func (b *block) branches(behind string, more ...string) bool {
 
 func (b *block) caseStatement() bool {
 	value, ok := b.until("when")
-	if !ok || len(value) > 0 && !b.expression(value) {
+	if !ok || len(value) > 0 && !b.compares(value) {
 		return false
 	}
 	return b.branches("then", "when") && b.take("case") && b.skip(";")
+}
+
+// compares judges what CASE compares with its branches: by whatever operator = there is for the two types.
+func (b *block) compares(value []word) bool {
+	text := b.source(value)
+	return b.judges("SELECT (" + text + ") = (" + text + ")")
 }
 
 func (b *block) loop() bool {

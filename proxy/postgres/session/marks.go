@@ -44,6 +44,7 @@ type mark struct {
 	vast     bool
 	wrote    []verdict.RelationID // all that it writes by the verdict on it, unless it is mixed: there were several
 	mixed    bool
+	coded    bool // it may run code later on: by a trigger that is deferred, say, or out of a cursor
 	shared   bool // and what all databases of the server have in common
 	blunt    bool // it may have committed a part on its own, in a procedure, if it ran at all
 	joined   bool // it is of several transactions, which may have ended differently
@@ -76,6 +77,9 @@ func (m *marks) begin(v *classify.Verdict) {
 	m.add(w, v)
 	w.batch = c.owed.sent
 	w.noteDDL(v)
+	if v.DDL && slices.ContainsFunc(m.open, func(w mark) bool { return w.coded }) {
+		m.add(w, unseenRun) // code that runs behind it is another then
+	}
 	w.shared = w.shared || v.Shared
 	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && !v.Atomic && !(v.AtomicInBlock && m.inBlock()) || v.DDL && v.Commits
 }
@@ -104,6 +108,7 @@ func (w *mark) noteDDL(v *classify.Verdict) {
 		w.wrote = v.Writes
 	}
 	if !v.DDL {
+		w.coded = w.coded || v.Loose
 		return
 	}
 	w.ddl = true
