@@ -4,6 +4,7 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestListen_ProbesSilentClients(t *testing.T) {
@@ -30,6 +31,9 @@ func TestListen_ASilentClientIsAcceptedAllTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	if err := awaitFirstWord(l); err != nil {
+		t.Fatal(err)
+	}
 	accepted := make(chan error, 1)
 	go func() {
 		nc, err := l.Accept()
@@ -43,8 +47,12 @@ func TestListen_ASilentClientIsAcceptedAllTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	dialed := time.Now()
 	if err := <-accepted; err != nil {
 		t.Error(err)
+	}
+	if took := time.Since(dialed); took < firstWord*time.Second/2 {
+		t.Errorf("a client that says nothing was accepted after %v, want it to be the kernel's for a while", took)
 	}
 }
 
@@ -64,9 +72,6 @@ func wantProbes(t *testing.T, l net.Listener) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if _, err := client.Write([]byte{0}); err != nil { // else the kernel keeps it to itself for a while
-		t.Fatal(err)
-	}
 	nc, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)

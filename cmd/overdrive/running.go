@@ -90,6 +90,9 @@ func (r *running) open(addresses []string) (map[string]net.Listener, error) {
 			return nil, fmt.Errorf("listen: %w", err)
 		}
 		opened[address] = l
+		if err := awaitFirstWord(l); err != nil {
+			r.log.Warn("the kernel hands clients over before they speak", "address", address, "error", err)
+		}
 	}
 	return opened, nil
 }
