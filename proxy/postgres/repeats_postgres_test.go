@@ -60,7 +60,7 @@ func TestRepeats_CountRunsOfOneShapeWithOtherValues(t *testing.T) {
 	}
 	for shape, want := range map[string]int64{"select b from": 10, "select a + b": 10, "select 1 from": 0, "select 1 , 1 from": 0, "select 1 , 1 , b": 10, "select a , a": 0, "select b , b": 0, "select a , b , a": 0} {
 		q := shapeOf(t, in, "repeats", shape)
-		if q.Repeats < want-1 || q.Repeats > want || q.Calls != 12 || q.ServerTime <= 0 { // one in 64 values looks like the one before
+		if q.Repeats < want-3 || q.Repeats > want || q.Calls != 12 || q.ServerTime <= 0 { // one in 64 values looks like the one before, and four of ten hardly ever
 			t.Errorf("%s: got %+v, want %d repeats", shape, q, want)
 		}
 	}
