@@ -9,7 +9,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 
 # go test, but with a line for each package as soon as it has finished and one every 30 seconds that names what is running.
-# Two quiet processors need thirteen minutes, and five more where nothing is compiled yet; one that is slower may take its time.
+# Two quiet processors need a quarter of an hour, and five minutes more where nothing is compiled yet; one that is slower may take its time.
 gotest  := $(GO) run ./scripts/gotest -timeout 26m
 # Many tests wait for PostgreSQL most of the time, so more of them run at a time than there are processors.
 PARALLEL ?= 3
