@@ -151,7 +151,7 @@ func (w *walker) touchesNew(t *Touch, n *ast.CreateStmt) bool {
 	}
 	t.add(n.Relation.RelName)
 	understood := true
-	eachNode(reflect.ValueOf(n), 0, func(node any) {
+	eachNode(n, func(node any) {
 		switch node := node.(type) {
 		case *ast.RangeVar: // whose rows carry changes on to the new table, or which is read with it
 			switch {
@@ -247,7 +247,7 @@ func (w *walker) touchesDropped(t *Touch, n *ast.DropStmt) bool {
 	return n.Objects != nil
 }
 
-// rangeVar returns the name of a relation, with its schema or without; nil for another.
+// rangeVar returns a name, with its schema or without, as that of a relation; nil for another.
 func rangeVar(parts []string) *ast.RangeVar {
 	switch len(parts) {
 	case 1:
@@ -307,30 +307,11 @@ func (w *walker) touchesRenamed(t *Touch, n *ast.RenameStmt) bool {
 	return w.touchesThere(t, n.Relation)
 }
 
-// eachNode calls do for every node below v.
-func eachNode(v reflect.Value, depth int, do func(node any)) {
-	if depth++; depth > 4*maxDepth {
-		return
-	}
-	switch v.Kind() {
-	case reflect.Pointer:
-		if !v.IsNil() {
+// eachNode calls do for every node of a statement.
+func eachNode(n ast.Node, do func(node any)) {
+	eachValue(reflect.ValueOf(n), 0, func(v reflect.Value) {
+		if v.Kind() == reflect.Pointer && !v.IsNil() && v.CanInterface() {
 			do(v.Interface())
-			eachNode(v.Elem(), depth, do)
 		}
-	case reflect.Interface:
-		if !v.IsNil() {
-			eachNode(v.Elem(), depth, do)
-		}
-	case reflect.Slice, reflect.Array:
-		for i := range v.Len() {
-			eachNode(v.Index(i), depth, do)
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				eachNode(v.Field(i), depth, do)
-			}
-		}
-	}
+	})
 }

@@ -27,17 +27,9 @@ func (w *walker) touchesCode(t *Touch, n ast.Stmt) bool {
 	case *ast.CompositeTypeStmt:
 		return isPlain(n.Typevar) && touchesType(t, []string{n.Typevar.RelName})
 	case *ast.CreateSeqStmt:
-		if !isPlain(n.Sequence) || n.Sequence.RelPersistence == ast.RELPERSISTENCE_TEMP {
-			return false
-		}
-		t.names[n.Sequence.RelName] = true
-		return true
+		return touchesSequence(t, n.Sequence) && n.Sequence.RelPersistence != ast.RELPERSISTENCE_TEMP
 	case *ast.AlterSeqStmt:
-		if !isPlain(n.Sequence) {
-			return false
-		}
-		t.names[n.Sequence.RelName] = true
-		return true
+		return touchesSequence(t, n.Sequence)
 	case *ast.CreateSchemaStmt: // there is nothing in it
 		return len(listed(n.SchemaElts)) == 0
 	}
@@ -68,7 +60,7 @@ func plainOptions(options *ast.NodeList) bool {
 // touchesFunction adds the functions of a name. What calls one by its OID was taken to write before, and is now: so it must be with all functions
 // of the name that are not PostgreSQL's own. The verdict on a change of rows goes by what triggers run.
 func (w *walker) touchesFunction(t *Touch, parts []string, n ast.Stmt) bool {
-	if len(parts) == 0 || len(parts) > 2 || len(parts) == 2 && strings.HasPrefix(parts[0], "pg_") {
+	if !isPlain(rangeVar(parts)) {
 		return false
 	}
 	name := parts[len(parts)-1]
@@ -98,9 +90,18 @@ func (w *walker) touchesFunction(t *Touch, parts []string, n ast.Stmt) bool {
 	return true
 }
 
+// touchesSequence adds a sequence that comes or changes.
+func touchesSequence(t *Touch, n *ast.RangeVar) bool {
+	if !isPlain(n) {
+		return false
+	}
+	t.names[n.RelName] = true
+	return true
+}
+
 // touchesType adds a type that comes or goes.
 func touchesType(t *Touch, parts []string) bool {
-	if len(parts) == 0 || len(parts) > 2 || len(parts) == 2 && strings.HasPrefix(parts[0], "pg_") {
+	if !isPlain(rangeVar(parts)) {
 		return false
 	}
 	t.names[parts[len(parts)-1]] = true // a composite type hides a relation

@@ -1,6 +1,10 @@
 package classify
 
-import "github.com/multigres/multigres/go/common/parser/ast"
+import (
+	"slices"
+
+	"github.com/multigres/multigres/go/common/parser/ast"
+)
 
 // This file is about ALTER TABLE: which kinds of it run no code of the user's that may write, and what they change.
 
@@ -89,14 +93,8 @@ func isSerial(n *ast.TypeName) bool {
 	if n == nil {
 		return false
 	}
-	switch all := names(n.Names); len(all) {
-	case 1:
-		switch all[0] {
-		case "serial", "bigserial", "smallserial", "serial2", "serial4", "serial8":
-			return true
-		}
-	}
-	return false
+	all := names(n.Names)
+	return len(all) == 1 && slices.Contains([]string{"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"}, all[0])
 }
 
 // plainType reports whether a type is certainly PostgreSQL's own, and a safe one.

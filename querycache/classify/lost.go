@@ -15,7 +15,7 @@ import (
 func lostName(stmts []ast.Stmt, all []statement) string {
 	kept := map[string]bool{}
 	for _, s := range stmts {
-		keepNames(reflect.ValueOf(s), kept, 0)
+		keepNames(s, kept)
 		var parameter string // which has a.b in one piece
 		switch s := s.(type) {
 		case *ast.VariableSetStmt:
@@ -46,25 +46,33 @@ func lostName(stmts []ast.Stmt, all []statement) string {
 	return ""
 }
 
-// keepNames adds every string below v. What is too deep is not found and so counts as lost.
-func keepNames(v reflect.Value, kept map[string]bool, depth int) {
+// keepNames adds every string of a statement. What is too deep is not found and so counts as lost.
+func keepNames(n ast.Node, kept map[string]bool) {
+	eachValue(reflect.ValueOf(n), 0, func(v reflect.Value) {
+		if v.Kind() == reflect.String {
+			kept[v.String()] = true
+		}
+	})
+}
+
+// eachValue calls do for v and all that is in it.
+func eachValue(v reflect.Value, depth int, do func(v reflect.Value)) {
 	if depth++; depth > 4*maxDepth { // a node is a few values deep
 		return
 	}
+	do(v)
 	switch v.Kind() {
-	case reflect.String:
-		kept[v.String()] = true
 	case reflect.Pointer, reflect.Interface:
 		if !v.IsNil() {
-			keepNames(v.Elem(), kept, depth)
+			eachValue(v.Elem(), depth, do)
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
-			keepNames(v.Index(i), kept, depth)
+			eachValue(v.Index(i), depth, do)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			keepNames(v.Field(i), kept, depth)
+			eachValue(v.Field(i), depth, do)
 		}
 	}
 }

@@ -47,14 +47,10 @@ func (b *block) until(end ...string) ([]word, bool) {
 			b.at = i + 1
 			return found, true
 		}
+		brackets += t.nests()
 		switch {
-		case !plain:
-		case t.text == ";":
+		case plain && t.text == ";":
 			return nil, false
-		case t.text == "(" || t.text == "[":
-			brackets++
-		case t.text == ")" || t.text == "]":
-			brackets--
 		case t.is("case"):
 			cases++
 		case t.is("end"):
@@ -315,13 +311,7 @@ func (b *block) raises() bool {
 func commas(words []word) (parts [][]word) {
 	brackets, start := 0, 0
 	for i, w := range words {
-		switch {
-		case w.kind != sqlscan.Punct:
-		case w.text == "(" || w.text == "[":
-			brackets++
-		case w.text == ")" || w.text == "]":
-			brackets--
-		case w.text == "," && brackets == 0:
+		if brackets += w.nests(); w.kind == sqlscan.Punct && w.text == "," && brackets == 0 {
 			parts = append(parts, words[start:i])
 			start = i + 1
 		}

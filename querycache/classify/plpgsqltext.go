@@ -25,12 +25,7 @@ func (b *block) expression(words []word) bool {
 func (b *block) query(words []word) bool {
 	brackets := 0
 	for i, w := range words {
-		switch {
-		case w.kind == sqlscan.Punct && (w.text == "(" || w.text == "["):
-			brackets++
-		case w.kind == sqlscan.Punct && (w.text == ")" || w.text == "]"):
-			brackets--
-		case brackets == 0 && w.is("into") && i > 0 && !words[i-1].is("insert", "merge"):
+		if brackets += w.nests(); brackets == 0 && w.is("into") && i > 0 && !words[i-1].is("insert", "merge") {
 			end, ok := b.into(words, i+1)
 			return ok && b.judges(b.source(words[:i])+" "+b.source(words[end:]))
 		}
@@ -94,14 +89,8 @@ func (b *block) judges(sql string) bool {
 func closing(words []word) int {
 	brackets := 0
 	for i, w := range words {
-		switch {
-		case w.kind != sqlscan.Punct:
-		case w.text == "(" || w.text == "[":
-			brackets++
-		case w.text == ")" || w.text == "]":
-			if brackets--; brackets == 0 {
-				return i
-			}
+		if brackets += w.nests(); brackets == 0 && w.nests() < 0 {
+			return i
 		}
 	}
 	return -1

@@ -76,6 +76,18 @@ func tokenOf(text []byte, t sqlscan.Token) token {
 	return tok
 }
 
+// nests returns 1 for a bracket that opens, -1 for one that closes, and 0 for all else.
+func (t token) nests() int {
+	switch {
+	case t.kind != sqlscan.Punct:
+	case t.text == "(" || t.text == "[":
+		return 1
+	case t.text == ")" || t.text == "]":
+		return -1
+	}
+	return 0
+}
+
 func (t token) isSemicolon() bool { return t.kind == sqlscan.Punct && t.text == ";" }
 
 // countTokens counts the tokens of text, semicolons aside.

@@ -1,7 +1,7 @@
 package session
 
 import (
-	"encoding/binary"
+	"slices"
 	"strings"
 
 	"overdrive/proxy/postgres/pgwire"
@@ -79,6 +79,14 @@ type transactionView struct {
 // hasLocals says whether the open transaction has set names for itself.
 func (v *view) hasLocals() bool { return v.names != nil && v.names.open }
 
+// made returns the names of the session's transactions, which are made for the first that sets some.
+func (v *view) made() *transactionView {
+	if v.names == nil {
+		v.names = new(transactionView)
+	}
+	return v.names
+}
+
 // lensNow returns the lens through which a text is read that is sent now, or nil. sure is false where the names of the transaction are others than that
 // lens takes them for.
 func (s *Session) lensNow() (l *Lens, sure bool) {
@@ -144,10 +152,7 @@ func (s *Session) setsNames(v *classify.Verdict, portal *statement) *classify.Ve
 	if !open || !known {
 		return v
 	}
-	if s.view.names == nil {
-		s.view.names = &transactionView{}
-	}
-	t := s.view.names
+	t := s.view.made()
 	if !t.open {
 		t.open, t.now, t.opened = true, localNames{}, opened
 	}
@@ -169,10 +174,8 @@ func (s *Session) noteBoundNames(v *classify.Verdict, portal []byte, st *stateme
 	if !known {
 		return
 	}
-	if s.view.names == nil {
-		s.view.names = &transactionView{}
-	}
-	s.view.names.portal, s.view.names.bound = st, names
+	t := s.view.made()
+	t.portal, t.bound = st, names
 }
 
 // maxLocalBound bounds the parameters of a Bind that are looked at to know the names of a transaction.
@@ -240,32 +243,15 @@ func (n *localNames) put(name, value string, usual bool) (known bool) {
 
 // boundTexts returns the values in the tail of a Bind message, nil for NULL. ok is false where one may not be the text that stands there.
 func boundTexts(tail, types []byte) (values [][]byte, ok bool) {
-	formats, rest, ok := cutCount(tail)
-	if !ok || len(rest) < 2*formats {
+	formats, bound, ok := cutBound(tail)
+	if !ok || bound.n > maxLocalBound || slices.ContainsFunc(formats, func(b byte) bool { return b != 0 }) {
 		return nil, false
 	}
-	for i := range formats {
-		if binary.BigEndian.Uint16(rest[2*i:]) != 0 {
-			return nil, false
-		}
-	}
-	n, rest, ok := cutCount(rest[2*formats:])
-	if !ok || n > maxLocalBound {
-		return nil, false
-	}
-	values = make([][]byte, n)
+	values = make([][]byte, bound.n)
 	for i := range values {
-		if len(rest) < 4 || !declaredPlain(types, i) {
+		if values[i], ok = bound.next(); !ok || !declaredPlain(types, i) {
 			return nil, false
 		}
-		size := int32(binary.BigEndian.Uint32(rest))
-		if rest = rest[4:]; size < 0 {
-			continue
-		}
-		if int(size) > len(rest) {
-			return nil, false
-		}
-		values[i], rest = rest[:size:size], rest[size:]
 	}
 	return values, true
 }

@@ -125,11 +125,10 @@ const maxTouches = 64
 // touched returns what the DDL of the open transaction touches, and of whatever else may still end otherwise. known is false where that may be anything.
 func (m *marks) touched() (touches []*classify.Touch, known bool) {
 	for i := range m.open {
-		if w := &m.open[i]; w.vast {
+		if m.open[i].vast {
 			return nil, false
-		} else if w.ddl {
-			touches = append(touches, w.touches...)
 		}
+		touches = append(touches, m.open[i].touches...)
 	}
 	return touches, true
 }

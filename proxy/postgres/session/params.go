@@ -12,29 +12,49 @@ import (
 // for the length in front of it may look like letters; the format does not matter, for one format may stand for all. Values of which the
 // verdict says that they become no date do not count, as long as types, the end of the Parse message, does not declare them to be one.
 func hasSpecialDate(tail, types []byte, v *classify.Verdict) bool {
-	formats, rest, ok := cutCount(tail)
-	if !ok || len(rest) < 2*formats {
-		return true
-	}
-	values, rest, ok := cutCount(rest[2*formats:])
+	_, values, ok := cutBound(tail)
 	if !ok {
 		return true
 	}
-	for i := range values {
-		if len(rest) < 4 {
+	for i := range values.n {
+		value, ok := values.next()
+		if !ok || sqlscan.HasSpecialDate(value) && !(v.BecomesNoDate(i) && declaredText(types, i)) {
 			return true
 		}
-		size := int32(binary.BigEndian.Uint32(rest))
-		rest = rest[4:]
-		if size < 0 { // NULL
-			continue
-		}
-		if int(size) > len(rest) || sqlscan.HasSpecialDate(rest[:size]) && !(v.BecomesNoDate(i) && declaredText(types, i)) {
-			return true
-		}
-		rest = rest[size:]
 	}
 	return false
+}
+
+// boundValues are the values in the tail of a Bind message.
+type boundValues struct {
+	n    int // as the message says
+	rest []byte
+}
+
+// cutBound takes the tail of a Bind message apart: the formats, two bytes each, and the values.
+func cutBound(tail []byte) (formats []byte, values boundValues, ok bool) {
+	n, rest, ok := cutCount(tail)
+	if !ok || len(rest) < 2*n {
+		return nil, values, false
+	}
+	values.n, values.rest, ok = cutCount(rest[2*n:])
+	return rest[:2*n], values, ok
+}
+
+// next returns the next value, nil for NULL. ok is false if the message is malformed.
+func (v *boundValues) next() (value []byte, ok bool) {
+	if len(v.rest) < 4 {
+		return nil, false
+	}
+	size := int32(binary.BigEndian.Uint32(v.rest))
+	if v.rest = v.rest[4:]; size < 0 {
+		return nil, true
+	}
+	if int(size) > len(v.rest) {
+		return nil, false
+	}
+	value, v.rest = v.rest[:size:size], v.rest[size:]
+	return value, true
 }
 
 // Types that hold a text.
