@@ -182,7 +182,8 @@ func TestSettings_TextsWithoutABackslashAreReadUnderAnySetting(t *testing.T) {
 func TestSettings_WhatStandsBehindAResetRunsUnderTheStartupPacket(t *testing.T) {
 	t.Parallel()
 	pg := rig.NewDatabase(t, "reset_behind", `create schema own; create table own.t (a float8, d date, z timestamptz);
-		insert into own.t values (0.1::float8 + 0.2, '2020-01-02', '2020-01-02 03:04:05+00')`)
+		insert into own.t values (0.1::float8 + 0.2, '2020-01-02', '2020-01-02 03:04:05+00');
+		create function own.sets() returns text language sql as $$ select set_config('work_mem', '5MB', false) $$`)
 	for _, caching := range []bool{false, true} {
 		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "reset_behind", Size: 2, Caching: caching})
 		for _, encoding := range []string{"UTF8", "LATIN1"} {
@@ -196,6 +197,7 @@ func TestSettings_WhatStandsBehindAResetRunsUnderTheStartupPacket(t *testing.T) 
 				"reset all; set timezone = 'UTC'; " + look + "; reset all", "select 1; reset timezone; " + look + "; select 1/0", "reset timezone; select nonsense, 'ä'", "select 'ä'; reset datestyle; select none from t",
 				"reset timezone; selec", "begin; reset datestyle; " + look + "; rollback", "begin; " + look + "; commit; reset all; " + look, "set time zone local; set names; " + look,
 				"reset datestyle; set transaction isolation level serializable; " + look, "reset datestyle; copy t to stdout; reset timezone; copy t to stdout",
+				"reset all; select sets(), current_setting('app.tenant')", "reset app.tenant; select sets(); " + look,
 			} {
 				for i, step := range []string{away, sql, look, "discard all"} {
 					if got, want := ask(step); i > 0 && got != want {

@@ -27,8 +27,7 @@ func (s *Session) bringBack() {
 	s.params.want = want.Done()
 	s.srv.tells = true
 	s.forget(r)
-	if q := s.params.inquiry; q != nil && q.reach == reachUsual { // the values alone do not tell what code has set since
-		s.relearns(reachSet)
+	if q := s.params.inquiry; q != nil && q.all { // what a parameter of the user's own is said to be does not tell that it was reset
 		q.undone = r
 	}
 }
@@ -52,7 +51,7 @@ func (s *Session) repairResets() {
 // resetsEnded is called when no transaction is open. What RESET brought back is certain unless something was rolled back.
 func (s *Session) resetsEnded() {
 	if s.params.resets.open && s.params.resets.rolledBack {
-		s.relearns(reachSet)
+		s.relearns()
 		s.params.inquiry.undone = s.params.resets.take() // which of them holds is for the server to say
 	}
 	s.params.resets.open, s.params.resets.rolledBack = false, false

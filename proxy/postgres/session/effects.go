@@ -186,11 +186,11 @@ func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
 	srv.params.unasked = srv.params.unasked || configures
 	s.view.renamed = true
 	says := v.Session.Has(classify.SetsConfig) // RESET in a DO block, say, which must end at the client's startup packet
-	switch r := s.affordable(); {
+	switch {
 	case !configures && !says: // as far as words tell, which may lie: it is not worth a question
 	case s.pins&(pinSetting|pinUnseen) != 0 && !says: // the session keeps its server, whatever the answer
-	case r == reachSet, says, v.Session.Has(classify.Calls):
+	case says || s.worthAsking(v):
 		s.batch.sweeping = true
-		s.relearns(r)
+		s.relearns()
 	}
 }

@@ -70,8 +70,6 @@ const (
 	// what a wash has brought it back to.
 	probeText = "SELECT true WHERE pg_catalog.current_setting($1, true) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_settings s" +
 		" WHERE pg_catalog.lower(s.name COLLATE pg_catalog.\"C\") OPERATOR(pg_catalog.=) $1)"
-	// askDefaultText tells what a parameter goes back to: it does so until the batch, and with it the transaction, ends.
-	askDefaultText = "SELECT pg_catalog.convert_to(pg_catalog.set_config($1, NULL, true), pg_catalog.getdatabaseencoding())"
 	// leftText asks for the names of statements that SQL has prepared. Its rows have two columns, as no others have of a wash.
 	leftText = "SELECT pg_catalog.convert_to(p.name, pg_catalog.getdatabaseencoding()), true FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql"
 	// askAllText is for the parameters that were set in the session and are not back at what it began with.
@@ -84,7 +82,6 @@ var (
 	parseSetConfig = parseOf(setConfigText, textType, textType, boolType)
 	parseAsk       = parseOf(askText, textType)
 	parseProbe     = parseOf(probeText, textType)
-	parseDefault   = parseOf(askDefaultText, textType)
 	parseAskAll    = parseOf(askAllText)
 	// What brings the server back to what its login came with, whoever was to be somebody else in between; see appendWash.
 	discardSequences = once("DISCARD SEQUENCES")

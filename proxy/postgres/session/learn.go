@@ -26,20 +26,11 @@ type parameters struct {
 	resets  resets        // to bring back to startup once the transaction is through
 }
 
-// reach says how much must be asked besides the parameters that a text has named.
-type reach uint8
-
-const (
-	reachNamed reach = iota
-	reachUsual       // those that names and rights hang on, and those that the client has set before
-	reachSet         // all that were set in the session: dear, since pg_settings makes all its rows
-)
-
 // An inquiry is what a session must ask its server.
 type inquiry struct {
 	names map[string]bool // by key
-	reach reach
-	state bool // whether what pins the session is still there is to be asked, too
+	all   bool            // whatever was set in the session is to be asked, besides names: dear, since pg_settings makes all its rows
+	state bool            // whether what pins the session is still there is to be asked, too
 	// undone are RESETs of which some may have been rolled back.
 	undone *undone
 
@@ -51,7 +42,6 @@ type inquiry struct {
 	bytes  int               // of them
 	before int               // of those that the questions before the one under way were answered with
 	set    map[string]bool   // what pg_settings tells was set in the session
-	usual  []string          // what usualNames go back to
 	shown  bool              // the answer about the state has come
 	left   shownState        // that answer
 	found  []foundStatement  // of SQL PREPARE
@@ -62,10 +52,9 @@ type inquiry struct {
 
 // Bounds of what follows a client. Whoever sets more keeps a server.
 const (
-	maxFollowed   = 512 << 10 // bytes of a set of settings, about
-	maxNamed      = 8192      // parameters that wait to be asked for
-	maxPerErrand  = 256       // that are asked for at once
-	maxUsualNames = 100       // that are asked for after each statement of unknown effect
+	maxFollowed  = 512 << 10 // bytes of a set of settings, about
+	maxNamed     = 8192      // parameters that wait to be asked for
+	maxPerErrand = 256       // that are asked for at once
 )
 
 // mayRename says whether what is to be asked may be what names, or the bytes of a text, mean. There may be no inquiry.
@@ -78,7 +67,7 @@ func (q *inquiry) mayRename() bool {
 			return true
 		}
 	}
-	return q.reach != reachNamed
+	return q.all
 }
 
 // noteSets remembers which parameters must be asked for.
@@ -114,10 +103,9 @@ func (s *Session) inquire() *inquiry {
 
 // relearns makes the session ask for more than was named once the transaction has ended: something may have set any of them, or
 // a RESET, which says nothing of values, may have been rolled back.
-func (s *Session) relearns(r reach) {
+func (s *Session) relearns() {
 	q := s.inquire()
-	q.reach = max(q.reach, r)
-	q.state = true
+	q.all, q.state = true, true
 	s.pin(pinUnlearned)
 }
 
@@ -132,7 +120,7 @@ func (s *Session) forget(r *undone) {
 			delete(q.names, name)
 		}
 	}
-	if len(q.names) == 0 && q.reach == reachNamed && !q.state {
+	if len(q.names) == 0 && !q.all && !q.state {
 		s.closeInquiry()
 	}
 }
@@ -153,7 +141,7 @@ func (s *Session) learn() {
 		q.queue = s.namesToAsk()
 		q.values = make(map[string]string, len(q.queue))
 	}
-	q.next, q.usual, q.bytes = q.first, nil, q.before
+	q.next, q.bytes = q.first, q.before
 	last := min(q.first+maxPerErrand, len(q.queue))
 	s.srv.send(asks, false, func(b []byte) []byte {
 		names, everything := q.queue[q.first:last], parseAskAll
@@ -165,17 +153,12 @@ func (s *Session) learn() {
 		switch {
 		case last < len(q.queue):
 			return b
-		case q.reach == reachSet:
+		case q.all:
 			b = append(append(b, everything...), askAllRun...)
-		case q.reach == reachUsual:
-			b = append(b, parseDefault...)
-			for _, name := range usualNames {
-				b = appendRun(b, argument{text: name})
-			}
 		}
 		if q.state {
-			b = appendAskState(b, q.reach == reachSet || s.pins&pinAdvisoryLock != 0)
-			if q.reach == reachSet || s.pins&pinPrepare != 0 || len(s.srv.prepared.lent) > 0 { // one that was adopted may still be there
+			b = appendAskState(b, q.all || s.pins&pinAdvisoryLock != 0)
+			if q.all || s.pins&pinPrepare != 0 || len(s.srv.prepared.lent) > 0 { // one that was adopted may still be there
 				b = append(b, askPreparedRun...)
 			}
 		}
@@ -186,9 +169,8 @@ func (s *Session) learn() {
 }
 
 var (
-	askAllRun  = appendRun(nil)
-	usualNames = followers(settings.Names)  // that names and rights hang on
-	unshown    = followers(settings.Hidden) // that pg_settings says nothing of
+	askAllRun = appendRun(nil)
+	unshown   = followers(settings.Hidden) // that pg_settings says nothing of
 )
 
 // followers returns the parameters that have a trait and follow a client.
@@ -203,12 +185,8 @@ func (s *Session) namesToAsk() []string {
 	for name := range q.names {
 		names = append(names, name)
 	}
-	switch q.reach {
-	case reachNamed:
-	case reachUsual:
-		names = s.addKnown(append(names, usualNames...), q.reach)
-	case reachSet:
-		names = s.addKnown(append(names, unshown...), q.reach)
+	if q.all {
+		names = s.addKnown(append(names, unshown...))
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
@@ -219,15 +197,12 @@ func (s *Session) namesToAsk() []string {
 	return names
 }
 
-// addKnown adds parameters that the client is known to have, or to have left on the server.
-func (s *Session) addKnown(names []string, r reach) []string {
+// addKnown adds parameters of the user's own that the client is known to have, or to have left on the server.
+func (s *Session) addKnown(names []string) []string {
 	base := s.identity.Base()
 	for _, set := range []*settings.Set{s.params.want, s.srv.params.has} {
-		for i, it := range set.Items() {
-			if r == reachUsual && i >= maxUsualNames {
-				break
-			}
-			if _, reported := base.Find(it.Key); !reported && (r == reachUsual || strings.Contains(it.Key, ".")) {
+		for _, it := range set.Items() {
+			if _, reported := base.Find(it.Key); !reported && strings.Contains(it.Key, ".") {
 				names = append(names, it.Key)
 			}
 		}
@@ -264,8 +239,6 @@ func (s *Session) learned(row [][]byte) {
 			q.values[q.queue[q.next]] = string(row[0])
 		}
 		q.next++
-	case len(row) == 1 && len(q.usual) < len(usualNames):
-		q.usual = append(q.usual, string(row[0]))
 	}
 }
 
@@ -283,7 +256,7 @@ func (s *Session) asked() {
 	case q.failed && q.tries+1 < maxTries:
 		q.failed, q.large, q.shown, q.found = false, false, false, nil
 		q.tries++
-	case q.failed || q.next < last || q.state && !q.shown && last == len(q.queue) || q.reach == reachUsual && last == len(q.queue) && len(q.usual) < len(usualNames):
+	case q.failed || q.next < last || q.state && !q.shown && last == len(q.queue):
 		s.errand.unanswerable = true
 	case last < len(q.queue) && !q.large:
 		q.first, q.tries, q.before = last, 0, q.bytes
@@ -295,7 +268,7 @@ func (s *Session) asked() {
 // takeIn notes the values that the server has told.
 func (s *Session) takeIn(q *inquiry) {
 	want, has := s.identity.Interner.Edit(s.params.want), s.identity.Interner.Edit(s.srv.params.has)
-	if q.reach == reachSet {
+	if q.all {
 		s.takeSet(q, want, has)
 	}
 	if q.state {
@@ -303,13 +276,6 @@ func (s *Session) takeIn(q *inquiry) {
 	}
 	for _, name := range q.queue {
 		value, ok := q.values[name]
-		if i := slices.Index(usualNames, name); i >= 0 && i < len(q.usual) && q.usual[i] == value && !q.names[name] {
-			if wanted, set := want.Get(name); !set || wanted != value { // nobody has set it, or it was brought back
-				s.resetOne(want, name)
-				has.Drop(name)
-				continue
-			}
-		}
 		if value == "" && q.undone.covers(name) && strings.Contains(name, ".") { // what RESET makes of one of the user's own
 			s.resetOne(want, name)
 			has.Set(name, value)

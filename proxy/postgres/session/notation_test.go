@@ -340,8 +340,7 @@ func probesErrand(names []string) []byte {
 	return append(b, proxytest.Sync()...)
 }
 
-// asksErrand is how the proxy asks a server for settings, by name; the word "all" asks for what was set in the session, "defaults"
-// for what those go back to that names and rights hang on.
+// asksErrand is how the proxy asks a server for settings, by name; the word "all" asks for what was set in the session.
 func asksErrand(words []string) (b []byte) {
 	const inServerBytes = "pg_catalog.convert_to(%s, pg_catalog.getdatabaseencoding())"
 	ask := proxytest.Parse("", "SELECT "+fmt.Sprintf(inServerBytes, "pg_catalog.current_setting($1, true)"), 25)
@@ -359,14 +358,6 @@ func asksErrand(words []string) (b []byte) {
 			b = append(b, proxytest.Execute("", 0)...)
 			if word == "patiently" {
 				b, others = append(b, ask...), " AND s.name OPERATOR(pg_catalog.<>) 'statement_timeout'"
-			}
-			continue
-		}
-		if word == "defaults" {
-			b = append(b, proxytest.Parse("", "SELECT "+fmt.Sprintf(inServerBytes, "pg_catalog.set_config($1, NULL, true)"), 25)...)
-			for _, name := range []string{"role", "row_security", "search_path"} {
-				b = append(b, proxytest.Bind("", "", [][]byte{[]byte(name)}, nil, []int{1})...)
-				b = append(b, proxytest.Execute("", 0)...)
 			}
 			continue
 		}

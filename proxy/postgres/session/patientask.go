@@ -44,7 +44,7 @@ func (q *inquiry) appendPatience(b []byte, names []string, last bool) ([]byte, [
 	if len(names) > 0 && names[0] == statementTimeout {
 		b, names = appendAsks(b, names[:1]), names[1:]
 	}
-	if last && q.reach == reachSet {
+	if last && q.all {
 		b = append(append(b, parseAskTimeout...), askAllRun...)
 	}
 	return append(append(b, parsePatience...), askAllRun...), names

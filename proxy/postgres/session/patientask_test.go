@@ -22,7 +22,7 @@ func TestSettings_AskedPatientlyAreTheSessionsOwnOnPostgres(t *testing.T) {
 		if _, err := w.Ask(proxytest.Query(sql)); err != nil {
 			t.Fatal(err)
 		}
-		q := &inquiry{reach: reachSet}
+		q := &inquiry{all: true}
 		b, names := q.appendPatience(nil, []string{statementTimeout, "search_path"}, true)
 		b = append(append(appendAsks(b, names), parseAskOthers...), askAllRun...)
 		answer, err := w.Ask(pgwire.AppendEmpty(b, pgwire.Sync))

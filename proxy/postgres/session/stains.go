@@ -28,11 +28,9 @@ func (s *Session) mustWash() bool {
 	return stain != 0 && (stain != s.login.id || s.attempt.fill != nil)
 }
 
-// affordable is how far to ask for what is not known to be set: pg_settings is asked where that is rarely needed, because a catalog
-// tells which statements may set parameters.
-func (s *Session) affordable() reach {
-	if l := s.lens(); l != nil && l.Classifier.Catalog() != nil {
-		return reachSet
-	}
-	return reachUsual
+// worthAsking says whether to ask what a statement has set that may have set any parameter, behind which the server has to say what all of them are.
+// Where a catalog is known few statements may. Where none is all may: then the words have to name code that runs.
+func (s *Session) worthAsking(v *classify.Verdict) bool {
+	l := s.lens()
+	return l != nil && l.Classifier.Catalog() != nil || s.identity.Usual.Classifier.Catalog() != nil || v.Session.Has(classify.Calls)
 }
