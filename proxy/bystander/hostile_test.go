@@ -359,7 +359,7 @@ func TestSiblings_AreSeen(t *testing.T) {
 	b := &bench{real: rig.Direct(t, pg, "siblings"), database: "siblings"}
 	b.Instance = rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "siblings", Size: 4, Caching: true})
 	b.bystander = b.Connect(t, "siblings")
-	for i, s := range slices.Concat(siblings, ddlSiblings) {
+	for i, s := range slices.Concat(siblings, ddlSiblings, waitingSiblings) {
 		if testing.Short() && i%8 != 0 {
 			continue
 		}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"overdrive/proxy/postgres/catalog"
+	"overdrive/proxy/postgres/session"
 	"overdrive/proxy/postgres/upstream"
 	"overdrive/querycache/classify"
 	"overdrive/querycache/verdict"
@@ -13,6 +14,8 @@ type upstreamDatabase struct {
 	name    string           // of server and database
 	tallies *verdict.Tallies // of the texts for it
 	shelf   catalog.Shelf    // its catalog
+	// alterations are the DDL for it that is being committed.
+	alterations session.Alterations
 	hearsay
 }
 

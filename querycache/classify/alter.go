@@ -22,6 +22,7 @@ func (w *walker) alteration(n ast.Stmt) *Touch {
 	if !w.touches(t, n) {
 		return nil
 	}
+	t.bends, t.inert = bends(n), isInert(n)
 	for name := range t.names {
 		if c.meansMore(name) {
 			t.addCode(name)

@@ -78,7 +78,7 @@ type known struct {
 // weight returns the bytes that a shape costs. A statement on a table of thousands of partitions has a verdict as long.
 func (k *known) weight() int {
 	v := k.plain
-	bytes := len(k.shape) + shapeOverhead + len(v.Reason) + 4*(len(v.Reads)+len(v.Writes)+len(v.Names))
+	bytes := len(k.shape) + shapeOverhead + len(v.Reason) + 4*(len(v.Reads)+len(v.Writes)+len(v.Names)+len(v.hangs.relations)+len(v.hangs.code))
 	for _, names := range [...][]string{v.Tables, v.Sets, v.Resets, v.Needs} {
 		for _, name := range names {
 			bytes += 16 + len(name)
@@ -143,32 +143,6 @@ func (c *Classifier) Doubt(touches ...*Touch) {
 
 // Doubted reports whether there is a catalog, but not for all statements.
 func (c *Classifier) Doubted() bool { return len(c.state.Load().doubts) > 0 }
-
-// Spared reports whether nothing that has changed since a version touches the relations, or what their triggers run, or may
-// have the verdict on DDL leave something out that it touches.
-func (c *Classifier) Spared(version uint64, relations []verdict.RelationID, made ...*Touch) bool {
-	s := c.state.Load()
-	if s.version == version {
-		return true
-	}
-	if s.catalog == nil || len(s.past) == 0 || s.past[0].version > version+1 {
-		return false
-	}
-	for _, past := range s.past {
-		if past.version <= version {
-			continue
-		}
-		if past.touch == nil || slices.ContainsFunc(made, past.touch.widens) {
-			return false
-		}
-		for _, id := range relations {
-			if r := s.catalog.byID[id]; r == nil || past.touch.hits(r) || past.touch.runsIn(r) {
-				return false
-			}
-		}
-	}
-	return true
-}
 
 // Meets reports whether DDL of the transaction in which a statement runs may have changed what that does, which no catalog knows yet. touches
 // are what the DDL touches.

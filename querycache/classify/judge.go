@@ -80,6 +80,9 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 		return judge(shape, flags, nil, generation)
 	}
 	v.Effect, v.Writes = w.effect()
+	if v.Effect != verdict.EffectEverything {
+		v.hangs = w.hangsOn()
+	}
 	v.Runs, v.Within = w.runs, slices.ContainsFunc(stmts, holdsQuery)
 	v.Loose = w.fires || w.runs || len(w.unknown) > 0 || w.mention.deep || len(w.mention.relations) > 0 || slices.ContainsFunc(stmts, func(n ast.Stmt) bool { return !isOfRows(n) })
 	if w.fires || w.draws {

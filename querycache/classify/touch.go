@@ -19,13 +19,16 @@ type Touch struct {
 	code      map[string]bool // names of functions and types, likewise
 	triggers  bool            // some of the code may be run by triggers
 	blind     bool            // it is on a relation that is not known yet, nor are its children
+	bends     bool            // to read one of the relations may run other code than before
+	inert     bool            // neither to read nor to write one does
 }
 
 func newTouch() *Touch {
 	return &Touch{relations: map[verdict.RelationID]bool{}, names: map[string]bool{}, code: map[string]bool{}}
 }
 
-// TouchOf returns what a change of the relations touches, and of the functions and types of the names.
+// TouchOf returns what a change of the relations touches, and of the functions and types of the names. Whoever has made the change has told what it may
+// make of statements that were under way.
 func TouchOf(relations []verdict.RelationID, code ...string) *Touch {
 	t := newTouch()
 	for _, id := range relations {
@@ -168,8 +171,13 @@ func (w *walker) doubted(doubts []*Touch) bool {
 	return w.mention.deep || slices.ContainsFunc(doubts, w.doubtedBy)
 }
 
+// touchable are the relations that the statement, and the code that it runs, has to do with, but for what its changes lead to.
+func (w *walker) touchable() []map[*relation]bool {
+	return []map[*relation]bool{w.named, w.reads, w.views, w.writes, w.mention.relations, w.relied}
+}
+
 func (w *walker) doubtedBy(t *Touch) bool {
-	for _, set := range []map[*relation]bool{w.named, w.reads, w.views, w.writes, w.mention.relations, w.relied} {
+	for _, set := range w.touchable() {
 		for r := range set {
 			if t.hits(r) {
 				return true

@@ -85,6 +85,8 @@ type IdentityOptions struct {
 	// Witness is told of single batches; nil: nobody is.
 	Witness *traffic.Witness
 	Watch   Watch
+	// Alterations are those of the upstream database, for all of its identities; nil: there is no other.
+	Alterations *Alterations
 }
 
 // Part says what clients are told whose sessions end because they were drained; by default it is what PostgreSQL says when it stops.
@@ -103,6 +105,9 @@ func (o *Identity) Begin(options IdentityOptions) {
 	o.IdentityOptions = options
 	if o.Meter == nil {
 		o.Meter = traffic.NewMeter(1, Vocabulary())
+	}
+	if o.Alterations == nil {
+		o.Alterations = &Alterations{}
 	}
 	o.statements = newStatementTable()
 	o.Usual = &Lens{Classifier: classify.New(o.Tallies)}

@@ -7,6 +7,7 @@ import (
 
 	"overdrive/proxy/proxytest"
 	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // Tables of namesCatalog, of which each schema has one that is called t.
@@ -58,11 +59,15 @@ func (st *stage) wrote() string {
 	var all []string
 	for _, v := range st.servers {
 		for _, m := range v.conn.marks.open {
-			if m.mixed {
-				return "everything"
-			}
-			for _, id := range m.wrote {
-				all = append(all, []string{"public", "app", "other"}[id-publicT])
+			for _, said := range m.said {
+				if said != nil && said.Effect == verdict.EffectEverything || m.mixed {
+					return "everything"
+				}
+				if said != nil {
+					for _, id := range said.Writes {
+						all = append(all, []string{"public", "app", "other"}[id-publicT])
+					}
+				}
 			}
 		}
 	}

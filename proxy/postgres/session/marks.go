@@ -28,6 +28,7 @@ type marks struct {
 	// kept says that some of the transaction that is being answered is committed; undone, that by what was answered
 	// last all of it is rolled back.
 	kept, undone bool
+	reads        reads
 	// ran says that a statement of the transaction has come to its end; left, that the transaction block may have been left.
 	ran, left bool
 	// unrun says that what was answered last is an error by which nothing has run.
@@ -42,15 +43,19 @@ type mark struct {
 	ddl      bool              // it changes the catalog
 	touches  []*classify.Touch // all that it changes there, unless it is vast
 	vast     bool
-	wrote    []verdict.RelationID // all that it writes by the verdict on it, unless it is mixed: there were several
-	mixed    bool
-	coded    bool // it may run code later on: by a trigger that is deferred, say, or out of a cursor
-	shared   bool // and what all databases of the server have in common
-	blunt    bool // it may have committed a part on its own, in a procedure, if it ran at all
-	joined   bool // it is of several transactions, which may have ended differently
+	said     [maxSaid]*classify.Verdict // what is known of its statements, of each once; nil: there are no more
+	mixed    bool                       // there are
+	coded    bool                       // it may run code later on: by a trigger that is deferred, say, or out of a cursor
+	shared   bool                       // and what all databases of the server have in common
+	blunt    bool                       // it may have committed a part on its own, in a procedure, if it ran at all
+	joined   bool                       // it is of several transactions, which may have ended differently
 
-	left *querycache.Abandoned // of write, once it is abandoned
+	left       *querycache.Abandoned // of write, once it is abandoned
+	alteration *alteration           // of ddl, once it may be committed
 }
+
+// maxSaid bounds the statements of one mark that are told apart.
+const maxSaid = 8
 
 // maxMarks bounds the marks of one connection. Further writes join the last one, which then lasts longer.
 const maxMarks = 64
@@ -80,6 +85,9 @@ func (m *marks) begin(v *classify.Verdict) {
 	if v.DDL && slices.ContainsFunc(m.open, func(w mark) bool { return w.coded }) {
 		m.add(w, unseenRun) // code that runs behind it is another then
 	}
+	if w.alteration != nil || w.ddl && !m.inBlock() {
+		c.identity.Alterations.announce(m, w)
+	}
 	w.shared = w.shared || v.Shared
 	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && !v.Atomic && !(v.AtomicInBlock && m.inBlock()) || v.DDL && v.Commits
 }
@@ -99,14 +107,41 @@ func (m *marks) inBlock() bool {
 	return true
 }
 
+// mayCommit is called before a text is sent by which the transaction may be committed.
+func (m *marks) mayCommit() {
+	for i := range m.open {
+		if w := &m.open[i]; w.ddl && w.alteration == nil {
+			m.conn.identity.Alterations.announce(m, w)
+		}
+	}
+}
+
+// say notes what is known of a statement.
+func (w *mark) say(v *classify.Verdict) {
+	for i := range w.said {
+		if w.said[i] == nil || w.said[i] == v {
+			w.said[i] = v
+			return
+		}
+	}
+	w.mixed = true
+}
+
+// held reports whether all of its statements have certainly done what is known of them.
+func (m *marks) held(w *mark) bool {
+	o := m.conn.identity
+	committing := o.Alterations.announced(m)
+	for _, v := range w.said {
+		if v != nil && !o.Usual.Classifier.Held(v, w.judgedAt, committing) {
+			return false
+		}
+	}
+	return !w.mixed || len(committing) == 0 && o.Usual.Classifier.Version() == w.judgedAt
+}
+
 // noteDDL notes what of the catalog a statement changes.
 func (w *mark) noteDDL(v *classify.Verdict) {
-	switch {
-	case v.Effect != verdict.EffectRelations, v.Runs, len(w.wrote) > 0 && (len(v.Writes) == 0 || &w.wrote[0] != &v.Writes[0]):
-		w.mixed = true
-	default:
-		w.wrote = v.Writes
-	}
+	w.say(v)
 	if !v.DDL {
 		w.coded = w.coded || v.Loose
 		return
@@ -166,6 +201,7 @@ func (m *marks) failed(refused bool) {
 // by everybody, and the client has not read yet that it is over.
 func (m *marks) atRest() {
 	m.kept = m.kept || !m.undone
+	m.settleReads()
 	n := 0
 	for n < len(m.open) && m.open[n].batch < m.conn.owed.answered {
 		n++
@@ -194,7 +230,8 @@ func (m *marks) endOldest(n int) {
 
 func (m *marks) over(w *mark) {
 	o := m.conn.identity
-	if o.Usual.Classifier.Version() != w.judgedAt && (w.mixed || !o.Usual.Classifier.Spared(w.judgedAt, w.wrote, w.touches...)) {
+	defer o.Alterations.forget(w)
+	if !m.held(w) {
 		m.add(w, unseenRun) // it may have run code that its verdict could not know of
 		w.vast = w.ddl      // and changed what is there since
 	}
@@ -215,6 +252,7 @@ func (m *marks) abandon(n int) {
 		w := &m.open[i]
 		m.conn.identity.changed(w)
 		w.left = w.write.Abandon()
+		m.conn.identity.Alterations.abandon(w)
 	}
 	m.conn.identity.haunt(&m.conn.Backend, slices.Clone(m.open[:n]))
 	m.open = slices.Delete(m.open, 0, n)
@@ -227,6 +265,7 @@ func (m *marks) drop() {
 		m.abandon(len(m.open))
 	}
 	m.kept = true
+	m.dropReads()
 	m.end(len(m.open))
 }
 
