@@ -50,7 +50,7 @@ func (p *Proxy) newOrigin(db *Database, user string) (*origin, error) {
 		ID: p.server.NextID(), Database: db.Name, User: user, Mode: db.Mode, Limits: &p.limits,
 		Interner: &p.interner, Tallies: o.upstream.tallies, Cache: cache, Watch: o,
 		InTransactions: cache != nil && db.Cache.InTransactions, RefusePins: db.RefusePins && db.Mode != SessionPooling,
-		Meter: o.account.meter, Witness: p.witness, Alterations: &o.upstream.alterations,
+		Meter: o.account.meter, Witness: p.witness, Alterations: &o.upstream.alterations, Owned: &o.upstream.owned,
 	})
 	o.keeper = catalog.New(catalog.Options{
 		Identity: &o.Identity, Company: &o.crowd, Shelf: &o.upstream.shelf, Pool: catalog.PoolOf(o.pool), Connect: o.connectOwn,

@@ -16,6 +16,7 @@ type upstreamDatabase struct {
 	shelf   catalog.Shelf    // its catalog
 	// alterations are the DDL for it that is being committed.
 	alterations session.Alterations
+	owned       session.Owned
 	hearsay
 }
 

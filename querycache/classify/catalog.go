@@ -42,6 +42,7 @@ type Inventory struct {
 
 	remembered *readings
 	routines   *routines
+	ownSet     map[string]bool     // see OwnSet
 	results    [][][]string        // what it was built of
 	standings  map[uint32]standing // of the relations, by OID
 	objects    map[objectKey]object

@@ -58,5 +58,6 @@ func (c *Inventory) addFunctionCode(oid uint32, row []string) error {
 		code.calls = append(code.calls, uint32(called))
 	}
 	c.functionCode[oid] = code
+	c.addOwnSet(code.source)
 	return nil
 }

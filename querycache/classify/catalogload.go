@@ -40,6 +40,7 @@ func build(results [][][]string, before *Inventory) (*Inventory, error) {
 		triggerCode:  map[uint32]triggerCode{},
 		functionCode: map[uint32]functionCode{},
 		routines:     newRoutines(),
+		ownSet:       map[string]bool{},
 	}
 	load := c.loaders(before.treesOf())
 	for i, rows := range results {

@@ -91,6 +91,7 @@ func (c *Inventory) addTriggerCode(oid uint32, row []string) error {
 		return fmt.Errorf("function %d of a trigger: kind %q", oid, row[2])
 	}
 	c.triggerCode[oid] = triggerCode{name: row[1], kind: row[2][0], source: row[3]}
+	c.addOwnSet(row[3])
 	return nil
 }
 

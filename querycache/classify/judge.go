@@ -165,7 +165,7 @@ func (s statement) calls() bool {
 		return true
 	}
 	for i, t := range s {
-		if t.name != "" && s.at(i+1).text == "(" && !(t.kind == sqlscan.Word && isKeyword(t.text)) {
+		if t.name != "" && s.at(i+1).text == "(" && (t.kind != sqlscan.Word || mayNameFunction(t.text)) {
 			return true
 		}
 	}

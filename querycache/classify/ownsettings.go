@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -46,4 +47,50 @@ func OwnRead(text []byte) (names []string, others bool) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names), others
+}
+
+// maxOwnSet bounds the parameters that are known of an Inventory's functions.
+const maxOwnSet = 100
+
+// OwnSet returns the parameters of the user's own, in lower case and ascending, that functions set, as far as their names stand in the bodies: some may
+// be set that are not among them, and none of them need be. The server tells of no such parameter by itself.
+func (c *Inventory) OwnSet() []string { return slices.Sorted(maps.Keys(c.ownSet)) }
+
+// addOwnSet adds those that the body of a function sets: in SET app.x, or as the first argument of set_config.
+func (c *Inventory) addOwnSet(source string) {
+	for at := range len(source) {
+		if source[at] != '.' || len(c.ownSet) >= maxOwnSet {
+			continue
+		}
+		begin, end := at, at+1
+		for begin > 0 && isWord(source[begin-1]) {
+			begin--
+		}
+		for end < len(source) && isWord(source[end]) {
+			end++
+		}
+		if begin < at && at+1 < end && end-begin < MaxName && isBehindSet(source[:begin]) {
+			c.ownSet[sqlscan.Fold(source[begin:end])] = true
+		}
+	}
+}
+
+func isWord(b byte) bool {
+	return b == '_' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+}
+
+// isBehindSet reports whether text ends where SET, or a call of set_config, names what it sets.
+func isBehindSet(text string) bool {
+	text = strings.ToLower(text[max(len(text)-40, 0):])
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n('\"", r) })
+	if len(words) == 0 {
+		return false
+	}
+	switch strings.TrimPrefix(words[len(words)-1], "pg_catalog.") {
+	case "set", "set_config":
+		return true
+	case "session", "local":
+		return len(words) > 1 && words[len(words)-2] == "set"
+	}
+	return false
 }

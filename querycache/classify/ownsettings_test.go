@@ -46,3 +46,29 @@ func TestJudge_SeesWhatMaySetAParameterOfTheUsersOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestOwnSet_FindsWhatFunctionsSet(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		"begin perform set_config('app.tenant', t, false); end":                            "[app.tenant]",
+		"begin perform pg_catalog.Set_Config (\n\t'App.Tenant', t, false); end":            "[app.tenant]",
+		"select set_config('work_mem', '1MB', false), set_config('a.b', a.b, true)":        "[a.b]",
+		"begin set a.b = 1; set session c.d to 2; set local e.f = 3; end":                  "[a.b c.d e.f]",
+		"begin execute format('SET SESSION app.tenant = %L', t); execute 'set x.y=1'; end": "[app.tenant x.y]",
+		"select a.b from t where a.b = 1.5 and current_setting('c.d') = a.b":               "[]",
+		"offset a.b; reset c.d; setting e.f; select unset_config('g.h')":                   "[]",
+		"set .a = 1; set a. = 1; ...":                                                      "[]",
+	} {
+		c := &Inventory{ownSet: map[string]bool{}}
+		if c.addOwnSet(body); fmt.Sprint(c.OwnSet()) != want {
+			t.Errorf("%s: got %v, want %s", body, c.OwnSet(), want)
+		}
+	}
+	c := &Inventory{ownSet: map[string]bool{}}
+	for i := range 2 * maxOwnSet {
+		c.addOwnSet(fmt.Sprintf("set a.b%d = 1", i))
+	}
+	if n := len(c.OwnSet()); n != maxOwnSet {
+		t.Errorf("%d names are remembered", n)
+	}
+}

@@ -23,3 +23,9 @@ func parse(sql string) (stmts []ast.Stmt, err error) {
 
 // isKeyword reports whether the lower-case word has a meaning of its own in the grammar.
 func isKeyword(word string) bool { return parser.IsKeyword(word) }
+
+// mayNameFunction reports whether a word without quotes may be the name of a function.
+func mayNameFunction(word string) bool {
+	k := parser.LookupKeyword(word)
+	return k == nil || k.Category == parser.UnreservedKeyword || k.Category == parser.TypeFuncNameKeyword
+}

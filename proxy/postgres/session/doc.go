@@ -32,7 +32,7 @@
 //	link      ending.go link.go patientask.go cleaner.go errand.go patience.go session.go stains.go encodings.go
 //	          sending.go begun.go lenses.go coalesce.go state.go atrest.go news.go
 //	server    cancelling.go serverconn.go answers.go half.go insertions.go withheldreplies.go leftovers.go strays.go holder.go marks.go reads.go alterations.go ghosts.go
-//	leaves    identity.go traffic.go witness.go entry.go ownsettings.go ledger.go statement.go hint.go replies.go driver.go params.go
+//	leaves    identity.go owned.go traffic.go witness.go entry.go ownsettings.go ledger.go statement.go hint.go replies.go driver.go params.go
 //	          workspace.go scratch.go repeats.go reason.go messages.go subscription.go limits.go
 //
 // These calls go up, since what follows is an event of its own:

@@ -73,6 +73,7 @@ type IdentityOptions struct {
 	User     string // at the server
 	Mode     PoolMode
 	Limits   *Limits
+	Owned    *Owned // by the clients of the upstream database; nil: there is no other identity
 	Interner *settings.Interner
 	Cache    *querycache.Database // nil: caching is off
 	// InTransactions: the BEGIN of a client is held back until a server is needed, see heldbegin.go.
@@ -105,6 +106,9 @@ func (o *Identity) Begin(options IdentityOptions) {
 	o.IdentityOptions = options
 	if o.Meter == nil {
 		o.Meter = traffic.NewMeter(1, Vocabulary())
+	}
+	if o.Owned == nil {
+		o.Owned = &Owned{}
 	}
 	if o.Alterations == nil {
 		o.Alterations = &Alterations{}

@@ -88,6 +88,7 @@ func (s *Session) mustAsk(name string) {
 	if q.names == nil {
 		q.names = make(map[string]bool)
 	}
+	s.identity.Owned.note(name)
 	if q.names[name] = true; len(q.names) > maxNamed {
 		delete(q.names, name)
 		s.pin(pinSetting)
@@ -186,7 +187,7 @@ func (s *Session) namesToAsk() []string {
 		names = append(names, name)
 	}
 	if q.all {
-		names = s.addKnown(append(names, unshown...))
+		names = s.identity.Owned.add(s.addKnown(append(names, unshown...)))
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
@@ -208,6 +209,13 @@ func (s *Session) addKnown(names []string) []string {
 		}
 	}
 	return names
+}
+
+// neverOwned says whether a parameter is one of the user's own that the client is not known to have. It may be empty for everybody, because somebody
+// has set it once.
+func (s *Session) neverOwned(name string) bool {
+	_, wanted := s.params.want.Get(name)
+	return strings.Contains(name, ".") && !wanted
 }
 
 // learned is the server connection's call: the values of a row that was asked for, borrowed, or nil if the row is too large.
@@ -281,7 +289,7 @@ func (s *Session) takeIn(q *inquiry) {
 			has.Set(name, value)
 			continue
 		}
-		if !ok || name == "role" && value == "none" {
+		if !ok || name == "role" && value == "none" || value == "" && !q.names[name] && s.neverOwned(name) {
 			want.Drop(name)
 			has.Drop(name)
 			continue

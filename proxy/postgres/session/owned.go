@@ -1,0 +1,60 @@
+package session
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// This file is about parameters of the user's own, such as app.tenant, that code sets: a function whose argument is the name, say. pg_settings shows
+// none of them, so they can only be asked for by name. The names that may be meant are those that any client of the database has set, and those
+// that the catalog has found in functions.
+
+// maxOwned bounds the names that are remembered.
+const maxOwned = 100
+
+// Owned are the names that may be meant in an upstream database. Safe for concurrent use. The zero value has none.
+type Owned struct {
+	mu    sync.Mutex                      // held by whoever changes names
+	names atomic.Pointer[map[string]bool] // that clients have set
+	found atomic.Pointer[[]string]        // in functions
+}
+
+// Found notes the names that stand in functions, by the catalog of now. The names are borrowed for good.
+func (o *Owned) Found(names []string) { o.found.Store(&names) }
+
+// note remembers a name that a client sets, if it is one of the user's own.
+func (o *Owned) note(name string) {
+	if !strings.Contains(name, ".") {
+		return
+	}
+	known := o.known()
+	if known[name] || len(known) >= maxOwned || len(name) > maxNameBytes {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	next := maps.Clone(o.known())
+	if next == nil {
+		next = map[string]bool{}
+	}
+	next[name] = true
+	o.names.Store(&next)
+}
+
+func (o *Owned) known() map[string]bool {
+	if names := o.names.Load(); names != nil {
+		return *names
+	}
+	return nil
+}
+
+// add adds all of them.
+func (o *Owned) add(names []string) []string {
+	if found := o.found.Load(); found != nil {
+		names = append(names, *found...)
+	}
+	return slices.AppendSeq(names, maps.Keys(o.known()))
+}
