@@ -13,7 +13,7 @@ import (
 // gone.
 //
 // pg_attribute has more rows than all others together. None of them goes but with its relation, so in a session that has looked before it is
-// enough to look for new ones.
+// enough to look for new ones. And where no catalog has a new row, or another number of rows, nothing is added up at all.
 
 // buckets is how many sums there are. A relation belongs to that of its OID's last eight bits.
 const buckets = 256
@@ -95,9 +95,23 @@ func sumsQuery(horizon string, whole bool) string {
  WHERE ` + belongs + ` GROUP BY 1`
 }
 
-// newer is a condition on an xmin: it is that of a transaction that began no earlier than the horizon.
+// tallyQuery asks for how many rows there are in each catalog with rows that belong to relations, and for whether any row is newer than the
+// horizon. What changes a row writes a new one.
+func tallyQuery(horizon string) string {
+	var counts, fresh []string
+	for _, name := range []string{"class", "type", "inherits", "constraint", "index", "rewrite", "trigger", "policy", "attrdef", "attribute"} {
+		if name != "attribute" { // whose rows come with a newer one, and go with their relation
+			counts = append(counts, "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_"+name+")")
+		}
+		fresh = append(fresh, "EXISTS (SELECT FROM pg_catalog.pg_"+name+" x WHERE "+newer("x.xmin", horizon)+")")
+	}
+	return "SELECT pg_catalog.concat_ws(' ', " + strings.Join(counts, ", ") + "), " + strings.Join(fresh, " OR ")
+}
+
+// newer is a condition on an xmin: it is that of a transaction that began no earlier than the horizon. That of a row which is frozen for billions of
+// transactions may seem to be of the future. The second comparison is made for few rows.
 func newer(xmin, horizon string) string {
-	return "pg_catalog.age(" + xmin + ") BETWEEN 0 AND (SELECT pg_catalog.age('" + horizon + "'::xid))"
+	return "pg_catalog.age(" + xmin + ") <= (SELECT pg_catalog.age('" + horizon + "'::xid)) AND pg_catalog.age(" + xmin + ") >= 0"
 }
 
 // columnsQuery asks for the relations with columns that are newer than the horizon.
@@ -135,7 +149,7 @@ var commonQuery = "SELECT pg_catalog.concat_ws(' ', (" + strings.Join(commonPart
 
 // ChangeQueries returns the queries of AskSigns and LoadInventory that are not of AskCatalog, for whoever must know what names they have.
 func ChangeQueries() []string {
-	return []string{snapshotQuery, commonQuery, sumsQuery("3", true), columnsQuery("3"), statesQuery, someCodeQuery}
+	return []string{snapshotQuery, commonQuery, tallyQuery("3"), sumsQuery("3", true), columnsQuery("3"), statesQuery, someCodeQuery}
 }
 
 // Signs show whether a catalog has changed since an Inventory was loaded.
@@ -147,6 +161,7 @@ type Signs struct {
 	Horizon  string // no transaction is older that had not ended
 
 	trusted string // what was asked of trusted functions
+	tally   string // how many rows the catalogs of relations have
 	whole   bool   // columns are in sums
 	sums    [buckets]int64
 	newer   []uint32 // OIDs of relations with rows that are newer than the horizon that was asked by
@@ -190,8 +205,18 @@ func (s *Signs) askRelations(ask func(sql string) ([][]string, error), before *S
 	if before != nil {
 		horizon = before.Horizon
 	}
-	rows, err := ask(sumsQuery(horizon, before == nil))
+	rows, err := ask(tallyQuery(horizon))
 	if err != nil {
+		return err
+	}
+	if len(rows) != 1 || len(rows[0]) != 2 {
+		return fmt.Errorf("catalog: tally: got %d rows, want one of two values", len(rows))
+	}
+	if s.tally = rows[0][0]; before != nil && before.tally == s.tally && rows[0][1] == "f" {
+		s.sums, s.whole = before.sums, before.whole
+		return nil
+	}
+	if rows, err = ask(sumsQuery(horizon, before == nil)); err != nil {
 		return err
 	}
 	for _, row := range rows {

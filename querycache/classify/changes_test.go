@@ -54,6 +54,8 @@ func TestLoadInventory_TellsEveryChangeThatCountsAndNoOther(t *testing.T) {
 		"CREATE DOMAIN d AS int", "ALTER DOMAIN d ADD CHECK (VALUE > 0)", "CREATE OPERATOR <+> (LEFTARG = int, RIGHTARG = int, FUNCTION = int4pl)",
 		"CREATE CAST (temper AS int) WITH INOUT", "ALTER TABLE parent ALTER COLUMN a SET DEFAULT 7", "CREATE INDEX ON parent ((a + 1))",
 		"ALTER TEXT SEARCH CONFIGURATION english ALTER MAPPING FOR asciiword WITH simple", "CREATE SCHEMA s", "ALTER SCHEMA s RENAME TO z",
+		"DROP TRIGGER tr ON parent", "DROP RULE r ON parent", "ALTER TABLE parent ALTER COLUMN a DROP DEFAULT", "DROP INDEX parent_expr_idx",
+		"ALTER TABLE parent ADD CONSTRAINT positive CHECK (a > 0)", "ALTER TABLE parent DROP CONSTRAINT positive",
 		"CREATE EVENT TRIGGER e ON sql_drop EXECUTE FUNCTION ev()",
 	} {
 		execSQL(t, admin, sql)
@@ -75,6 +77,23 @@ func TestLoadInventory_TellsEveryChangeThatCountsAndNoOther(t *testing.T) {
 		if differs(sql) {
 			t.Errorf("%s: taken for a change", sql)
 		}
+	}
+}
+
+// A database in which transactions end all the time, and none does DDL, is not gone through each time.
+func TestAskSigns_AddsNothingUpWhereNoCatalogHasANewRow(t *testing.T) {
+	dsn := startPostgres(t)
+	admin, conn := connect(t, dsn), connect(t, dsn)
+	execSQL(t, admin, "CREATE TABLE t (a int)")
+	execSQL(t, conn, SessionSettings)
+	known, all := loadInventory(t, conn, nil, nil)
+	for sql, most := range map[string]int{"INSERT INTO t VALUES (1)": 3, "ANALYZE t": 3, "CREATE TEMP TABLE x (a int)": 5, "CREATE TABLE u (a int)": all} {
+		execSQL(t, admin, sql)
+		before := known.Signs()
+		if next, asked := loadInventory(t, conn, known, before); asked > most || (next == known) != (most < all) {
+			t.Errorf("behind %s %d questions were asked, want %d at most; the same: %v", sql, asked, most, next == known)
+		}
+		known, _ = loadInventory(t, conn, known, nil)
 	}
 }
 
