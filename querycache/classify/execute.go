@@ -12,7 +12,7 @@ func (v *Verdict) bareOf(n *ast.ExecuteStmt, c *Catalog, doubts []*Touch) *Bare 
 	w := newWalker(c)
 	w.visit(n.Params)
 	w.settleNotation()
-	if w.everything || w.ddl || w.shared || w.doubted(doubts) {
+	if w.everything || w.ddl || w.shared || w.doubted(doubts) || len(w.ownSets) > 0 {
 		return nil
 	}
 	bare := &Bare{Runs: w.runs, Session: v.Session}

@@ -88,6 +88,9 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 	if w.fires || w.draws {
 		v.Session |= Draws // a trigger may insert
 	}
+	if v.Effect != verdict.EffectEverything {
+		v.setByCode(w.ownSets)
+	}
 	v.DDL, v.ByPath, v.Commits = w.ddl, w.byPath, w.commits
 	if w.alters != nil {
 		v.DDL = true

@@ -20,6 +20,17 @@ func ownBit(parameters []string) Session {
 	return 0
 }
 
+// setsOwnAlone reports whether all that s, taken from a text, sets by set_config are parameters of the user's own, by names that stand in it. Names hang on none of
+// them, for the session or for the transaction.
+func (s statement) setsOwnAlone() bool {
+	for i := range s {
+		if name, named := s.configName(i); s.configures(i) && !(named && isOwn(name)) {
+			return false
+		}
+	}
+	return true
+}
+
 // readsOwn reports whether s may read one.
 func (s statement) readsOwn() bool {
 	return s.at(0).is("show") && s.at(2).text == "." || slices.ContainsFunc(s, func(t token) bool { return t.name == "current_setting" })
@@ -47,6 +58,16 @@ func OwnRead(text []byte) (names []string, others bool) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names), others
+}
+
+// setByCode adds parameters of the user's own that code sets which runs.
+func (v *Verdict) setByCode(names []string) {
+	if len(names) == 0 {
+		return
+	}
+	v.ownSets = names
+	v.Sets = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(v.Sets), names...))))
+	v.Session |= SetsOwn
 }
 
 // maxOwnSet bounds the parameters that are known of an Inventory's functions.

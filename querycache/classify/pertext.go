@@ -35,6 +35,7 @@ func (v *Verdict) finish(text []byte) *Verdict {
 		finished.Session &^= SetsConfig
 		finished.Sets, finished.Resets, finished.Kept = nil, nil, nil
 		sessionEffects(&finished, all, true)
+		finished.setByCode(v.ownSets)
 	}
 	finished.Locals, finished.OnlySets = localSettings(all)
 	for _, s := range all {

@@ -179,6 +179,10 @@ func (b *block) statement() bool {
 		return ok && b.query(query)
 	case b.take("get"):
 		return b.diagnostics()
+	case b.take("set"):
+		return b.sets()
+	case b.take("execute"):
+		return b.executes()
 	}
 	return b.assignment()
 }

@@ -63,10 +63,10 @@ func (b *block) judges(sql string) bool {
 	}
 	var left Verdict
 	sessionEffects(&left, all, true)
-	if left.Session&^(Queries|Draws|ReadsOwn) != 0 || len(left.Sets)+len(left.Resets)+len(left.Prepared) > 0 {
+	if left.Session&^(Queries|Draws|ReadsOwn|SetsOwn) != 0 || len(left.Resets)+len(left.Prepared) > 0 || !all[0].setsOwnAlone() {
 		return false
 	}
-	b.draws = b.draws || left.Session.Has(Draws)
+	b.draws, b.ownSets = b.draws || left.Session.Has(Draws), append(b.ownSets, left.Sets...)
 	stmts, err := parse(sql)
 	if err != nil || len(stmts) != 1 || lostName(stmts, all) != "" {
 		return false

@@ -19,13 +19,14 @@ type routine struct {
 	calls     []*function  // of the user's, that may write
 	mention   mention      // what it names, and what is read by that
 	draws     bool         // it may call nextval
+	ownSets   []string     // parameters of the user's own that it may set for the session
 	columns   []string     // of the row of its trigger that it may set
 	anyColumn bool         // it may set any of them
 }
 
 // weight is how much it names.
 func (known *routine) weight() int {
-	return 1 + len(known.changes) + len(known.calls) + len(known.mention.code) + len(known.mention.relations)
+	return 1 + len(known.changes) + len(known.calls) + len(known.mention.code) + len(known.mention.relations) + len(known.ownSets)
 }
 
 // routineKey names a routine. Transition tables have names that hide others.
@@ -116,7 +117,7 @@ func (c *Inventory) readBody(source string, read func(b *block) bool, tables ...
 		return unknownRoutine
 	}
 	return &routine{
-		changes: w.requests, calls: w.called, mention: w.mention, draws: w.draws,
+		changes: w.requests, calls: w.called, mention: w.mention, draws: w.draws, ownSets: w.ownSets,
 		columns: slices.Sorted(maps.Keys(b.columns)), anyColumn: b.anyColumn,
 	}
 }

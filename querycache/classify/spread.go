@@ -204,7 +204,7 @@ func (s *spreading) take(code *routine) bool {
 	if !s.spend(code.weight()) || code.unknown {
 		return false
 	}
-	s.draws = s.draws || code.draws
+	s.draws, s.ownSets = s.draws || code.draws, append(s.ownSets, code.ownSets...)
 	s.mention.add(code.mention)
 	for _, one := range code.changes {
 		s.push(one.relation, one.change)

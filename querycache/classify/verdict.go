@@ -96,6 +96,8 @@ type Verdict struct {
 	// for them with current_setting. An answer may be kept only for a session whose value of each is known and in the key.
 	Needs []string
 
+	ownSets []string // those of Sets that code sets which runs
+
 	hangs hangs // see Classifier.Held
 
 	plainWords places // strings of the text that become no date, whatever they say

@@ -125,3 +125,8 @@ create function atomic_log(who int) returns void language sql begin atomic inser
 create procedure bump_quietly() language plpgsql as 'begin update account set v = v + 1 where id = 2; end';
 create role web_anon; grant all on all tables in schema public to web_anon; grant all on all sequences in schema public to web_anon;
 create schema api; grant usage on schema api to web_anon; create view api.accounts as select id, name from account; grant select on api.accounts to web_anon;
+
+-- Functions that say whose rows are meant.
+create function become(tenant text) returns void language plpgsql as $$ begin perform set_config('app.tenant', tenant, false); end $$;
+create function become_local(tenant text) returns text language sql as $$ select set_config('app.tenant', tenant, true) $$;
+create function become_by_text(tenant text) returns void language plpgsql security definer as $$ begin execute format('set app.tenant = %L', tenant); end $$;
