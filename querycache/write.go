@@ -57,6 +57,16 @@ func (w *Write) Add(v *verdict.Statement) {
 	}
 }
 
+// Covers reports whether answers that depend on the relation are kept out of the cache by the write.
+func (w *Write) Covers(id verdict.RelationID) bool {
+	if w == nil || w.ended {
+		return false
+	}
+	return slices.ContainsFunc(append(w.database.cells.relations(nil, []verdict.RelationID{id}), everything), func(one cellID) bool {
+		return slices.Contains(w.cells, w.database.cells.at(one))
+	})
+}
+
 // End tells that the transaction has ended, be it by commit or rollback, and that its outcome is visible to
 // transactions that begin now. Call it when the server's answer is there and before that is forwarded: whoever has seen
 // the answer must not be served what was before.

@@ -356,7 +356,7 @@ var siblings = []sibling{
 // TestSiblings_AreSeen has one database for all, in which each sibling has its tables for itself: what one makes another may not run.
 func TestSiblings_AreSeen(t *testing.T) {
 	pg := rig.NewDatabase(t, "siblings", "")
-	b := &bench{real: rig.Direct(t, pg, "siblings"), database: "siblings"}
+	b := &bench{real: rig.Direct(t, pg, "siblings"), pg: pg, database: "siblings"}
 	b.Instance = rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "siblings", Size: 4, Caching: true})
 	b.bystander = b.Connect(t, "siblings")
 	for i, s := range slices.Concat(siblings, ddlSiblings, waitingSiblings) {

@@ -1,11 +1,13 @@
 package bystander_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"overdrive/proxy"
 	"overdrive/proxy/proxytest/rig"
 )
 
@@ -41,6 +43,42 @@ func waits(statement string, ddl ...string) func(*testing.T, *bench, *pgconn.PgC
 	}
 }
 
+// queues returns a write by a statement that waits for a connection of a pool of one, while another client has it and sends the DDL.
+func queues(statement string, ddl ...string) func(*testing.T, *bench, *pgconn.PgConn) {
+	return func(t *testing.T, b *bench, _ *pgconn.PgConn) {
+		narrow := rig.Start(t, rig.Setup{Upstream: b.pg.Addr(), Database: b.database, Size: 1, Caching: true})
+		sender, other, reader := narrow.Connect(t, b.database), narrow.Connect(t, b.database), narrow.Connect(t, b.database)
+		defer func() {
+			for _, c := range []*pgconn.PgConn{sender, other, reader} {
+				rig.CloseConn(c)
+			}
+		}()
+		first, last := "", statement
+		if i := strings.LastIndex(statement, " ;; "); i >= 0 {
+			first, last = statement[:i], statement[i+4:]
+			say(t, sender, first)
+		}
+		rig.Await(t, counted+" to be kept", func() bool { rig.Ask(t, reader, counted); return rig.Status(t, reader) == hit })
+		rig.Ask(t, other, "begin")
+		for _, sql := range ddl {
+			if _, err := rig.Try(t.Context(), other, sql); err != nil {
+				t.Errorf("%s: %v", sql, err)
+			}
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); say(t, sender, last) }()
+		rig.Await(t, statement+" to queue", func() bool {
+			return slices.ContainsFunc(narrow.Clients(t.Context()), func(c proxy.ClientStatus) bool { return c.State == "waiting" })
+		})
+		rig.Ask(t, other, "commit")
+		<-done
+		if got, want := rig.Ask(t, reader, counted), rig.Ask(t, b.real, counted); got != want {
+			t.Errorf("STALE behind %s that queued: %q (%s), want %q", statement, got, rig.Status(t, reader), want)
+		}
+		rig.Ask(t, b.bystander, "insert into u select where false") // who asks another proxy
+	}
+}
+
 const (
 	plainT   = puts + "create table t(a int); insert into t values (1)"
 	moveAway = "alter table t rename to was"
@@ -69,5 +107,16 @@ var waitingSiblings = []sibling{
 	{"one that reads what becomes a view", plainT + "; create table s(a int)", waits("insert into s select a from t", moveAway, toView), counted},
 	{"one whose trigger's function reads what becomes a view", plainT + "; create table s(a int); create function g() returns trigger language plpgsql as 'begin perform count(*) from t; return new; end'; " +
 		"create trigger g before insert on s for each row execute function g()", waits("insert into s values (1)", moveAway, toView), counted},
+	{"one that waits for a connection while its table is given a trigger", plainT + "; " + putting, queues("insert into t values (2)", onT), counted},
+	{"the same by the extended protocol", plainT + "; " + putting, queues("x: insert into t values ($1) <- 2", onT), counted},
+	{"a read that waits for a connection while its table becomes a view", plainT, queues("select a from t where a > 0", moveAway, toView), counted},
+	{"the same by PREPARE", plainT, queues("prepare p as select a from t where a > 0 ;; execute p", moveAway, toView), counted},
+	{"a materialized view whose view is another when it is filled", plainT + "; create view w as select a from t; create materialized view m as select a from w",
+		waits("refresh materialized view m", "lock table t", "create or replace view w as select put() as a"), counted},
+	{"ANALYZE of a table that is given an index", plainT + "; create function imm(int) returns int language plpgsql immutable as 'begin return public.put(); end'; create table a0(a int)",
+		waits("analyze t", "create index on t (imm(a))", "lock table t"), counted},
+	{"a procedure that commits and fails when it runs", plainT + "; create procedure q() language plpgsql as 'begin perform 1; end'; " +
+		"create procedure p() language plpgsql as 'begin perform count(*) from t; call q(); end'",
+		waits("call p()", "lock table t", "create or replace procedure q() language plpgsql as $$ begin insert into public.u values (1); commit; raise exception 'no'; end $$"), counted},
 	{"one that is given a foreign key", plainT + "; alter table t add primary key (a); insert into u values (1)", waits("delete from t", "alter table u add foreign key (a) references t on delete cascade"), counted},
 }

@@ -53,7 +53,8 @@ type state struct {
 	version    uint64
 	suspended  *Catalog // what catalog was before a Suspend, until it is put back
 	doubts     []*Touch // what has changed since the catalog was loaded
-	past       []step   // the last versions, as far as it is known what made them
+	past       []step   // what made the last versions
+	forgotten  uint64   // the last version of which not all is in past
 }
 
 // A step made a version.
@@ -78,7 +79,10 @@ type known struct {
 // weight returns the bytes that a shape costs. A statement on a table of thousands of partitions has a verdict as long.
 func (k *known) weight() int {
 	v := k.plain
-	bytes := len(k.shape) + shapeOverhead + len(v.Reason) + 4*(len(v.Reads)+len(v.Writes)+len(v.Names)+len(v.hangs.relations)+len(v.hangs.code))
+	bytes := len(k.shape) + shapeOverhead + len(v.Reason) + 4*(len(v.Reads)+len(v.Writes)+len(v.Names))
+	if m := v.Meaning; m != nil {
+		bytes += 96 + 4*(len(m.relations)+len(m.code)) + 80*len(m.unknown)
+	}
 	for _, names := range [...][]string{v.Tables, v.Sets, v.Resets, v.Needs} {
 		for _, name := range names {
 			bytes += 16 + len(name)
@@ -210,11 +214,18 @@ func (c *Classifier) replace(next state, from uint64, touches ...*Touch) bool {
 
 // remember notes what made the version of s, which follows old.
 func (s *state) remember(old *state, touches []*Touch) {
-	s.past = old.past
+	s.past, s.forgotten = old.past, old.forgotten
 	if s.version == old.version {
 		return
 	}
-	s.past = slices.Clip(s.past[max(len(s.past)+max(len(touches), 1)-maxPast, 0):])
+	if cut := len(s.past) + max(len(touches), 1) - maxPast; cut > 0 {
+		cut = min(cut, len(s.past))
+		if cut > 0 {
+			s.forgotten = s.past[cut-1].version
+		}
+		s.past = s.past[cut:]
+	}
+	s.past = slices.Clip(s.past)
 	for _, t := range touches {
 		s.past = append(s.past, step{s.version, t})
 	}
@@ -253,7 +264,7 @@ func (c *Classifier) Suppose(text []byte) *Verdict {
 		return &empty
 	}
 	s := c.state.Load()
-	v := judge(shape, flags, s.catalog, s.generation, s.doubts...)
+	v := c.by(s, shape, flags)
 	if v != &encoded {
 		v.Shape = string(shape)
 		v.Fingerprint, _ = sqlscan.Shape(text)
@@ -312,7 +323,7 @@ func (c *Classifier) judge(text []byte, mayParse bool) *Verdict {
 // learn works out what there is to know of a shape that text has.
 func (c *Classifier) learn(text, shape []byte, flags sqlscan.Flags, s *state) *known {
 	k := &known{shape: string(shape), generation: s.generation}
-	k.plain = judge(shape, flags, s.catalog, s.generation, s.doubts...)
+	k.plain = c.by(s, shape, flags)
 	if k.plain != &encoded {
 		k.plain.Shape = k.shape
 		k.plain.Fingerprint, _ = sqlscan.Shape(text)
@@ -320,6 +331,15 @@ func (c *Classifier) learn(text, shape []byte, flags sqlscan.Flags, s *state) *k
 	}
 	k.dated = k.plain.withSpecialDate()
 	return k
+}
+
+// by returns the verdict on a shape by the state.
+func (c *Classifier) by(s *state, shape []byte, flags sqlscan.Flags) *Verdict {
+	v := judge(shape, flags, s.catalog, s.generation, s.doubts...)
+	if v.Meaning != nil {
+		v.Meaning.judge, v.Meaning.version = c, s.version
+	}
+	return v
 }
 
 // recall returns what is known of a shape. It is always of the present generation, since replace forgets the shapes and

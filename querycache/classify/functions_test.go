@@ -67,8 +67,8 @@ var functionsThatAreRead = []struct{ create, want string }{
 	{"(x int) RETURNS text LANGUAGE sql AS $$ SELECT set_config('app.a', $1::text, false) $$", "app.a"},
 	{"(x int) RETURNS text LANGUAGE sql AS $$ SELECT set_config('app.a', $1::text, true) $$", ""},
 	{"(x int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.Set_Config('App.A', x::text, false), set_config('app.b', '', false); END $$", "app.a app.b"},
-	{"(x int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN SET app.a = 'x'; SET LOCAL app.b TO 1; SET SESSION app.c TO on; UPDATE account SET v = 1; END $$", "account app.a app.c"},
-	{"(x int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE format('SET app.a = %L', x); EXECUTE format('set local app.b to %L;', x + 1); END $$", "app.a"},
+	{"(x int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN SET app.a = 'x'; SET LOCAL app.b TO 1; SET SESSION app.c.d TO on; UPDATE account SET v = 1; END $$", "account app.a app.c.d"},
+	{"(x int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE format('SET app.a.z = %L', x); EXECUTE format('set local app.b to %L;', x + 1); END $$", "app.a.z"},
 	{"(x int) RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM pg_notify(''a'', ''b''); RAISE NOTICE ''%'', x; END'", ""},
 }
 

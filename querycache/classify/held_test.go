@@ -37,7 +37,6 @@ func TestHeld_StatementsThatDDLMayHaveMadeOthers(t *testing.T) {
 		"create table elsewhere (a int)":                                             nil,
 	} {
 		c := settled(t)
-		was := c.Version()
 		touch := c.Judge([]byte(ddl)).Touch
 		if touch == nil {
 			t.Errorf("%s is not understood", ddl)
@@ -54,21 +53,21 @@ func TestHeld_StatementsThatDDLMayHaveMadeOthers(t *testing.T) {
 			meant[sql] = true
 		}
 		for _, sql := range all {
-			if got := !c.Held(sent[sql], was, []*Touch{touch}); got != meant[sql] {
+			if got := !sent[sql].Meaning.Held([]*Touch{touch}); got != meant[sql] {
 				t.Errorf("%s is being committed: %s is another: %v", ddl, sql, got)
 			}
 		}
 		c.Doubt(touch)
 		for _, sql := range all {
-			if got := !c.Held(sent[sql], was, nil); got != meant[sql] {
+			if got := !sent[sql].Meaning.Held(nil); got != meant[sql] {
 				t.Errorf("behind %s: %s is another: %v", ddl, sql, got)
 			}
-			if !c.Held(sent[sql], c.Version(), nil) {
+			if v := c.Judge([]byte(sql)); v.Meaning != nil && !v.Meaning.Held(nil) {
 				t.Errorf("%s came behind %s, and is another", sql, ddl)
 			}
 		}
 		c.Stale()
-		if c.Held(sent[reads], was, nil) || c.Held(sent[plain], c.Version(), []*Touch{nil}) {
+		if sent[reads].Meaning.Held(nil) || sent[plain].Meaning.Held([]*Touch{nil}) || sent[reads].Meaning.Loosely().Held(nil) {
 			t.Error("what may be anything is nothing")
 		}
 	}

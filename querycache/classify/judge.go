@@ -80,9 +80,6 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 		return judge(shape, flags, nil, generation)
 	}
 	v.Effect, v.Writes = w.effect()
-	if v.Effect != verdict.EffectEverything {
-		v.hangs = w.hangsOn()
-	}
 	v.Runs, v.Within = w.runs, slices.ContainsFunc(stmts, holdsQuery)
 	v.Loose = w.fires || w.runs || len(w.unknown) > 0 || w.mention.deep || len(w.mention.relations) > 0 || slices.ContainsFunc(stmts, func(n ast.Stmt) bool { return !isOfRows(n) })
 	if w.fires || w.draws {
@@ -99,6 +96,7 @@ func judge(shape []byte, flags sqlscan.Flags, c *Catalog, generation uint64, dou
 			v.Names = nameIDs(w.alters.code)
 		}
 	}
+	v.Meaning = w.meaning(v, v.Within || slices.ContainsFunc(stmts, isOfRows))
 	if len(all) == 1 && len(stmts) == 1 {
 		v.judgeAtomic(c, stmts[0], all[0])
 	}
@@ -155,7 +153,7 @@ func isOfRows(n ast.Stmt) bool {
 func (v *Verdict) fearCode(c *Catalog, all []statement) {
 	if v.Effect == verdict.EffectEverything && (c == nil || c.configures) {
 		v.Session |= Configures
-		if c == nil && slices.ContainsFunc(all, statement.calls) {
+		if c != nil || slices.ContainsFunc(all, statement.calls) {
 			v.Session |= Calls
 		}
 	}

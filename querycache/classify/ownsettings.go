@@ -70,8 +70,11 @@ func (v *Verdict) setByCode(names []string) {
 	v.Session |= SetsOwn
 }
 
-// maxOwnSet bounds the parameters that are known of an Inventory's functions.
-const maxOwnSet = 100
+// maxOwnSet bounds the parameters that are known of an Inventory's functions, maxOwnName the length of their names.
+const (
+	maxOwnSet  = 100
+	maxOwnName = 200
+)
 
 // OwnSet returns the parameters of the user's own, in lower case and ascending, that functions set, as far as their names stand in the bodies: some may
 // be set that are not among them, and none of them need be. The server tells of no such parameter by itself.
@@ -87,10 +90,10 @@ func (c *Inventory) addOwnSet(source string) {
 		for begin > 0 && isWord(source[begin-1]) {
 			begin--
 		}
-		for end < len(source) && isWord(source[end]) {
+		for end < len(source) && (isWord(source[end]) || source[end] == '.') {
 			end++
 		}
-		if begin < at && at+1 < end && end-begin < MaxName && isBehindSet(source[:begin]) {
+		if begin < at && at+1 < end && source[end-1] != '.' && end-begin < maxOwnName && isBehindSet(source[:begin]) {
 			c.ownSet[sqlscan.Fold(source[begin:end])] = true
 		}
 	}

@@ -58,6 +58,7 @@ func TestOwnSet_FindsWhatFunctionsSet(t *testing.T) {
 		"select a.b from t where a.b = 1.5 and current_setting('c.d') = a.b":               "[]",
 		"offset a.b; reset c.d; setting e.f; select unset_config('g.h')":                   "[]",
 		"set .a = 1; set a. = 1; ...":                                                      "[]",
+		"set request.jwt.claims = 1":                                                       "[request.jwt.claims]",
 	} {
 		c := &Inventory{ownSet: map[string]bool{}}
 		if c.addOwnSet(body); fmt.Sprint(c.OwnSet()) != want {

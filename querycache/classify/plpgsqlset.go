@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,18 +23,26 @@ func (b *block) sets() bool {
 	if local || len(words) > 0 && words[0].is("session") {
 		words = words[1:]
 	}
-	if len(words) != 5 || words[0].name == "" || words[1].text != "." || words[2].name == "" || words[3].text != "=" && !words[3].is("to") {
+	n := len(words) - 2
+	if n < 3 || n%2 == 0 || words[n].text != "=" && !words[n].is("to") {
 		return false
 	}
-	if value := words[4]; value.kind != sqlscan.String && value.name == "" && value.kind != sqlscan.Number || value.hides() {
+	var name strings.Builder
+	for i, w := range words[:n] {
+		if i%2 == 0 && w.name == "" || i%2 == 1 && w.text != "." {
+			return false
+		}
+		name.WriteString(cmp.Or(w.name, w.text))
+	}
+	if value := words[n+1]; value.kind != sqlscan.String && value.name == "" && value.kind != sqlscan.Number || value.hides() {
 		return false
 	}
-	b.setsOwn(strings.ToLower(words[0].name+"."+words[2].name), local)
+	b.setsOwn(strings.ToLower(name.String()), local)
 	return true
 }
 
 // ownFormat is that of a SET of a parameter of the user's own to one value, which is filled in as a string.
-var ownFormat = regexp.MustCompile(`(?i)^\s*set\s+(session\s+|local\s+)?([a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)\s*(?:=|\sto\s)\s*%L\s*;?\s*$`)
+var ownFormat = regexp.MustCompile(`(?i)^\s*set\s+(session\s+|local\s+)?([a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)+)\s*(?:=|\sto\s)\s*%L\s*;?\s*$`)
 
 // executes reads what stands behind EXECUTE, where that is format of such a SET.
 func (b *block) executes() bool {

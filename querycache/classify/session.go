@@ -89,7 +89,9 @@ func headBits(s statement) Session {
 		if s.readOnly() {
 			return ReadOnly
 		}
-	case first.is("commit", "end", "rollback", "abort"), first.is("prepare") && s.at(1).is("transaction"):
+	case first.is("commit", "end"), first.is("prepare") && s.at(1).is("transaction"):
+		return Leaves | MayCommit
+	case first.is("rollback", "abort"):
 		return Leaves
 	case first.is("prepare"):
 		return SQLPrepare

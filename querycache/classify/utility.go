@@ -15,7 +15,7 @@ func (w *walker) upkeep(eventTriggers bool) {
 		w.everything, w.ddl = true, true
 		return
 	}
-	w.commits = true
+	w.commits, w.keepsUp = true, true
 }
 
 // quietly notes a statement that changes nothing and runs no code but event triggers.
@@ -66,7 +66,7 @@ func (w *walker) refresh(n *ast.RefreshMatViewStmt) {
 		w.everything, w.ddl = true, true
 		return
 	}
-	w.writes[r] = true
+	w.writes[r], w.keepsUp = true, true
 }
 
 // createIndex notes the making of an index. One of columns runs nothing but the functions of operator classes. Its name may hide a table
@@ -84,6 +84,7 @@ func (w *walker) createIndex(n *ast.IndexStmt) {
 		w.everything, w.ddl = true, true
 		return
 	}
+	w.keepsUp = true
 	w.quietly()
 }
 

@@ -36,13 +36,14 @@ const (
 	SetsOwn                // sets a parameter of the user's own, such as app.tenant, or may: for the session or the transaction
 	ReadsOwn               // reads one by SHOW, or any by current_setting: see OwnRead
 	DropsOnCommit          // beside TempObject: it says ON COMMIT DROP
-	Calls                  // beside Configures, where there is no catalog: the text itself names what runs, such as a function
+	Calls                  // beside Configures: a catalog says that code runs, or the text itself names what runs, such as a function
 	Unlistens              // UNLISTEN, beside Ends
 	Leaves                 // may leave the transaction block, or take back a part of it: COMMIT, ROLLBACK, ROLLBACK TO, PREPARE TRANSACTION
+	MayCommit              // beside Leaves: COMMIT, END, PREPARE TRANSACTION
 )
 
 // Passing is what leaves nothing behind in the session but what the transaction, or a question about parameters, is about.
-const Passing = ReadsOwn | ReadOnly | Queries | Draws | PlainBegin | Starts | Committed | Writes | PlainCommit | PlainRollback | Leaves
+const Passing = ReadsOwn | ReadOnly | Queries | Draws | PlainBegin | Starts | Committed | Writes | PlainCommit | PlainRollback | Leaves | MayCommit
 
 // A PreparedName is that of a prepared statement in a text.
 type PreparedName struct {
@@ -98,7 +99,8 @@ type Verdict struct {
 
 	ownSets []string // those of Sets that code sets which runs
 
-	hangs hangs // see Classifier.Held
+	// Meaning is what the statement hangs on: see Meaning.Held. nil: on nothing, or its Effect is everything.
+	Meaning *Meaning
 
 	plainWords places // strings of the text that become no date, whatever they say
 	plainBound places // parameters likewise

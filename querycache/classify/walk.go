@@ -40,6 +40,7 @@ type walker struct {
 	runs       bool          // functions of the user's are run, that are known
 	fires      bool          // triggers are run
 	draws      bool          // code that runs may call nextval
+	keepsUp    bool          // it runs what belongs to tables: indexes, statistics
 	ownSets    []string      // parameters of the user's own that code sets which runs, for the session
 	planning   bool          // what is visited is not run: it writes no relation
 	everything bool          // may write anything

@@ -4,14 +4,15 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"overdrive/querycache"
 	"overdrive/querycache/classify"
 )
 
-// This file is about DDL that is being committed while statements of others are under way. One of them may have waited for its lock, or come right
-// behind it, and be answered first: it has not done what its verdict says, and no new version of the catalog tells yet. So DDL is announced to all
-// identities of its database before that is sent by which it may be committed:
+// This file is about DDL that is being committed while statements of others are under way. One of these may have waited for the lock of the DDL, or run right
+// behind it, and may be answered before the DDL is: then the statement has done something else than its verdict says, and no new version of the catalog tells
+// yet. So DDL is announced to all identities of its database before anything is sent by which it may be committed:
 //
 //	DDL is sent ── its transaction goes on ──▶ what may commit it is sent: announced ──▶ over: there is a new version, and it is forgotten
 //
@@ -20,19 +21,25 @@ import (
 // Alterations are what is announced in one upstream database. Safe for concurrent use. The zero value has none.
 type Alterations struct {
 	count atomic.Int32 // of all
-	mu    sync.Mutex   // guards the fields below, and those of each alteration
+	mu    sync.Mutex   // guards all, and the fields of each alteration
 	all   []*alteration
+	now   func() time.Time // nil: time.Now
 }
 
 // An alteration is what the DDL of one mark touches.
 type alteration struct {
-	by      *marks            // those of its connection; nil: that has left
-	touches []*classify.Touch // nil is one that may be anything
-	left    *querycache.Abandoned
+	by      *marks            // those of its connection; nil: the connection is lost
+	touches []*classify.Touch // a nil one stands for anything
+	until   time.Time         // when an alteration of a lost connection is given up
+	// gone is the write of a lost connection, which ends when it is known what has become of it. Where nothing is kept for the identity there is none.
+	gone *querycache.Abandoned
 }
 
-// announce adds the DDL of one of the marks, or what has been added to that.
+// announce adds the DDL of one of the marks, or what has been added to that since. DDL that is inert need not be announced.
 func (a *Alterations) announce(by *marks, w *mark) {
+	if !w.vast && !slices.ContainsFunc(w.touches, func(t *classify.Touch) bool { return !t.Inert() }) {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if w.alteration == nil {
@@ -56,31 +63,40 @@ func (a *Alterations) forget(w *mark) {
 	a.remove(func(one *alteration) bool { return one == w.alteration })
 }
 
-// abandon has the DDL of a mark stay until it is known what has become of that.
+// abandon has the DDL of a mark, whose connection is lost, stay announced until it is known what has become of it, or for as long as an abandoned write lasts.
 func (a *Alterations) abandon(w *mark) {
 	if w.alteration == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	w.alteration.by, w.alteration.left = nil, w.left
-	a.remove(func(one *alteration) bool { return one == w.alteration && w.left == nil })
+	w.alteration.by, w.alteration.gone, w.alteration.until = nil, w.left, a.time().Add(querycache.DefaultSettlePeriod)
 }
 
-// announced returns what others have announced than these marks: on one connection things happen one after the other.
-func (a *Alterations) announced(but *marks) (touches []*classify.Touch) {
+// announced returns what is announced by other connections than that of some marks, on which things happen one after the other.
+func (a *Alterations) announced(own *marks) (touches []*classify.Touch) {
 	if a.count.Load() == 0 {
 		return nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.remove(func(one *alteration) bool { return one.left != nil && one.left.Ended() })
+	now := a.time()
+	a.remove(func(one *alteration) bool {
+		return one.by == nil && (one.gone != nil && one.gone.Ended() || !now.Before(one.until))
+	})
 	for _, one := range a.all {
-		if one.by != but {
+		if own == nil || one.by != own {
 			touches = append(touches, one.touches...)
 		}
 	}
 	return touches
+}
+
+func (a *Alterations) time() time.Time {
+	if a.now != nil {
+		return a.now()
+	}
+	return time.Now()
 }
 
 // remove is called under mu.

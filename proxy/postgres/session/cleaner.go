@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math"
 	"time"
 
 	"overdrive/proxy/postgres/pgwire"
@@ -196,7 +197,8 @@ func (k *finisher) walked() {
 	}
 	k.limit.Stop()
 	if k.amidAMessage() && (c.copying.in || !c.mayCommit()) {
-		c.marks.end(len(c.marks.open))
+		c.marks.settle(math.MaxUint64)
+		c.marks.end(len(c.marks.open), false)
 	}
 	k.giveUp()
 }

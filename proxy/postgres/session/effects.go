@@ -87,13 +87,14 @@ func (s *Session) noteEffects(srv *ServerConn, v *classify.Verdict) {
 	if len(v.Resets) > 0 {
 		s.noteResets(srv, v.Resets, v.Kept)
 	}
-	if v.Session.Has(classify.Leaves | classify.SessionUnknown) {
+	if v.Session.Has(classify.MayCommit | classify.SessionUnknown) {
 		srv.marks.mayCommit()
+	}
+	if v.Meaning != nil {
+		srv.marks.note(v)
 	}
 	if v.Effect != verdict.EffectNone || v.DDL || v.Commits {
 		s.noteWrite(v)
-	} else {
-		srv.marks.read(v)
 	}
 }
 

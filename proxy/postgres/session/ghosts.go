@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"overdrive/querycache"
 )
 
 // This file is about writes of which the connection was lost, or closed, before they were answered. The server's process that has
@@ -106,12 +108,20 @@ func (o *Identity) settleMark(w *mark) {
 	if w.left.Ended() {
 		return
 	}
-	if o.Usual.Classifier.Version() != w.judgedAt {
-		defer o.Cache.BeginWrite(&unseenRun.Statement).End()
+	if committing := o.Alterations.announced(nil); len(committing) > 0 || o.Usual.Classifier.Version() != w.judgedAt {
+		defer o.fear().End()
 		w.vast = w.ddl
 	}
 	o.changed(w)
 	w.left.End()
+}
+
+// fear begins a write of everything, where anything is kept.
+func (o *Identity) fear() *querycache.Write {
+	if o.Cache == nil {
+		return nil
+	}
+	return o.Cache.BeginWrite(&unseenRun.Statement)
 }
 
 // changed tells that what a mark has changed of the catalog has taken effect, or may at any time.

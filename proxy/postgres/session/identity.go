@@ -73,7 +73,6 @@ type IdentityOptions struct {
 	User     string // at the server
 	Mode     PoolMode
 	Limits   *Limits
-	Owned    *Owned // by the clients of the upstream database; nil: there is no other identity
 	Interner *settings.Interner
 	Cache    *querycache.Database // nil: caching is off
 	// InTransactions: the BEGIN of a client is held back until a server is needed, see heldbegin.go.
@@ -86,8 +85,9 @@ type IdentityOptions struct {
 	// Witness is told of single batches; nil: nobody is.
 	Witness *traffic.Witness
 	Watch   Watch
-	// Alterations are those of the upstream database, for all of its identities; nil: there is no other.
+	// Alterations and Owned are those of the upstream database, which all of its identities share; nil: there is no other identity.
 	Alterations *Alterations
+	Owned       *Owned
 }
 
 // Part says what clients are told whose sessions end because they were drained; by default it is what PostgreSQL says when it stops.

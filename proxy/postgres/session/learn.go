@@ -88,7 +88,6 @@ func (s *Session) mustAsk(name string) {
 	if q.names == nil {
 		q.names = make(map[string]bool)
 	}
-	s.identity.Owned.note(name)
 	if q.names[name] = true; len(q.names) > maxNamed {
 		delete(q.names, name)
 		s.pin(pinSetting)
@@ -296,6 +295,7 @@ func (s *Session) takeIn(q *inquiry) {
 		}
 		want.Set(name, value)
 		has.Set(name, value)
+		s.identity.Owned.note(name)
 	}
 	if wanted := want.Done(); q.large || wanted.Bytes() > maxFollowed {
 		s.pin(pinSetting)

@@ -73,6 +73,7 @@ func (o *Identity) forgetLens(i int) {
 	l := o.more[i]
 	o.more = append(o.more[:i:i], o.more[i+1:]...)
 	l.forgotten.Store(true)
+	l.Classifier.Stale() // nobody tells it any more what changes, and statements that it has judged may be under way
 	l.Classifier.Stale()
 }
 

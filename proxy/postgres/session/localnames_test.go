@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,17 +60,19 @@ func (st *stage) wrote() string {
 	var all []string
 	for _, v := range st.servers {
 		for _, m := range v.conn.marks.open {
-			for _, said := range m.said {
-				if said != nil && said.Effect == verdict.EffectEverything || m.mixed {
-					return "everything"
-				}
-				if said != nil {
-					for _, id := range said.Writes {
-						all = append(all, []string{"public", "app", "other"}[id-publicT])
-					}
+			if m.write == nil {
+				continue
+			}
+			for id, name := range map[verdict.RelationID]string{publicT: "public", appT: "app", otherT: "other"} {
+				if m.write.Covers(id) {
+					all = append(all, name)
 				}
 			}
 		}
+	}
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) == 3 {
+		return "everything"
 	}
 	if len(all) == 0 {
 		return "nothing"

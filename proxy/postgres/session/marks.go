@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math"
 	"slices"
 
 	"overdrive/proxy/postgres/pgwire"
@@ -28,7 +29,7 @@ type marks struct {
 	// kept says that some of the transaction that is being answered is committed; undone, that by what was answered
 	// last all of it is rolled back.
 	kept, undone bool
-	reads        reads
+	underWay     []underWay
 	// ran says that a statement of the transaction has come to its end; left, that the transaction block may have been left.
 	ran, left bool
 	// unrun says that what was answered last is an error by which nothing has run.
@@ -43,19 +44,14 @@ type mark struct {
 	ddl      bool              // it changes the catalog
 	touches  []*classify.Touch // all that it changes there, unless it is vast
 	vast     bool
-	said     [maxSaid]*classify.Verdict // what is known of its statements, of each once; nil: there are no more
-	mixed    bool                       // there are
-	coded    bool                       // it may run code later on: by a trigger that is deferred, say, or out of a cursor
-	shared   bool                       // and what all databases of the server have in common
-	blunt    bool                       // it may have committed a part on its own, in a procedure, if it ran at all
-	joined   bool                       // it is of several transactions, which may have ended differently
+	coded    bool // it may run code later on: by a trigger that is deferred, say, or out of a cursor
+	shared   bool // and what all databases of the server have in common
+	blunt    bool // it may have committed a part on its own, in a procedure, if it ran at all
+	joined   bool // it is of several transactions, which may have ended differently
 
 	left       *querycache.Abandoned // of write, once it is abandoned
 	alteration *alteration           // of ddl, once it may be committed
 }
-
-// maxSaid bounds the statements of one mark that are told apart.
-const maxSaid = 8
 
 // maxMarks bounds the marks of one connection. Further writes join the last one, which then lasts longer.
 const maxMarks = 64
@@ -116,32 +112,8 @@ func (m *marks) mayCommit() {
 	}
 }
 
-// say notes what is known of a statement.
-func (w *mark) say(v *classify.Verdict) {
-	for i := range w.said {
-		if w.said[i] == nil || w.said[i] == v {
-			w.said[i] = v
-			return
-		}
-	}
-	w.mixed = true
-}
-
-// held reports whether all of its statements have certainly done what is known of them.
-func (m *marks) held(w *mark) bool {
-	o := m.conn.identity
-	committing := o.Alterations.announced(m)
-	for _, v := range w.said {
-		if v != nil && !o.Usual.Classifier.Held(v, w.judgedAt, committing) {
-			return false
-		}
-	}
-	return !w.mixed || len(committing) == 0 && o.Usual.Classifier.Version() == w.judgedAt
-}
-
-// noteDDL notes what of the catalog a statement changes.
+// noteDDL notes what of the catalog a statement changes, or that it may run code later on.
 func (w *mark) noteDDL(v *classify.Verdict) {
-	w.say(v)
 	if !v.DDL {
 		w.coded = w.coded || v.Loose
 		return
@@ -201,40 +173,43 @@ func (m *marks) failed(refused bool) {
 // by everybody, and the client has not read yet that it is over.
 func (m *marks) atRest() {
 	m.kept = m.kept || !m.undone
-	m.settleReads()
 	n := 0
 	for n < len(m.open) && m.open[n].batch < m.conn.owed.answered {
 		n++
 	}
-	m.end(n)
+	m.end(n, m.settle(m.conn.owed.answered) && !m.unrun) // an error alone proves nothing: it may have committed before
 }
 
-// end ends the n oldest marks: none, after most batches.
-func (m *marks) end(n int) {
+// end ends the n oldest marks: none, after most batches. moved tells that a statement of theirs, or one that was to write nothing, may have been another
+// than its verdict says.
+func (m *marks) end(n int, moved bool) {
+	if moved {
+		defer m.conn.identity.fear().End() // it may have written anything
+	}
 	if n > 0 {
-		m.endOldest(n)
+		m.endOldest(n, moved)
 	}
 	m.kept, m.undone, m.ran, m.left, m.unrun = false, false, false, false, false
 }
 
-func (m *marks) endOldest(n int) {
+// endOldest is end for one mark at least.
+func (m *marks) endOldest(n int, moved bool) {
 	if m.conn.trouble.doubtful && !m.conn.ended() { // which answer belongs to which message is not known for certain
 		m.abandon(n)
 		n = 0
 	}
 	for i := range m.open[:n] {
-		m.over(&m.open[i])
+		w := &m.open[i]
+		w.vast = w.vast || moved && w.ddl // it may have changed what is there since
+		m.over(w)
 	}
 	m.open = slices.Delete(m.open, 0, n)
 }
 
+// over ends one mark of which it is known what has become.
 func (m *marks) over(w *mark) {
 	o := m.conn.identity
 	defer o.Alterations.forget(w)
-	if !m.held(w) {
-		m.add(w, unseenRun) // it may have run code that its verdict could not know of
-		w.vast = w.ddl      // and changed what is there since
-	}
 	if !m.kept && m.undone && !w.joined && (!w.blunt || m.unrun) { // the catalog is as it was, too
 		w.write.Withdraw()
 		return
@@ -261,12 +236,12 @@ func (m *marks) abandon(n int) {
 // drop ends all marks, because the connection leaves. A transaction that is still open ends with it, without effect;
 // but what a server was asked and has not answered may be committed yet, unless the server has said that it ends.
 func (m *marks) drop() {
+	moved := m.settle(math.MaxUint64)
 	if m.conn.owed.toCome() > 0 && !m.conn.ended() {
 		m.abandon(len(m.open))
 	}
 	m.kept = true
-	m.dropReads()
-	m.end(len(m.open))
+	m.end(len(m.open), moved)
 }
 
 // ended says whether the server has told that its session is over: what it had not committed before it said so never will be.

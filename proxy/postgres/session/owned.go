@@ -22,20 +22,22 @@ type Owned struct {
 	found atomic.Pointer[[]string]        // in functions
 }
 
-// Found notes the names that stand in functions, by the catalog of now. The names are borrowed for good.
+// Found notes the names that stand in functions, by the catalog of now. The slice must not be changed any more.
 func (o *Owned) Found(names []string) { o.found.Store(&names) }
 
-// note remembers a name that a client sets, if it is one of the user's own.
+// note remembers the name of a parameter that a client has set, if it is one of the user's own.
 func (o *Owned) note(name string) {
 	if !strings.Contains(name, ".") {
 		return
 	}
-	known := o.known()
-	if known[name] || len(known) >= maxOwned || len(name) > maxNameBytes {
+	if o.known()[name] || len(name) > maxNameBytes {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(o.known()) >= maxOwned {
+		return
+	}
 	next := maps.Clone(o.known())
 	if next == nil {
 		next = map[string]bool{}
@@ -44,6 +46,7 @@ func (o *Owned) note(name string) {
 	o.names.Store(&next)
 }
 
+// known returns the names that clients have set, which must not be changed.
 func (o *Owned) known() map[string]bool {
 	if names := o.names.Load(); names != nil {
 		return *names
@@ -51,7 +54,7 @@ func (o *Owned) known() map[string]bool {
 	return nil
 }
 
-// add adds all of them.
+// add appends all of the names, those that were found and those that clients have set.
 func (o *Owned) add(names []string) []string {
 	if found := o.found.Load(); found != nil {
 		names = append(names, *found...)

@@ -28,9 +28,10 @@ func (s *Session) mustWash() bool {
 	return stain != 0 && (stain != s.login.id || s.attempt.fill != nil)
 }
 
-// worthAsking says whether to ask what a statement has set that may have set any parameter, behind which the server has to say what all of them are.
-// Where a catalog is known few statements may. Where none is all may: then the words have to name code that runs.
+// worthAsking says whether to ask what a statement has set that may have set any parameter. The question is dear: the server shows all of them. Where a
+// catalog was known when the statement was judged, or is now, few statements have it asked. Where none is all may have set something: then the words have
+// to name code that runs.
 func (s *Session) worthAsking(v *classify.Verdict) bool {
 	l := s.lens()
-	return l != nil && l.Classifier.Catalog() != nil || s.identity.Usual.Classifier.Catalog() != nil || v.Session.Has(classify.Calls)
+	return v.Session.Has(classify.Calls) || l != nil && l.Classifier.Catalog() != nil || s.identity.Usual.Classifier.Catalog() != nil
 }
