@@ -208,3 +208,26 @@ func TestSettings_WhatStandsBehindAResetRunsUnderTheStartupPacket(t *testing.T) 
 		}
 	}
 }
+
+// What the server has not let a client set does not follow it: the session goes on, with what it has set before.
+func TestSettings_ASetThatWasRefusedDoesNotFollow(t *testing.T) {
+	t.Parallel()
+	pg := rig.NewDatabase(t, "refused", "create table t (a int)")
+	for _, caching := range []bool{false, true} {
+		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: "refused", Size: 1, Caching: caching})
+		for _, sql := range []string{"set log_statement = 'all'", "select set_config('log_statement', 'all', false)", "begin; set log_statement = 'none'; commit", "set work_mem = 'much'"} {
+			c, other := in.Connect(t, "refused"), in.Connect(t, "refused")
+			rig.Ask(t, c, "set role pg_read_all_data; set work_mem = '5MB'")
+			if _, err := rig.Try(t.Context(), c, sql); err == nil {
+				t.Errorf("%s is not refused", sql)
+			}
+			_, _ = rig.Try(t.Context(), c, "rollback")
+			rig.Ask(t, other, "set work_mem = '6MB'")
+			if got, err := rig.Try(t.Context(), c, "select current_setting('log_statement'), current_setting('work_mem'), current_user"); err != nil || !strings.HasSuffix(got, ",5MB,pg_read_all_data") {
+				t.Errorf("cache %v: behind %s: %q, %v", caching, sql, got, err)
+			}
+			rig.CloseConn(c)
+			rig.CloseConn(other)
+		}
+	}
+}

@@ -127,6 +127,7 @@ func (s *Session) failed(r pgwire.ErrorReport, e *owed) {
 	}
 	s.identity.Meter.ServerErrors.AddError(r.Code)
 	s.accountError(r.Code)
+	s.doubtSets()
 	if tried := s.srv.params.tried; tried != 0 && s.srv.owed.answered == s.srv.params.triedIn {
 		s.unpin(tried)
 		s.srv.params.tried = 0

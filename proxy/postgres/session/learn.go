@@ -1,6 +1,7 @@
 package session
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -83,6 +84,21 @@ func (s *Session) noteSets(v *classify.Verdict) {
 	}
 }
 
+// doubtSets is called for an error, which may be that of a SET: a value that is asked for by name does not tell whether the client has set it, and one that it
+// must not set another server would refuse, too. What was set in the session, pg_settings tells.
+func (s *Session) doubtSets() {
+	q := s.params.inquiry
+	if q == nil || q.all {
+		return
+	}
+	n := len(q.names)
+	maps.DeleteFunc(q.names, func(name string, _ bool) bool { return !strings.Contains(name, ".") && !settings.Has(name, settings.Hidden) })
+	if len(q.names) < n {
+		s.relearns()
+	}
+}
+
+// mustAsk has a parameter be asked for by name.
 func (s *Session) mustAsk(name string) {
 	q := s.inquire()
 	if q.names == nil {
