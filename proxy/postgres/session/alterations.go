@@ -23,7 +23,6 @@ type Alterations struct {
 	count atomic.Int32 // of all
 	mu    sync.Mutex   // guards all, and the fields of each alteration
 	all   []*alteration
-	now   func() time.Time // nil: time.Now
 }
 
 // An alteration is what the DDL of one mark touches.
@@ -64,23 +63,22 @@ func (a *Alterations) forget(w *mark) {
 }
 
 // abandon has the DDL of a mark, whose connection is lost, stay announced until it is known what has become of it, or for as long as an abandoned write lasts.
-func (a *Alterations) abandon(w *mark) {
+func (a *Alterations) abandon(w *mark, now time.Time) {
 	if w.alteration == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	w.alteration.by, w.alteration.gone, w.alteration.until = nil, w.left, a.time().Add(querycache.DefaultSettlePeriod)
+	w.alteration.by, w.alteration.gone, w.alteration.until = nil, w.left, now.Add(querycache.DefaultSettlePeriod)
 }
 
-// announced returns what is announced by other connections than that of some marks, on which things happen one after the other.
-func (a *Alterations) announced(own *marks) (touches []*classify.Touch) {
+// announced returns what is announced now by other connections than that of some marks, on which things happen one after the other.
+func (a *Alterations) announced(own *marks, now time.Time) (touches []*classify.Touch) {
 	if a.count.Load() == 0 {
 		return nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now := a.time()
 	a.remove(func(one *alteration) bool {
 		return one.by == nil && (one.gone != nil && one.gone.Ended() || !now.Before(one.until))
 	})
@@ -90,13 +88,6 @@ func (a *Alterations) announced(own *marks) (touches []*classify.Touch) {
 		}
 	}
 	return touches
-}
-
-func (a *Alterations) time() time.Time {
-	if a.now != nil {
-		return a.now()
-	}
-	return time.Now()
 }
 
 // remove is called under mu.

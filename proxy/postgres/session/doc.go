@@ -31,7 +31,7 @@
 //	          bringback.go learn.go askstate.go handover.go returns.go resets.go pins.go
 //	link      ending.go link.go patientask.go cleaner.go errand.go patience.go session.go stains.go encodings.go
 //	          sending.go begun.go lenses.go coalesce.go state.go atrest.go news.go
-//	server    cancelling.go serverconn.go answers.go half.go insertions.go withheldreplies.go leftovers.go strays.go holder.go marks.go underway.go alterations.go ghosts.go
+//	server    cancelling.go serverconn.go answers.go half.go insertions.go withheldreplies.go leftovers.go strays.go holder.go marks.go underway.go ghosts.go alterations.go
 //	leaves    identity.go owned.go traffic.go witness.go entry.go ownsettings.go ledger.go statement.go hint.go replies.go driver.go params.go
 //	          workspace.go scratch.go repeats.go reason.go messages.go subscription.go limits.go
 //

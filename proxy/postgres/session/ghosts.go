@@ -108,7 +108,7 @@ func (o *Identity) settleMark(w *mark) {
 	if w.left.Ended() {
 		return
 	}
-	if committing := o.Alterations.announced(nil); len(committing) > 0 || o.Usual.Classifier.Version() != w.judgedAt {
+	if committing := o.Alterations.announced(nil, time.Time{}); len(committing) > 0 || o.Usual.Classifier.Version() != w.judgedAt {
 		defer o.fear().End()
 		w.vast = w.ddl
 	}

@@ -92,7 +92,9 @@ func (s *Session) doubtSets() {
 		return
 	}
 	n := len(q.names)
-	maps.DeleteFunc(q.names, func(name string, _ bool) bool { return !strings.Contains(name, ".") && !settings.Has(name, settings.Hidden) })
+	maps.DeleteFunc(q.names, func(name string, _ bool) bool {
+		return !strings.Contains(name, ".") && !settings.Has(name, settings.Hidden)
+	})
 	if len(q.names) < n {
 		s.relearns()
 	}

@@ -227,7 +227,7 @@ func (m *marks) abandon(n int) {
 		w := &m.open[i]
 		m.conn.identity.changed(w)
 		w.left = w.write.Abandon()
-		m.conn.identity.Alterations.abandon(w)
+		m.conn.identity.Alterations.abandon(w, m.conn.space.now())
 	}
 	m.conn.identity.haunt(&m.conn.Backend, slices.Clone(m.open[:n]))
 	m.open = slices.Delete(m.open, 0, n)

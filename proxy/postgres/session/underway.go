@@ -38,13 +38,22 @@ func (m *marks) note(v *classify.Verdict) {
 	m.underWay = append(m.underWay, one)
 }
 
+// announced returns what others have announced.
+func (m *marks) announced() []*classify.Touch {
+	a := m.conn.identity.Alterations
+	if a.count.Load() == 0 {
+		return nil
+	}
+	return a.announced(m, m.conn.space.now())
+}
+
 // settle takes out the statements whose batches were answered, those below a number, and reports whether one of them may have been another than its
 // verdict says.
 func (m *marks) settle(batch uint64) (moved bool) {
 	if len(m.underWay) == 0 {
 		return false
 	}
-	committing := m.conn.identity.Alterations.announced(m)
+	committing := m.announced()
 	m.underWay = slices.DeleteFunc(m.underWay, func(one underWay) bool {
 		if one.batch >= batch {
 			return false

@@ -64,7 +64,7 @@ func TestUnderWay_WhatWaitedSinceItWasJudgedIsComparedWithWhatHasChanged(t *test
 // DDL is announced to others from when it may be committed until it is over; of a lost connection, until its time is up.
 func TestAlterations_AreForgottenWhenTheyAreOver(t *testing.T) {
 	now := time.Unix(0, 0)
-	a := Alterations{now: func() time.Time { return now }}
+	a := Alterations{}
 	st := newStage(t, setup{servers: 1, cache: true})
 	touch := func(sql string) *classify.Touch { return st.identity.Usual.Classifier.Judge([]byte(sql)).Touch }
 	own, other := &marks{}, &marks{}
@@ -72,7 +72,7 @@ func TestAlterations_AreForgottenWhenTheyAreOver(t *testing.T) {
 		mark{touches: []*classify.Touch{touch("drop table t1")}}, mark{vast: true}
 	want := func(from *marks, n int) {
 		t.Helper()
-		if got := len(a.announced(from)); got != n {
+		if got := len(a.announced(from, now)); got != n {
 			t.Errorf("%d are announced, want %d", got, n)
 		}
 	}
@@ -87,7 +87,7 @@ func TestAlterations_AreForgottenWhenTheyAreOver(t *testing.T) {
 	want(nil, 3)
 	a.forget(&builds)
 	a.forget(&vast)
-	a.abandon(&lost)
+	a.abandon(&lost, now)
 	want(other, 2) // the number is that of the lost connection no more
 	a.forget(&renames)
 	now = now.Add(time.Hour)
