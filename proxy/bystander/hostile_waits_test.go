@@ -14,32 +14,38 @@ import (
 // The siblings of statements that were sent by one catalog, and run by another: they wait for a lock, and behind it something means something else.
 // Whoever has made that so, and whoever has waited, are answered in either order.
 
-// waits returns a write by a statement that waits for a transaction of another client, which sends the DDL and holds a lock on t.
+// behind sends a statement that waits, as waiting tells, until another client has committed its DDL. What stands ahead of the last " ;; " is sent before.
+func behind(t *testing.T, sender, other *pgconn.PgConn, statement string, ddl []string, waiting func() bool) {
+	t.Helper()
+	first, last := "", statement
+	if i := strings.LastIndex(statement, " ;; "); i >= 0 {
+		first, last = statement[:i], statement[i+4:]
+		say(t, sender, first)
+	}
+	rig.Ask(t, other, "begin")
+	for _, sql := range ddl {
+		if _, err := rig.Try(t.Context(), other, sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); say(t, sender, last) }()
+	rig.Await(t, statement+" to wait", waiting)
+	rig.Ask(t, other, "commit")
+	<-done
+	if strings.HasPrefix(first, "begin") {
+		say(t, sender, "commit")
+	}
+}
+
+// waits returns a write by a statement that waits for the lock of a transaction of another client, which sends the DDL.
 func waits(statement string, ddl ...string) func(*testing.T, *bench, *pgconn.PgConn) {
 	return func(t *testing.T, b *bench, sender *pgconn.PgConn) {
 		other := b.Connect(t, b.database)
 		defer rig.CloseConn(other)
-		first, last := "", statement
-		if i := strings.LastIndex(statement, " ;; "); i >= 0 {
-			first, last = statement[:i], statement[i+4:]
-			say(t, sender, first)
-		}
-		rig.Ask(t, other, "begin")
-		for _, sql := range ddl {
-			if _, err := rig.Try(t.Context(), other, sql); err != nil {
-				t.Errorf("%s: %v", sql, err)
-			}
-		}
-		done := make(chan struct{})
-		go func() { defer close(done); say(t, sender, last) }()
-		rig.Await(t, statement+" to wait", func() bool {
+		behind(t, sender, other, statement, ddl, func() bool {
 			return rig.Ask(t, b.real, "select count(*) from pg_locks where not granted and locktype in ('relation', 'transactionid')") == "1"
 		})
-		rig.Ask(t, other, "commit")
-		<-done
-		if strings.HasPrefix(first, "begin") {
-			say(t, sender, "commit")
-		}
 	}
 }
 
@@ -53,25 +59,10 @@ func queues(statement string, ddl ...string) func(*testing.T, *bench, *pgconn.Pg
 				rig.CloseConn(c)
 			}
 		}()
-		first, last := "", statement
-		if i := strings.LastIndex(statement, " ;; "); i >= 0 {
-			first, last = statement[:i], statement[i+4:]
-			say(t, sender, first)
-		}
 		rig.Await(t, counted+" to be kept", func() bool { rig.Ask(t, reader, counted); return rig.Status(t, reader) == hit })
-		rig.Ask(t, other, "begin")
-		for _, sql := range ddl {
-			if _, err := rig.Try(t.Context(), other, sql); err != nil {
-				t.Errorf("%s: %v", sql, err)
-			}
-		}
-		done := make(chan struct{})
-		go func() { defer close(done); say(t, sender, last) }()
-		rig.Await(t, statement+" to queue", func() bool {
+		behind(t, sender, other, statement, ddl, func() bool {
 			return slices.ContainsFunc(narrow.Clients(t.Context()), func(c proxy.ClientStatus) bool { return c.State == "waiting" })
 		})
-		rig.Ask(t, other, "commit")
-		<-done
 		if got, want := rig.Ask(t, reader, counted), rig.Ask(t, b.real, counted); got != want {
 			t.Errorf("STALE behind %s that queued: %q (%s), want %q", statement, got, rig.Status(t, reader), want)
 		}

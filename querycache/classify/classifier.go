@@ -218,11 +218,8 @@ func (s *state) remember(old *state, touches []*Touch) {
 	if s.version == old.version {
 		return
 	}
-	if cut := len(s.past) + max(len(touches), 1) - maxPast; cut > 0 {
-		cut = min(cut, len(s.past))
-		if cut > 0 {
-			s.forgotten = s.past[cut-1].version
-		}
+	if cut := min(len(s.past)+max(len(touches), 1)-maxPast, len(s.past)); cut > 0 {
+		s.forgotten = s.past[cut-1].version
 		s.past = s.past[cut:]
 	}
 	s.past = slices.Clip(s.past)
