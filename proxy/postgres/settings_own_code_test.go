@@ -21,7 +21,6 @@ func TestSettings_WhatFunctionsSetOfTheUsersOwnFollowsTheirClient(t *testing.T) 
 		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: name, Size: 1, Caching: caching})
 		naming := in.Connect(t, name)
 		rig.Ask(t, naming, "set app.named = 'x'")
-		rig.CloseConn(naming)
 		const show = "select coalesce(current_setting('app.tenant', true), 'NULL') || coalesce(current_setting('app.named', true), 'NULL')"
 		first, second := in.Connect(t, name), in.Connect(t, name)
 		rig.Await(t, "the functions to be known", func() bool {
@@ -29,6 +28,7 @@ func TestSettings_WhatFunctionsSetOfTheUsersOwnFollowsTheirClient(t *testing.T) 
 			rig.Ask(t, second, "select 1")
 			return rig.Ask(t, first, "select current_setting('app.tenant', true)") == "1"
 		})
+		rig.CloseConn(naming) // whose server has told by now what the client has set
 		rig.CloseConn(first)
 		rig.CloseConn(second)
 		for _, c := range []struct{ sql, want string }{
