@@ -2,8 +2,10 @@ package postgres_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	"overdrive/proxy/proxytest"
 	"overdrive/proxy/proxytest/rig"
 )
 
@@ -46,6 +48,100 @@ func TestSettings_WhatFunctionsSetOfTheUsersOwnFollowsTheirClient(t *testing.T) 
 			}
 			rig.CloseConn(client)
 			rig.CloseConn(other)
+		}
+	}
+}
+
+// Whatever the form of the function that sets it, and be it to nothing.
+func TestSettings_WhatUnreadFunctionsSetOfTheUsersOwnFollowsTheirClient(t *testing.T) {
+	t.Parallel()
+	functions := map[string]string{
+		"atomic":    `returns text language sql begin atomic select set_config('a.atomic', $1, false); end`,
+		"escaped":   `returns void language plpgsql as $$ begin perform set_config(E'a.escaped', $1, false); end $$`,
+		"dollars":   `returns text language sql as 'select set_config($n$a.dollars$n$, $1, false)'`,
+		"commented": `returns text language sql as 'select set_config( /* whose */ ''a.commented'', $1, false)'`,
+		"stable":    `returns text stable language sql as 'select set_config(''a.stable'', $1, false)'`,
+		"stableful": `returns void stable language plpgsql as $$ begin perform set_config('a.stableful', $1, false); end $$`,
+		"immutable": `returns text immutable language sql as 'select set_config(''a.immutable'', $1, false)'`,
+		"optional":  `returns text set datestyle = 'ISO' language sql as 'select set_config(''a.optional'', $1, false)'`,
+		"long":      "returns text language sql as 'select set_config(''a.long'', $1, false) /* " + strings.Repeat("-", 100_000) + " */'",
+		"variable":  `returns void language plpgsql as $$ declare n text := 'a.variable'; begin perform set_config(n, $1, false); end $$`,
+		"formatted": `returns void language plpgsql as $$ begin execute format('set %s = %L', 'a.formatted', $1); end $$`,
+		"definer":   `returns text security definer set search_path = pg_catalog language sql as 'select set_config(''a.definer'', $1, false)'`,
+		"texts":     `returns void language plpgsql as $$ begin execute 'select set_config(''a.texts'', $1, false)' using $1; end $$`,
+		"letters":   `returns void language plpgsql as $$ begin perform set_config('a.größe', $1, false); end $$`,
+	}
+	sql := ""
+	for name, body := range functions {
+		sql += "create function " + name + "(text) " + body + ";\n"
+	}
+	for _, caching := range []bool{false, true} {
+		name := fmt.Sprint("own_unread_", caching)
+		pg := rig.NewDatabase(t, name, sql)
+		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: name, Size: 1, Caching: caching})
+		first, second := in.Connect(t, name), in.Connect(t, name)
+		for function := range functions {
+			show := "select coalesce(current_setting('a." + strings.ReplaceAll(function, "letters", "größe") + "', true), 'NULL')"
+			rig.Await(t, "what "+function+" sets to be known", func() bool {
+				rig.Ask(t, first, "select "+function+"('7')")
+				rig.Ask(t, second, "select 1")
+				return rig.Ask(t, first, show) == "7"
+			})
+			if got := rig.Ask(t, second, show); got != "NULL" {
+				t.Errorf("cache %v: behind %s somebody else reads %q", caching, function, got)
+			}
+		}
+	}
+}
+
+// Where nobody else has set any on a server, what is empty there was made so by its client.
+func TestSettings_WhatUnreadFunctionsEmptyOfTheUsersOwnFollowsTheirClient(t *testing.T) {
+	t.Parallel()
+	const name = "own_emptied"
+	pg := rig.NewDatabase(t, name, `create function empties() returns void language plpgsql as $$ declare n text := 'a.b'; begin perform set_config(n, '', false); end $$`)
+	for _, caching := range []bool{false, true} {
+		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: name, Size: 4, Caching: caching})
+		client := in.Connect(t, name)
+		rig.Await(t, "what the function sets to be known", func() bool {
+			on := rig.Ask(t, client, "select empties(), pg_backend_pid()")
+			other := in.Connect(t, name)
+			defer rig.CloseConn(other)
+			rig.Ask(t, other, "begin; select 1") // on the server that was used last
+			now := rig.Ask(t, client, "select pg_backend_pid(), coalesce(current_setting('a.b', true), 'NULL')")
+			return !strings.HasPrefix(now, on[1:]) && strings.HasSuffix(now, ",")
+		})
+	}
+}
+
+// A parameter that a function of a superuser's has set, and the user may not set, keeps the server.
+func TestSettings_WhatOnlyAFunctionMaySetKeepsTheServer(t *testing.T) {
+	t.Parallel()
+	const name = "set_by_definer"
+	proxytest.ChangesCluster(t)
+	pg := rig.NewDatabase(t, name, `create function replicates(role text) returns text security definer language sql as
+		$$ select set_config('session_replication_role', role, false) $$`)
+	rig.MakeRoles(t, pg, "ordinary_setter")
+	as := rig.As("ordinary_setter", "")
+	for _, caching := range []bool{false, true} {
+		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: name, User: "ordinary_setter", Size: 2, Caching: caching})
+		client, other := in.Connect(t, name, as), in.Connect(t, name, as)
+		for _, want := range []string{"replica", "local"} {
+			rig.Ask(t, client, "select replicates('"+want+"')")
+			rig.Ask(t, other, "begin; select 1")
+			if got := rig.Ask(t, client, "show session_replication_role"); got != want {
+				t.Errorf("cache %v: its client reads %q, want %q", caching, got, want)
+			}
+			if got := rig.Ask(t, other, "show session_replication_role"); got != "origin" {
+				t.Errorf("cache %v: somebody else reads %q", caching, got)
+			}
+			rig.Ask(t, other, "commit")
+		}
+		if got := rig.Ask(t, client, "show overdrive.pinned"); !strings.Contains(got, "session_replication_role") {
+			t.Errorf("cache %v: overdrive.pinned is %q", caching, got)
+		}
+		rig.Ask(t, client, "discard all")
+		if got := rig.Ask(t, client, "show overdrive.pinned"); got != "" {
+			t.Errorf("cache %v: behind DISCARD ALL overdrive.pinned is %q", caching, got)
 		}
 	}
 }

@@ -50,15 +50,25 @@ func TestJudge_SeesWhatMaySetAParameterOfTheUsersOwn(t *testing.T) {
 func TestOwnSet_FindsWhatFunctionsSet(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		"begin perform set_config('app.tenant', t, false); end":                            "[app.tenant]",
-		"begin perform pg_catalog.Set_Config (\n\t'App.Tenant', t, false); end":            "[app.tenant]",
-		"select set_config('work_mem', '1MB', false), set_config('a.b', a.b, true)":        "[a.b]",
-		"begin set a.b = 1; set session c.d to 2; set local e.f = 3; end":                  "[a.b c.d e.f]",
-		"begin execute format('SET SESSION app.tenant = %L', t); execute 'set x.y=1'; end": "[app.tenant x.y]",
-		"select a.b from t where a.b = 1.5 and current_setting('c.d') = a.b":               "[]",
-		"offset a.b; reset c.d; setting e.f; select unset_config('g.h')":                   "[]",
-		"set .a = 1; set a. = 1; ...":                                                      "[]",
-		"set request.jwt.claims = 1":                                                       "[request.jwt.claims]",
+		"begin perform set_config('app.tenant', t, false); end":                                                                            "[app.tenant]",
+		"begin perform pg_catalog.Set_Config (\n\t'App.Tenant', t, false); end":                                                            "[app.tenant]",
+		"select set_config('work_mem', '1MB', false), set_config('a.b', a.b, true)":                                                        "[a.b]",
+		"begin set a.b = 1; set session c.d to 2; set local e.f = 3; end":                                                                  "[a.b c.d e.f]",
+		"begin execute format('SET SESSION app.tenant = %L', t); execute 'set x.y=1'; end":                                                 "[app.tenant x.y]",
+		"select a.b from t where a.b = 1.5 and current_setting('c.d') = a.b":                                                               "[]",
+		"offset a.b; reset c.d; setting e.f; select unset_config('g.h')":                                                                   "[]",
+		"set .a = 1; set a. = 1; ...":                                                                                                      "[]",
+		"set request.jwt.claims = 1":                                                                                                       "[request.jwt.claims]",
+		`begin perform set_config(E'app.e', t, false), set_config($n$App.D$n$, t, true); set "app"."Quoted" = 1; end`:                      "[app.d app.e app.quoted]",
+		"begin perform set_config(/* whose */ 'a.b' -- tenant\n, t, false); set /* it */ session /**/ c . d = 1; end":                      "[a.b c.d]",
+		"begin execute 'select set_config(''a.b'', $1, false)' using t; execute $q$set c.d = '1'$q$; end":                                  "[a.b c.d]",
+		"begin execute E'select set_config(\\'a.b\\', \\'1\\', false)'; end":                                                               "[a.b]",
+		"declare n text := 'a.b'; begin perform set_config(n, t, false); end":                                                              "[a.b]",
+		"begin execute format('set %s = %L', 'a.b', t); end":                                                                               "[a.b]",
+		"begin perform set_config('work_mem', 'c.d', false), 'e.f'::regclass; end":                                                         "[]",
+		`plpy.execute("select set_config('a.b', '7', false)"); plpy.execute("set c.d = 1")`:                                                "[a.b c.d]",
+		"create function s.f() returns text language sql begin atomic select set_config('a.b'::text, '7'::text, false) as set_config; end": "[a.b]",
+		"begin perform set_config('größe.maß', t, false); end":                                                                             "[größe.maß]",
 	} {
 		c := &Inventory{ownSet: map[string]bool{}}
 		if c.addOwnSet(body); fmt.Sprint(c.OwnSet()) != want {

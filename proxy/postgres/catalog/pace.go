@@ -80,9 +80,9 @@ func (k *Keeper) idle() bool {
 }
 
 // worthwhile reports whether a look is worth a client's connection, should it cost one. Where nothing is cached the catalog only
-// saves questions, and few are asked where little happens.
+// saves questions, and few are asked where little happens; but the first look tells, besides, which parameters functions set.
 func (k *Keeper) worthwhile(now time.Time) bool {
-	if k.identity.Cache != nil || k.conn != nil {
+	if k.identity.Cache != nil || k.conn != nil || k.known == nil {
 		return true
 	}
 	s := k.given.Pool.Stats()

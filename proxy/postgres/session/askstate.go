@@ -96,7 +96,9 @@ func (s *Session) takeState(left shownState) {
 	s.unpin(shownPins &^ (left.pins | pinListen))
 	s.takeChannels(left.channels)
 	s.view.veiled = left.pins&pinTemporary != 0
-	s.srv.params.called = left.called
+	for pin, name := range left.called {
+		s.srv.call(pin, name)
+	}
 	s.srv.params.unasked = false
 }
 

@@ -72,9 +72,11 @@ const (
 		" WHERE pg_catalog.lower(s.name COLLATE pg_catalog.\"C\") OPERATOR(pg_catalog.=) $1)"
 	// leftText asks for the names of statements that SQL has prepared. Its rows have two columns, as no others have of a wash.
 	leftText = "SELECT pg_catalog.convert_to(p.name, pg_catalog.getdatabaseencoding()), true FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql"
-	// askAllText is for the parameters that were set in the session and are not back at what it began with.
+	// askAllText is for the parameters that were set in the session and are not back at what it began with. One that only a function of a superuser can
+	// have set has no value.
 	askAllText = "SELECT pg_catalog.convert_to(s.name, pg_catalog.getdatabaseencoding())," +
-		" pg_catalog.convert_to(pg_catalog.current_setting(s.name), pg_catalog.getdatabaseencoding())" +
+		" CASE WHEN s.context OPERATOR(pg_catalog.<>) 'superuser' OR pg_catalog.current_setting('is_superuser') OPERATOR(pg_catalog.=) 'on'" +
+		" THEN pg_catalog.convert_to(pg_catalog.current_setting(s.name), pg_catalog.getdatabaseencoding()) END" +
 		" FROM pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) 'session'"
 )
 
@@ -110,7 +112,7 @@ func (c *ServerConn) appendAskLeft(b []byte) []byte {
 }
 
 // washed notes that the server has done so.
-func (c *ServerConn) washed() { c.params.stain, c.params.unasked = 0, false }
+func (c *ServerConn) washed() { c.params.stain, c.params.unasked, c.params.called = 0, false, nil }
 
 // once makes the messages that run a statement once.
 func once(text string) []byte { return append(parseOf(text), runOnce...) }

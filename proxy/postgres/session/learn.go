@@ -23,6 +23,7 @@ type parameters struct {
 	startup *settings.Set // what RESET returns to
 	want    *settings.Set // what the client has set
 	told    *settings.Set // what the client has been told
+	rested  *settings.Set // want, when last no transaction was open and nothing was to be asked; nil: startup
 	inquiry *inquiry      // what must be asked of the server; nil: nothing
 	resets  resets        // to bring back to startup once the transaction is through
 }
@@ -42,7 +43,7 @@ type inquiry struct {
 	values map[string]string // by key; what does not exist is missing
 	bytes  int               // of them
 	before int               // of those that the questions before the one under way were answered with
-	set    map[string]bool   // what pg_settings tells was set in the session
+	set    map[string]bool   // what pg_settings tells was set in the session; it has no value if the user may not set it
 	shown  bool              // the answer about the state has come
 	left   shownState        // that answer
 	found  []foundStatement  // of SQL PREPARE
@@ -146,6 +147,7 @@ func (s *Session) forget(r *undone) {
 // closeInquiry ends the inquiry: all is known, or nobody wants to know any more.
 func (s *Session) closeInquiry() {
 	s.params.inquiry = nil
+	s.params.rested = s.params.want
 	s.unpin(pinUnlearned)
 }
 
@@ -229,7 +231,7 @@ func (s *Session) addKnown(names []string) []string {
 }
 
 // neverOwned says whether a parameter is one of the user's own that the client is not known to have. It may be empty for everybody, because somebody
-// has set it once.
+// else has set it once on the same server.
 func (s *Session) neverOwned(name string) bool {
 	_, wanted := s.params.want.Get(name)
 	return strings.Contains(name, ".") && !wanted
@@ -258,7 +260,9 @@ func (s *Session) learned(row [][]byte) {
 		if q.set == nil {
 			q.set = make(map[string]bool)
 		}
-		q.set[key], q.values[key] = true, string(row[1])
+		if q.set[key] = true; row[1] != nil {
+			q.values[key] = string(row[1])
+		}
 	case len(row) == 1 && q.next < len(q.queue):
 		if row[0] != nil {
 			q.values[q.queue[q.next]] = string(row[0])
@@ -306,7 +310,7 @@ func (s *Session) takeIn(q *inquiry) {
 			has.Set(name, value)
 			continue
 		}
-		if !ok || name == "role" && value == "none" || value == "" && !q.names[name] && s.neverOwned(name) {
+		if !ok || name == "role" && value == "none" || value == "" && !q.names[name] && s.neverOwned(name) && s.srv.params.owner != s.login.id {
 			want.Drop(name)
 			has.Drop(name)
 			continue
@@ -333,17 +337,19 @@ func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
 	}
 	for key := range q.set {
 		_, wanted := want.Get(key)
+		value, settable := q.values[key]
 		switch _, reported := base.Find(key); {
 		case named[key], settings.Has(key, settings.Transient):
 		case reported:
 			if now, ok := has.Get(key); ok { // in the server's own spelling
 				want.Set(key, now)
 			}
-		case !wanted && !s.follows(key):
+		case !settable, !wanted && !s.follows(key):
 			s.pin(pinSetting)
+			s.srv.call(pinSetting, key)
 		default:
-			want.Set(key, q.values[key])
-			has.Set(key, q.values[key])
+			want.Set(key, value)
+			has.Set(key, value)
 		}
 	}
 	for _, known := range []*settings.Set{s.params.want, s.srv.params.has} {
@@ -352,7 +358,9 @@ func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
 				continue
 			}
 			usual, reported := base.Get(it.Key)
-			if now, ok := has.Get(it.Key); reported && ok && !(now == usual && q.undone.covers(it.Key)) {
+			now, ok := has.Get(it.Key)
+			undone := now == usual && (q.undone.covers(it.Key) || s.cameDown(it.Key, now))
+			if reported && ok && !undone {
 				if wanted, _ := want.Get(it.Key); wanted == now { // it was never touched, or set to what it was
 					continue
 				}
@@ -363,6 +371,17 @@ func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
 			}
 		}
 	}
+}
+
+// cameDown says whether code has RESET a parameter, which is at the server's own value now and not set in the session: it had another since the
+// last rest of the client, whose startup packet gave it one. What the client had at that value before may never have been set on this server.
+func (s *Session) cameDown(key, now string) bool {
+	startup, set := s.params.startup.Get(key)
+	rested := startup
+	if s.params.rested != nil {
+		rested, _ = s.params.rested.Get(key)
+	}
+	return set && startup != now && rested != now
 }
 
 // follows is settings.MayFollow for a name that stands in a text of the client: it must be known what that is for the server.

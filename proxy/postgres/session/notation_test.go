@@ -369,7 +369,8 @@ func asksErrand(words []string) (b []byte) {
 		}
 		if word == "all" {
 			b = append(b, proxytest.Parse("", "SELECT "+fmt.Sprintf(inServerBytes, "s.name")+", "+
-				fmt.Sprintf(inServerBytes, "pg_catalog.current_setting(s.name)")+
+				"CASE WHEN s.context OPERATOR(pg_catalog.<>) 'superuser' OR pg_catalog.current_setting('is_superuser') OPERATOR(pg_catalog.=) 'on'"+
+				" THEN "+fmt.Sprintf(inServerBytes, "pg_catalog.current_setting(s.name)")+" END"+
 				" FROM pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) 'session'"+others)...)
 		} else {
 			values = [][]byte{[]byte(word)}

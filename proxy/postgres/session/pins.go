@@ -1,6 +1,7 @@
 package session
 
 import (
+	"maps"
 	"strings"
 
 	"overdrive/proxy/postgres/pgwire"
@@ -164,6 +165,9 @@ func (s *Session) unpin(pins pinSet) {
 		s.identity.pins.now.Add(-1)
 	}
 	s.pins &^= pins
+	if s.srv != nil {
+		maps.DeleteFunc(s.srv.params.called, func(pin pinSet, _ string) bool { return pins&pin != 0 })
+	}
 }
 
 // refusedPins are the reasons that are plain from a text, and for which a statement is an error where the owner wants it so. A statement of
