@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,13 @@ func (b beliefs) after(answer []proxytest.Message) string {
 // each believes behind it.
 func believers(t *testing.T, in *rig.Instance, pg *proxytest.Postgres, login proxytest.Login) (ask func(sql string) (got, want string)) {
 	t.Helper()
+	say := believersOf(t, in, pg, login)
+	return func(sql string) (got, want string) { return say(proxytest.Query(sql)) }
+}
+
+// believersOf is believers for messages of any kind.
+func believersOf(t *testing.T, in *rig.Instance, pg *proxytest.Postgres, login proxytest.Login) (say func(messages ...[]byte) (got, want string)) {
+	t.Helper()
 	through := in.Dial(t, login)
 	direct, err := proxytest.Dial(t.Context(), pg.Addr(), login)
 	if err != nil {
@@ -118,9 +126,8 @@ func believers(t *testing.T, in *rig.Instance, pg *proxytest.Postgres, login pro
 	here, there := beliefs{}, beliefs{}
 	here.after(through.Startup)
 	there.after(direct.Startup)
-	return func(sql string) (got, want string) {
-		query := proxytest.Query(sql)
-		return here.after(rig.Converse(t, through, query)), there.after(rig.Converse(t, direct, query))
+	return func(messages ...[]byte) (got, want string) {
+		return here.after(rig.Converse(t, through, messages...)), there.after(rig.Converse(t, direct, messages...))
 	}
 }
 
@@ -202,6 +209,53 @@ func TestSettings_WhatStandsBehindAResetRunsUnderTheStartupPacket(t *testing.T) 
 				for i, step := range []string{away, sql, look, "discard all"} {
 					if got, want := ask(step); i > 0 && got != want {
 						t.Errorf("cache %v, %s, %s, then %s:\ngot  %s\nwant %s", caching, encoding, sql, step, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// So it does in one batch of the extended protocol, whose statements have names or none.
+func TestSettings_WhatIsSentBehindAResetRunsUnderTheStartupPacket(t *testing.T) {
+	t.Parallel()
+	const name = "reset_in_batch"
+	pg := rig.NewDatabase(t, name, `create schema own; create table own.t (a float8, d date, z timestamptz);
+		insert into own.t values (0.1::float8 + 0.2, '2020-01-02', '2020-01-02 03:04:05+00')`)
+	const look = "select a, d, z, current_setting('app.tenant'), current_setting('search_path') from t"
+	batch := func(name string, texts ...string) (messages [][]byte) {
+		for i, text := range texts {
+			statement := name
+			if name != "" {
+				statement = fmt.Sprint(name, i)
+			}
+			messages = append(messages, proxytest.Parse(statement, text), proxytest.Bind("", statement, nil, nil, nil), proxytest.Describe('P', ""), proxytest.Execute("", 0))
+		}
+		return append(messages, proxytest.Sync())
+	}
+	for _, caching := range []bool{false, true} {
+		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: name, Size: 2, Caching: caching})
+		for i, texts := range [][]string{
+			{"reset timezone", look}, {"reset datestyle", look, "reset timezone", look}, {"reset all", look}, {"set search_path to default", look, look},
+			{"reset timezone", "reset datestyle", look}, {"reset extra_float_digits", "set timezone = 'UTC'", look}, {"reset timezone", "select nonsense", look},
+			{look, "reset timezone"}, {"reset timezone", "begin", look, "commit"}, {"begin", "reset datestyle", look, "rollback"}, {"reset app.tenant", look},
+			{"reset timezone", "show timezone"}, {"reset timezone"}, {"reset all", "set timezone = 'UTC'", look, "reset timezone", look, "select 1/0"},
+		} {
+			for _, named := range []string{"", "s"} {
+				say := believersOf(t, in, pg, proxytest.Login{User: "postgres", Database: name, Params: map[string]string{"search_path": `own, "$user"`,
+					"options": "-c timezone=Asia/Tokyo -c datestyle=German -c extra_float_digits=-5 -c app.tenant=seven"}})
+				say(proxytest.Query("set timezone = 'UTC'; set datestyle = iso; set extra_float_digits = 1; set search_path = own; set app.tenant = 'x'"))
+				say(proxytest.Parse("kept", look), proxytest.Sync())
+				for step, messages := range [][][]byte{
+					batch(named, texts...), batch("", look), {proxytest.Bind("", "kept", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()},
+					append(batch("", texts...)[:4*len(texts)], proxytest.Bind("", "kept", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()),
+					append(batch("", texts...)[:4*len(texts)], proxytest.Query(look)), batch("", "deallocate all"), batch("", texts...), {proxytest.Query(look)},
+				} {
+					if step == 4 && (slices.Contains(texts, "select nonsense") || slices.Contains(texts, "select 1/0")) {
+						continue // what comes behind the error is skipped, a Query, too
+					}
+					if got, want := say(messages...); got != want {
+						t.Errorf("cache %v, batch %d (%q, %q), step %d:\ngot  %s\nwant %s", caching, i, named, texts, step, got, want)
 					}
 				}
 			}

@@ -27,7 +27,7 @@
 //	events    holding.go hearing.go timeouts.go startup.go events.go show.go
 //	routing   client.go extended.go
 //	cache     cached.go unit.go refresh.go
-//	client    adopt.go prepare.go own.go neverset.go sqlnames.go effects.go lending.go heldbegin.go fitness.go lens.go localnames.go exact.go withheld.go
+//	client    adopt.go batchreset.go prepare.go own.go neverset.go sqlnames.go effects.go lending.go heldbegin.go fitness.go lens.go localnames.go exact.go withheld.go
 //	          bringback.go learn.go askstate.go handover.go returns.go resets.go pins.go
 //	link      ending.go link.go patientask.go cleaner.go errand.go patience.go session.go stains.go encodings.go
 //	          sending.go begun.go lenses.go coalesce.go state.go atrest.go news.go

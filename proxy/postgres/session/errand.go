@@ -140,13 +140,16 @@ type argument struct {
 }
 
 // appendRun adds the Bind and the Execute of the unnamed statement, whose results come as bytes.
-func appendRun(b []byte, args ...argument) []byte {
+func appendRun(b []byte, args ...argument) []byte { return append(appendBind(b, "", args...), runAll...) }
+
+// appendBind adds the Bind of a statement to the unnamed portal, whose results come as bytes.
+func appendBind(b []byte, statement string, args ...argument) []byte {
 	const counts = 3 * 2
 	size := counts + 2 // one result format
 	for _, a := range args {
 		size += 4 + len(a.text)
 	}
-	b = pgwire.AppendBindHead(b, nil, "", size)
+	b = pgwire.AppendBindHead(b, nil, statement, size)
 	b = append(b, 0, 0) // all parameters are texts
 	b = binary.BigEndian.AppendUint16(b, uint16(len(args)))
 	for _, a := range args {
@@ -156,8 +159,7 @@ func appendRun(b []byte, args ...argument) []byte {
 		}
 		b = append(binary.BigEndian.AppendUint32(b, uint32(len(a.text))), a.text...)
 	}
-	b = append(b, 0, 1, 0, 1) // all results are bytes
-	return append(b, runAll...)
+	return append(b, 0, 1, 0, 1) // all results are bytes
 }
 
 func appendSet(b []byte, name, value string, local bool) []byte {

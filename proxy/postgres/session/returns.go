@@ -18,7 +18,7 @@ import (
 //
 //	RESET DateStyle; SELECT d FROM t  ──▶  RESET DateStyle; SET DateStyle TO 'German'; SELECT d FROM t
 //
-// In the extended protocol, where each statement has its messages, what is sent in one batch with a RESET still runs under the server's.
+// In the extended protocol each statement has its messages: see batchreset.go.
 
 // maxInsertions bounds those of a text.
 const maxInsertions = 64
