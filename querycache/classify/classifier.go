@@ -52,7 +52,7 @@ type state struct {
 	generation uint64
 	version    uint64
 	suspended  *Catalog // what catalog was before a Suspend, until it is put back
-	doubts     []*Touch // what has changed since the catalog was loaded
+	doubts     doubts   // what has changed since the catalog was loaded
 	past       []step   // what made the last versions
 	forgotten  uint64   // the last version of which not all is in past
 }
@@ -63,10 +63,7 @@ type step struct {
 	touch   *Touch // nil: anything may have changed
 }
 
-const (
-	maxDoubts = 64  // what has changed by more is not looked at one by one
-	maxPast   = 128 // versions
-)
+const maxPast = 128 // versions
 
 // known is a remembered shape.
 type known struct {
@@ -134,11 +131,11 @@ func (c *Classifier) Suspend() (*Catalog, uint64) {
 func (c *Classifier) Doubt(touches ...*Touch) {
 	for range 8 { // a look may give it another catalog meanwhile, which does not show what is in doubt either
 		before := c.state.Load()
-		doubts := append(slices.Clip(before.doubts), touches...)
-		if before.catalog == nil || len(doubts) > maxDoubts {
+		after, ok := before.doubts.with(before.generation+1, touches)
+		if before.catalog == nil || !ok {
 			break
 		}
-		if c.replace(state{catalog: before.catalog, doubts: doubts}, before.generation, touches...) {
+		if c.replace(state{catalog: before.catalog, doubts: after}, before.generation, touches...) {
 			return
 		}
 	}
@@ -164,7 +161,7 @@ func (c *Classifier) Meets(v *Verdict, touches []*Touch) bool {
 }
 
 // RenewCatalog is SetCatalog for a catalog that tells of nothing what is not that of the one before, but of what has changed. It does not need the
-// generation if there were only doubts since, which stay: else whoever does DDL all the time would keep everybody by the catalog of before.
+// generation if there were only doubts since, of which those stay that have come since it: else whoever does DDL all the time would keep everybody by the catalog of before.
 func (c *Classifier) RenewCatalog(catalog *Catalog, generation uint64, changed Difference) bool {
 	touch := TouchOf(changed.Relations, changed.Names...)
 	for {
@@ -175,7 +172,7 @@ func (c *Classifier) RenewCatalog(catalog *Catalog, generation uint64, changed D
 		case now.catalog == nil || now.since > generation:
 			return false
 		default:
-			next.doubts = now.doubts
+			next.doubts = now.doubts.since(generation)
 		}
 		if c.replace(next, now.generation, touch) {
 			return true
@@ -332,7 +329,7 @@ func (c *Classifier) learn(text, shape []byte, flags sqlscan.Flags, s *state) *k
 
 // by returns the verdict on a shape by the state.
 func (c *Classifier) by(s *state, shape []byte, flags sqlscan.Flags) *Verdict {
-	v := judge(shape, flags, s.catalog, s.generation, s.doubts...)
+	v := judge(shape, flags, s.catalog, s.generation, s.doubts.touches()...)
 	if v.Meaning != nil {
 		v.Meaning.judge, v.Meaning.version = c, s.version
 	}

@@ -230,3 +230,40 @@ func TestClassifier_ADoubtHoldsUpNoLook(t *testing.T) {
 		t.Error("a look from behind the doubt has not ended it")
 	}
 }
+
+// However much DDL passes between two looks, what it does not touch stays known; and a look ends the doubts that came before it, whatever comes meanwhile.
+func TestClassifier_ManyDoubtsLeaveTheRestKnown(t *testing.T) {
+	c := settled(t)
+	const read = "select a from t"
+	c.Doubt(c.Judge([]byte("create table first (a int)")).Touch)
+	for i := range 10 * maxDoubts {
+		c.Doubt(c.Judge(fmt.Appendf(nil, "create table t%d (a int)", i)).Touch)
+		if n := len(c.state.Load().doubts); n > maxDoubts {
+			t.Fatalf("there are %d doubts", n)
+		}
+	}
+	for sql, want := range map[string]verdict.Status{
+		read: verdict.Cacheable, "select a from first": verdict.Unsettled, "select a from t0": verdict.Unsettled, "select a from t639": verdict.Unsettled,
+	} {
+		if v := c.Judge([]byte(sql)); v.Status != want {
+			t.Errorf("%s is %s (%s), want %s", sql, v.Status, v.Reason, want)
+		}
+	}
+	same := *c.Catalog()
+	if !c.RenewCatalog(&same, c.Generation(), Difference{}) || c.Doubted() {
+		t.Error("a look has not ended the doubts of before")
+	}
+	c.Doubt(TouchOf([]verdict.RelationID{1}))
+	look := c.Generation()
+	c.Doubt(TouchOf([]verdict.RelationID{2}))
+	if c.RenewCatalog(&same, look, Difference{}); len(c.state.Load().doubts) != 1 {
+		t.Errorf("behind a look there are %d doubts, want the one that came meanwhile", len(c.state.Load().doubts))
+	}
+	for i := range 2 * maxTouched {
+		c.Doubt(c.Suppose(fmt.Appendf(nil, "create table s%d (a int)", i)).Touch)
+		if c.Catalog() == nil {
+			return
+		}
+	}
+	t.Error("the doubts grow for ever")
+}

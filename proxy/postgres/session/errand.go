@@ -140,7 +140,9 @@ type argument struct {
 }
 
 // appendRun adds the Bind and the Execute of the unnamed statement, whose results come as bytes.
-func appendRun(b []byte, args ...argument) []byte { return append(appendBind(b, "", args...), runAll...) }
+func appendRun(b []byte, args ...argument) []byte {
+	return append(appendBind(b, "", args...), runAll...)
+}
 
 // appendBind adds the Bind of a statement to the unnamed portal, whose results come as bytes.
 func appendBind(b []byte, statement string, args ...argument) []byte {
