@@ -5,10 +5,23 @@ package bystander_test
 const (
 	puttingTrigger = "create function f() returns trigger language plpgsql as 'begin insert into public.u values (1); return new; end'"
 	onT            = "create trigger f before insert on t for each row execute function f()"
-	parent         = "create table parent(id int) partition by list (id); "
+	// A partition in the schema of the user's name, which is the first on the search_path, and a table that is hidden by an index of it.
+	apart = "create schema postgres; create table public.o(a int) partition by list (a); create table public.l_a_idx(z int); insert into l_a_idx values (5); " +
+		"create table public.l_pkey(z int); insert into l_pkey values (5); create table public.l_a_key(z int); insert into l_a_key values (5); "
+	part   = "create table postgres.l partition of public.o for values in (1); "
+	parent = "create table parent(id int) partition by list (id); "
 )
 
 var ddlSiblings = []sibling{
+	{"an index of a partition that hides a table", apart + part, sends("create index on public.o(a)"), "select * from l_a_idx"},
+	{"one of an index with a name", apart + part, sends("create index named on public.o(a)"), "select * from l_a_idx"},
+	{"one in a transaction", apart + part, sends("begin ;; create index on public.o(a) ;; commit"), "select * from l_a_idx"},
+	{"one of a partition that has just come", apart, sends(part + " ;; create index on public.o(a)"), "select * from l_a_idx"},
+	{"a key of a partition that hides a table", apart + part, sends("alter table public.o add primary key (a)"), "select * from l_pkey"},
+	{"one with a name", apart + part, sends("alter table public.o add constraint named primary key (a)"), "select * from l_pkey"},
+	{"one of a column's", apart + part, sends("alter table public.o add unique (a)"), "select * from l_a_key"},
+	{"one of a tree that is attached", apart + "alter table public.o add primary key (a); create table postgres.mid(a int not null) partition by list (a); create table postgres.l partition of postgres.mid for values in (1)",
+		sends("alter table public.o attach partition postgres.mid for values in (1)"), "select * from l_pkey"},
 	{"a function that fits better than PostgreSQL's own", "create table t(a varchar); insert into t values ('X')",
 		sends("create function lower(varchar) returns text language sql as 'select $1 || ''!'''"), "select lower(a) from t"},
 	{"one that goes", "create table t(a varchar); insert into t values ('X')", sends("create function lower(varchar) returns text language sql as 'select $1 || ''!''' ;; select lower(a) from t ;; " +

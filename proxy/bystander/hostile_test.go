@@ -363,7 +363,7 @@ func TestSiblings_AreSeen(t *testing.T) {
 		if testing.Short() && i%8 != 0 {
 			continue
 		}
-		rig.Ask(t, b.bystander, "drop schema if exists public cascade; drop schema if exists other cascade; create schema public; create table u(a int)")
+		rig.Ask(t, b.bystander, "drop schema if exists public, other, postgres cascade; create schema public; create table u(a int)")
 		setup := strings.ReplaceAll(s.setup, "%[1]s", "on_ddl")
 		if setup != "" {
 			if _, err := rig.Try(t.Context(), b.bystander, setup); err != nil {

@@ -207,9 +207,8 @@ func (w *walker) touchesIndexed(t *Touch, n *ast.IndexStmt) bool {
 	}
 	if n.Idxname != "" {
 		t.add(n.Idxname)
-	} else {
-		t.makesUp(n.Relation.RelName)
 	}
+	w.makesUp(t, n.Relation.RelName)
 	for _, item := range n.IndexParams.Items {
 		if e, ok := item.(*ast.IndexElem); !ok || !isNil(e.Expr) && !w.runsNothing(e.Expr) {
 			return false

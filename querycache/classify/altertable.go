@@ -49,7 +49,7 @@ func (w *walker) understandsOne(t *Touch, n *ast.RangeVar, cmd *ast.AlterTableCm
 		t.add(cmd.Name)
 		return true
 	case ast.AT_AddIdentity, ast.AT_SetIdentity, ast.AT_DropIdentity: // with a sequence
-		t.makesUp(table)
+		w.makesUp(t, table)
 		return true
 	case ast.AT_AddInherit, ast.AT_DropInherit:
 		parent, ok := cmd.Def.(*ast.RangeVar)
@@ -59,7 +59,7 @@ func (w *walker) understandsOne(t *Touch, n *ast.RangeVar, cmd *ast.AlterTableCm
 		if !ok || part.Concurrent || !w.touchesOld(t, n) || !w.touchesOld(t, part.Name) || !w.plainBound(part.Bound) {
 			return false
 		}
-		t.makesUp(part.Name.RelName)
+		w.makesUp(t, part.Name.RelName)
 		return true
 	}
 	return false
@@ -77,7 +77,7 @@ func (w *walker) plainColumn(t *Touch, table string, n *ast.ColumnDef) bool {
 		}
 	}
 	if isSerial(n.TypeName) {
-		t.makesUp(table)
+		w.makesUp(t, table)
 		return true
 	}
 	return w.plainType(n.TypeName)
@@ -120,12 +120,12 @@ func (w *walker) plainConstraint(t *Touch, table string, n *ast.Constraint) bool
 	case ast.CONSTR_DEFAULT, ast.CONSTR_GENERATED, ast.CONSTR_CHECK:
 		return !isNil(n.RawExpr) && w.runsNothing(n.RawExpr)
 	case ast.CONSTR_IDENTITY:
-		t.makesUp(table)
+		w.makesUp(t, table)
 		return true
 	case ast.CONSTR_FOREIGN:
 		return w.touchesThere(t, n.Pktable)
 	case ast.CONSTR_PRIMARY, ast.CONSTR_UNIQUE:
-		t.makesUp(table)
+		w.makesUp(t, table)
 		for _, name := range []string{n.Conname, n.Indexname} {
 			if name != "" {
 				t.add(name)

@@ -47,10 +47,15 @@ const shares = `p.oid >= ` + firstUserOID + ` AND (pg_catalog.length(p.prosrc) >
            OR p.prosrc ~* '\mexecute\M(?!\s+(format\s*\(\s*)?''\s*((` + plainQueries + `)\M|(create|alter|drop)\s))')`
 
 // unstableTypes is a subselect of types whose values are shown, or read, by rules beyond the settings of the session:
-// names of catalog objects, which may be renamed, and timetz, whose input depends on today's daylight saving time.
+// names of catalog objects, which may be renamed, timetz, whose input depends on today's daylight saving time, and those of isn, whose input depends
+// on a variable of the library.
 const unstableTypes = `SELECT oid FROM pg_catalog.pg_type
  WHERE typnamespace = 'pg_catalog'::regnamespace AND oid < ` + firstUserOID + `
-   AND (typname LIKE 'reg%' OR typname LIKE '\_reg%' OR typname IN ('timetz', '_timetz', 'aclitem', '_aclitem'))`
+   AND (typname LIKE 'reg%' OR typname LIKE '\_reg%' OR typname IN ('timetz', '_timetz', 'aclitem', '_aclitem'))
+UNION ALL
+SELECT t.oid FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON t.typcategory = 'A' AND e.oid = t.typelem
+  JOIN pg_catalog.pg_proc i ON i.oid = CASE WHEN e.oid IS NULL THEN t.typinput ELSE e.typinput END::oid AND i.probin = '$libdir/isn'
+ WHERE t.oid >= ` + firstUserOID
 
 // safeTypes is a subselect of PostgreSQL's own types that a value may be cast to, and of those of extensions whose input is trusted. It
 // stands behind withWriting.
@@ -222,7 +227,7 @@ SELECT c.oid, t.typname, t.oid IN (SELECT oid FROM coded) FROM pg_catalog.pg_cla
 
 	// User-defined operators, their volatility, and whether an immutable function in C stands behind them.
 	setOperators: withWriting + `
-SELECT o.oid, o.oprname, ` + volatility + `, p.provolatile = 'i' AND l.lanname IN ('c', 'internal')
+SELECT o.oid, o.oprname, ` + volatility + `, p.provolatile = 'i' AND l.lanname IN ('c', 'internal') AND p.proname <> 'populate_record'
        OR p.oid IN (SELECT oid FROM trusted WHERE letter IN ('a', 's'))
   FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode JOIN pg_catalog.pg_language l ON l.oid = p.prolang
  WHERE o.oid >= ` + firstUserOID,

@@ -158,6 +158,8 @@ func callBit(function string) Session {
 		return SetsConfig
 	case "setseed":
 		return SetSeed
+	case "isn_weak": // of isn: it sets a variable of the library, which nothing else brings back
+		return Load
 	case "set_limit": // of pg_trgm, in C: it sets pg_trgm.similarity_threshold
 		return Configures
 	case "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all":

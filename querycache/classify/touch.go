@@ -94,6 +94,22 @@ func (t *Touch) makesUp(name string) {
 	}
 }
 
+// makesUp notes that the server may give names that it makes up of a table's, or of its partitions': an index of the one is one of each of the
+// others. Partitions that the catalog does not show yet have come by DDL that is in doubt.
+func (w *walker) makesUp(t *Touch, table string) {
+	t.makesUp(table)
+	for _, r := range w.catalog.named(table) {
+		for _, part := range r.family() {
+			t.makesUp(part.name)
+		}
+	}
+	for _, d := range w.doubts {
+		t.prefixes = append(t.prefixes, d.prefixes...)
+	}
+	slices.Sort(t.prefixes)
+	t.prefixes = slices.Compact(t.prefixes)
+}
+
 // addCode notes a function or type that comes, goes or changes, with the arrays of the type.
 func (t *Touch) addCode(name string) {
 	for range 3 {

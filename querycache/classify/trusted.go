@@ -10,7 +10,8 @@ import (
 //
 // Trust hangs on what nobody but a superuser can bring about. Who installs a trusted extension owns it, superuser or not, and may add
 // functions of his own to it (ALTER EXTENSION … ADD), so that membership alone says nothing. But he can make no function in C, none in
-// the language internal that is no aggregate, and none that a superuser owns.
+// the language internal that is no aggregate, and none that a superuser owns. Of an aggregate the owner counts as well: its first value is a text that is
+// read as any type, and may be 'now'.
 
 // known is an extension whose functions were looked at.
 type knownExtension struct {
@@ -19,6 +20,7 @@ type knownExtension struct {
 	module      string // the file that its functions in C are in, behind $libdir/
 	stable      string // of those in C that are STABLE the names that depend on nothing but arguments and settings
 	sql         string // a pattern of the names of those in SQL whose bodies were looked at; empty: none
+	dated       string // names that are not trusted, since they read a text as any type: 'now' may be a date there
 	spatial     bool   // its functions read spatial_ref_sys, which the server does not tell
 }
 
@@ -29,7 +31,7 @@ var knownExtensions = []knownExtension{
 	{name: "citext", since: "1,4", till: "2", module: "citext", sql: "regexp_(match|matches|replace|split_to_array|split_to_table)|strpos|replace|split_part|translate"},
 	{name: "pg_trgm", since: "1,3", till: "2", module: "pg_trgm",
 		stable: "similarity_op,word_similarity_op,word_similarity_commutator_op,strict_word_similarity_op,strict_word_similarity_commutator_op"},
-	{name: "hstore", since: "1,4", till: "2", module: "hstore"},
+	{name: "hstore", since: "1,4", till: "2", module: "hstore", dated: "populate_record"},
 	{name: "ltree", since: "1,1", till: "2", module: "ltree"},
 	{name: "unaccent", since: "1,1", till: "2", module: "unaccent", stable: "unaccent"},
 	{name: "pgcrypto", since: "1,3", till: "2", module: "pgcrypto"},
@@ -64,11 +66,11 @@ func trustedQuery(own []string) (string, error) {
 	}
 	var values []string
 	for _, e := range knownExtensions {
-		values = append(values, fmt.Sprintf("(%s, '{%s}'::int[], '{%s}'::int[], %s, '{%s}'::text[], %s, %t)",
-			Literal(e.name), e.since, e.till, Literal("$libdir/"+e.module), e.stable, Literal("^("+e.sql+")$"), e.spatial))
+		values = append(values, fmt.Sprintf("(%s, '{%s}'::int[], '{%s}'::int[], %s, '{%s}'::text[], %s, %s, %t)",
+			Literal(e.name), e.since, e.till, Literal("$libdir/"+e.module), e.stable, Literal("^("+e.sql+")$"), Literal(e.dated), e.spatial))
 	}
 	return `
-WITH looked_at(name, since, till, module, stable, sql, spatial) AS (VALUES ` + strings.Join(values, ",\n") + `),
+WITH looked_at(name, since, till, module, stable, sql, dated, spatial) AS (VALUES ` + strings.Join(values, ",\n") + `),
 member AS MATERIALIZED (
     SELECT p.oid, p.proname, p.prokind, p.provolatile, p.probin, p.proargtypes, p.proowner, l.lanname, known.*
       FROM pg_catalog.pg_extension e JOIN looked_at known ON known.name = e.extname
@@ -79,7 +81,7 @@ member AS MATERIALIZED (
                  AND pg_catalog.string_to_array(e.extversion, '.')::int[] < known.till ELSE false END),
 plain AS MATERIALIZED (
     SELECT oid, CASE WHEN spatial THEN 's' ELSE 'a' END AS trust FROM member
-     WHERE prokind IN ('f', 'w') AND CASE lanname
+     WHERE prokind IN ('f', 'w') AND proname <> dated AND CASE lanname
            WHEN 'c' THEN probin = module AND (provolatile = 'i' OR provolatile = 's' AND proname = ANY (stable))
            WHEN 'internal' THEN provolatile = 'i'
            WHEN 'sql' THEN provolatile = 'i' AND proname ~ sql AND proowner IN (SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper) ELSE false END),
@@ -91,16 +93,17 @@ support AS MATERIALIZED (
     SELECT oid FROM pg_catalog.pg_proc WHERE oid < ` + firstUserOID + ` AND provolatile = 'i'
     UNION
     SELECT 0)
+SELECT oid, COALESCE(pg_catalog.max(NULLIF(trust, 'x')), 'x') FROM (
 SELECT oid, trust FROM plain
 UNION ALL
 SELECT oid, 'x' FROM support WHERE oid >= ` + firstUserOID + ` AND oid NOT IN (SELECT oid FROM plain)
 UNION ALL
 SELECT m.oid, CASE WHEN m.spatial THEN 's' ELSE 'a' END FROM member m JOIN pg_catalog.pg_aggregate a ON a.aggfnoid::oid = m.oid
- WHERE m.provolatile = 'i' AND NOT EXISTS (
+ WHERE m.provolatile = 'i' AND m.proowner IN (SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper) AND NOT EXISTS (
        SELECT FROM pg_catalog.unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn,
                                            a.aggminvtransfn, a.aggmfinalfn]::oid[]) part WHERE part NOT IN (SELECT oid FROM support))
 UNION ALL
-` + condition, nil
+` + condition + `) AS letters(oid, trust) GROUP BY oid`, nil
 }
 
 // ownTrusted returns a query for the functions that the configuration names. It does not believe in one that somebody else may have made:

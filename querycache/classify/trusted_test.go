@@ -36,8 +36,8 @@ func makeExtensions(t *testing.T, conn *pgconn.PgConn, names ...string) {
 
 func TestTrusted_FunctionsOfKnownExtensionsCountAsWhatTheyAreDeclaredToBe(t *testing.T) {
 	conn := connect(t, startPostgres(t))
-	makeExtensions(t, conn, "citext", "pg_trgm", "hstore", "ltree", "unaccent", "pgcrypto", "uuid-ossp", "intarray")
-	execSQL(t, conn, "CREATE TABLE t (a text, c citext, h hstore, l ltree, i int[], n int)")
+	makeExtensions(t, conn, "citext", "pg_trgm", "hstore", "ltree", "unaccent", "pgcrypto", "uuid-ossp", "intarray", "isn")
+	execSQL(t, conn, "CREATE TABLE t (a text, c citext, h hstore, l ltree, i int[], n int, b isbn13, at timestamptz)")
 	judgedBy(t, conn, nil, map[string]verdict.Status{
 		"SELECT replace(a, 'x', 'y'), split_part(a, 'x', 1) FROM t": verdict.Cacheable,
 		"SELECT max(c), 'x'::citext = c, c::text FROM t":            verdict.Cacheable,
@@ -46,12 +46,16 @@ func TestTrusted_FunctionsOfKnownExtensionsCountAsWhatTheyAreDeclaredToBe(t *tes
 		"SELECT h -> 'a', 'a=>1'::hstore, l <@ 'x', unaccent(a) FROM t":                verdict.Cacheable,
 		"SELECT digest(a, 'sha1'), uuid_generate_v5(uuid_ns_url(), a), sort(i) FROM t": verdict.Cacheable,
 		// What changes by itself, or changes something, is refused all the same.
-		"SELECT set_limit(0.5)":            verdict.Volatile,
-		"SELECT show_limit()":              verdict.Uncacheable,
-		"SELECT gen_random_bytes(4)":       verdict.Volatile,
-		"SELECT gen_salt('md5') FROM t":    verdict.Volatile,
-		"SELECT uuid_generate_v4()":        verdict.Volatile,
-		"SELECT uuid_generate_v1() FROM t": verdict.Volatile,
+		"SELECT set_limit(0.5)":                       verdict.Volatile,
+		"SELECT show_limit()":                         verdict.Uncacheable,
+		"SELECT gen_random_bytes(4)":                  verdict.Volatile,
+		"SELECT n FROM t WHERE b = '1'":               verdict.Uncacheable, // whether that is an ISBN depends on isn_weak
+		"SELECT n FROM t WHERE n = 1":                 verdict.Cacheable,
+		"SELECT (t #= 'at=>now').at FROM t":           verdict.Uncacheable,
+		"SELECT populate_record(t, 'at=>now') FROM t": verdict.Uncacheable,
+		"SELECT gen_salt('md5') FROM t":               verdict.Volatile,
+		"SELECT uuid_generate_v4()":                   verdict.Volatile,
+		"SELECT uuid_generate_v1() FROM t":            verdict.Volatile,
 	})
 }
 
@@ -68,11 +72,13 @@ func TestTrusted_NoFunctionOfSomebodyElseIsAmongThem(t *testing.T) {
 		CREATE FUNCTION strpos(text, text, int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN DELETE FROM t; RETURN 1; END'; ALTER EXTENSION citext ADD FUNCTION strpos(text, text, int);
 		CREATE FUNCTION add(int, int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN DELETE FROM t; RETURN 1; END';
 		CREATE AGGREGATE gather(int) (SFUNC = add, STYPE = int); ALTER EXTENSION citext ADD AGGREGATE gather(int);
+		CREATE AGGREGATE latest(timestamptz) (SFUNC = timestamptz_larger, STYPE = timestamptz, INITCOND = 'now'); ALTER EXTENSION citext ADD AGGREGATE latest(timestamptz);
 		CREATE FUNCTION similarity(text, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1'`)
 	judgedBy(t, admin, nil, map[string]verdict.Status{
 		"SELECT replace(a, 'x', 'y') FROM t":    verdict.Uncacheable, // which of them is meant is not worked out
 		"SELECT strpos(a, 'x', 1) FROM t":       verdict.Uncacheable,
 		"SELECT gather(n) FROM t":               verdict.Uncacheable,
+		"SELECT latest(NULL) FROM t":            verdict.Uncacheable,
 		"SELECT similarity(a, 1) FROM t":        verdict.Uncacheable,
 		"SELECT split_part(a, 'x', 1) FROM t":   verdict.Cacheable,
 		"SELECT word_similarity(a, 'x') FROM t": verdict.Cacheable,
@@ -110,6 +116,8 @@ func TestTrusted_OnesOwnFunctionsAreThoseThatTheConfigurationNames(t *testing.T)
 	judgedBy(t, admin, []string{"app.*"}, map[string]verdict.Status{
 		"SELECT app.count()": verdict.Uncacheable, "SELECT app.net(n) FROM t": verdict.Cacheable,
 	})
+	execSQL(t, admin, "CREATE EXTENSION pg_trgm SCHEMA app")
+	judgedBy(t, admin, []string{"app.*"}, map[string]verdict.Status{"SELECT app.similarity('a', 'b') FROM t": verdict.Cacheable})
 }
 
 func TestParseFunction_TakesWhatTheDocumentsSay(t *testing.T) {

@@ -80,7 +80,7 @@ func (w *walker) createIndex(n *ast.IndexStmt) {
 			plain = plain && ok && isNil(column.Expr) && column.Opclass == nil
 		}
 	}
-	if !plain || n.Idxname != "" && w.catalog.hasName(n.Idxname) || n.Idxname == "" && w.hasIndexName() {
+	if !plain || n.Idxname != "" && w.catalog.hasName(n.Idxname) || w.hasIndexName() { // the server chooses those of partitions
 		w.everything, w.ddl = true, true
 		return
 	}
