@@ -53,6 +53,9 @@ func body(statements string) string {
 	return fmt.Sprintf(triggered, "declare x int; r record; begin "+statements+" return coalesce(new, old); end")
 }
 
+// awayByLink inserts a row by a connection of the function's own.
+const awayByLink = "dblink_exec('dbname=' || current_database() || ' user=postgres host=127.0.0.1 port=' || current_setting('port'), 'insert into u values (1)')"
+
 var siblings = []sibling{
 	// Errors behind what was committed.
 	{"a procedure that commits and raises the state of a syntax error", fmt.Sprintf(commits, "raise exception 'no' using errcode = '42601';"), sends("call p()"), counted},
@@ -73,6 +76,10 @@ var siblings = []sibling{
 			rig.Converse(t, w, proxytest.Query("begin"))
 			rig.Converse(t, w, append(append(rig.QueryUnit("rollback"), rig.QueryUnit("call p()")...), proxytest.Sync()...))
 		}, counted},
+	{"one that comes with the extension, and goes with it", "", sends("begin ;; create extension dblink ;; select " + awayByLink + " ;; rollback"), counted},
+	{"one that is made in C", "", sends("begin ;; create function dbx(text, text) returns text language c as '$libdir/dblink', 'dblink_exec' ;; select " +
+		strings.Replace(awayByLink, "dblink_exec", "dbx", 1) + " ;; rollback"), counted},
+	{"one in a DO block", "", sends("begin ;; do $$ begin create extension dblink; perform " + awayByLink + "; end $$ ;; rollback"), counted},
 	{"a function that commits elsewhere and fails", "create extension dblink; create function away() returns int language plpgsql as $$ begin " +
 		"perform dblink_exec('dbname=' || current_database() || ' user=postgres host=127.0.0.1 port=' || current_setting('port'), 'insert into u values (1)'); raise exception 'no'; end $$",
 		sends("select away()"), counted},

@@ -8,14 +8,15 @@ import (
 
 // This file tells of which statements nothing stays if they fail, though they may write anything. Most run in one transaction from their
 // beginning to their end. There are two exceptions: statements that end a transaction themselves, and code that reaches the database by a
-// connection of its own (dblink, foreign tables, languages that are not trusted). The catalog tells whether there is any of the latter.
+// connection of its own (dblink, foreign tables, languages that are not trusted). The catalog tells whether there is any of the latter,
+// unless a DO block makes it itself.
 
 // judgeAtomic notes it for a text of one statement. stmt is nil where the statement could not be parsed.
 func (v *Verdict) judgeAtomic(c *Catalog, stmt ast.Stmt, s statement) {
 	if c == nil || c.outside {
 		return
 	}
-	v.AtomicInBlock = !s.endsTransaction() && !slices.ContainsFunc(s, func(t token) bool { return t.is("program") })
+	v.AtomicInBlock = !s.endsTransaction() && !s.at(0).is("do") && !slices.ContainsFunc(s, func(t token) bool { return t.is("program") })
 	v.Atomic = v.AtomicInBlock && stmt != nil && runsInOneTransaction(stmt)
 }
 

@@ -116,6 +116,9 @@ func (t *Touch) hitsAny(code []verdict.RelationID) bool {
 // Inert reports whether the DDL has nobody run other code than before: statements that are under way beside it are what they were.
 func (t *Touch) Inert() bool { return t.inert }
 
+// Code reports whether the DDL is of functions or types.
+func (t *Touch) Code() bool { return len(t.code) > 0 }
+
 // bends reports whether what reads a relation that is there may run other code by the DDL than before, under the same name: that of policies, or of
 // operators and casts of a type.
 func bends(n ast.Stmt) bool {

@@ -77,6 +77,7 @@ func (m *marks) begin(v *classify.Verdict) {
 	w := &m.open[last]
 	m.add(w, v)
 	w.batch = c.owed.sent
+	brought := w.bringsCode()
 	w.noteDDL(v)
 	if v.DDL && slices.ContainsFunc(m.open, func(w mark) bool { return w.coded }) {
 		m.add(w, unseenRun) // code that runs behind it is another then
@@ -85,7 +86,13 @@ func (m *marks) begin(v *classify.Verdict) {
 		c.identity.Alterations.announce(m, w)
 	}
 	w.shared = w.shared || v.Shared
-	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && !v.Atomic && !(v.AtomicInBlock && m.inBlock()) || v.DDL && v.Commits
+	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && (brought || !v.Atomic && !(v.AtomicInBlock && m.inBlock())) || v.DDL && v.Commits
+}
+
+// bringsCode reports whether DDL of the transaction may have brought code that the catalog does not show: it may reach the database by a connection of
+// its own, and the rollback takes back the code, but not what it has done there.
+func (w *mark) bringsCode() bool {
+	return w.vast || slices.ContainsFunc(w.touches, (*classify.Touch).Code)
 }
 
 // inBlock reports whether what is sent next certainly runs in a transaction block: the server has said last that one is open, and nothing was
