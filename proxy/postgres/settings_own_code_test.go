@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"overdrive/proxy/proxytest"
 	"overdrive/proxy/proxytest/rig"
@@ -142,6 +143,32 @@ func TestSettings_WhatOnlyAFunctionMaySetKeepsTheServer(t *testing.T) {
 		rig.Ask(t, client, "discard all")
 		if got := rig.Ask(t, client, "show overdrive.pinned"); got != "" {
 			t.Errorf("cache %v: behind DISCARD ALL overdrive.pinned is %q", caching, got)
+		}
+	}
+}
+
+// What no text names follows its client too, where nothing is cached, clients hold all of a small pool, and little happens.
+func TestSettings_WhatTriggersAndViewsSetFollowsWithoutACache(t *testing.T) {
+	t.Parallel()
+	const name = "set_unnamed"
+	pg := rig.NewDatabase(t, name, `create table t (a int); create function sets() returns trigger language plpgsql as $$ begin
+		perform set_config('work_mem', '3MB', false); return new; end $$; create trigger t before insert on t for each row execute function sets();
+		create view v as select set_config('work_mem', '5MB', false)`)
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: name, Size: 1})
+	client, other := in.Connect(t, name), in.Connect(t, name)
+	rig.Await(t, "the catalog to be known", func() bool {
+		rig.Ask(t, client, "select from v")
+		rig.Ask(t, client, "select * from v")
+		rig.Ask(t, other, "select 1")
+		return rig.Ask(t, client, "show work_mem") == "5MB"
+	})
+	for begun := time.Now(); time.Since(begun) < 12*time.Second; time.Sleep(time.Second) { // two looks are five seconds apart
+		for sql, want := range map[string]string{"insert into t values (1)": "3MB", "select * from v": "5MB"} {
+			rig.Ask(t, client, sql)
+			rig.Ask(t, other, "select 1")
+			if got := rig.Ask(t, client, "show work_mem"); got != want {
+				t.Errorf("%v later, behind %s its client reads %q, want %q", time.Since(begun), sql, got, want)
+			}
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (k *Keeper) examine(ctx context.Context) error {
 	if err := k.conclude(signs); err != nil {
 		return err
 	}
-	k.identity.Owned.Found(inventory.OwnSet())
+	k.identity.Owned.Found(inventory.OwnSet(), inventory.Configures())
 	err = k.renew(&knowledge{signs: signs, login: login, inventory: inventory}, all)
 	k.trust.confirm(began)
 	return err

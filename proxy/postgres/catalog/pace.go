@@ -80,9 +80,9 @@ func (k *Keeper) idle() bool {
 }
 
 // worthwhile reports whether a look is worth a client's connection, should it cost one. Where nothing is cached the catalog only
-// saves questions, and few are asked where little happens; but the first look tells, besides, which parameters functions set.
+// saves questions, and few are asked where little happens; but where none is known, what triggers and views set is not known either.
 func (k *Keeper) worthwhile(now time.Time) bool {
-	if k.identity.Cache != nil || k.conn != nil || k.known == nil {
+	if k.identity.Cache != nil || k.conn != nil || k.identity.Usual.Classifier.Catalog() == nil {
 		return true
 	}
 	s := k.given.Pool.Stats()

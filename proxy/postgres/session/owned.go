@@ -20,10 +20,14 @@ type Owned struct {
 	mu    sync.Mutex                      // held by whoever changes names
 	names atomic.Pointer[map[string]bool] // that clients have set
 	found atomic.Pointer[[]string]        // in functions
+	codes atomic.Bool                     // there was code that sets parameters when somebody last looked
 }
 
-// Found notes the names that stand in functions, by the catalog of now. The slice must not be changed any more.
-func (o *Owned) Found(names []string) { o.found.Store(&names) }
+// Found notes the names that stand in functions by the catalog of now, and whether code may set any parameter. The slice must not be changed any more.
+func (o *Owned) Found(names []string, configures bool) {
+	o.found.Store(&names)
+	o.codes.Store(configures)
+}
 
 // note remembers the name of a parameter that a client has set, if it is one of the user's own.
 func (o *Owned) note(name string) {

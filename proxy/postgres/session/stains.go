@@ -30,8 +30,9 @@ func (s *Session) mustWash() bool {
 
 // worthAsking says whether to ask what a statement has set that may have set any parameter. The question is dear: the server shows all of them. Where a
 // catalog was known when the statement was judged, or is now, few statements have it asked. Where none is all may have set something: then the words have
-// to name code that runs.
+// to name code that runs, or the last catalog must have had code that sets parameters, which a trigger or a view may run.
 func (s *Session) worthAsking(v *classify.Verdict) bool {
 	l := s.lens()
-	return v.Session.Has(classify.Calls) || l != nil && l.Classifier.Catalog() != nil || s.identity.Usual.Classifier.Catalog() != nil
+	return v.Session.Has(classify.Calls) || l != nil && l.Classifier.Catalog() != nil || s.identity.Usual.Classifier.Catalog() != nil ||
+		s.identity.Owned.codes.Load()
 }
