@@ -2,11 +2,12 @@ package postgres_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"overdrive/proxy/proxytest"
 	"overdrive/proxy/proxytest/rig"
 )
 
@@ -70,9 +71,12 @@ func TestSettings_WhatUnreadFunctionsSetOfTheUsersOwnFollowsTheirClient(t *testi
 		"formatted": `returns void language plpgsql as $$ begin execute format('set %s = %L', 'a.formatted', $1); end $$`,
 		"definer":   `returns text security definer set search_path = pg_catalog language sql as 'select set_config(''a.definer'', $1, false)'`,
 		"texts":     `returns void language plpgsql as $$ begin execute 'select set_config(''a.texts'', $1, false)' using $1; end $$`,
+		"joined":    `returns void language plpgsql as $$ declare n text := 'a.joined'; begin execute 'set ' || n || ' = ' || quote_literal($1); end $$`,
+		"passed":    `returns void language plpgsql as $$ begin perform sets('a.passed', $1); end $$`,
 		"letters":   `returns void language plpgsql as $$ begin perform set_config('a.größe', $1, false); end $$`,
 	}
-	sql := ""
+	sql := `create function sets(text, text) returns text language sql as 'select set_config($1, $2, false)';
+		create function defaulted(text, n text default 'a.defaulted') returns text language sql as 'select set_config(n, $1, false)';`
 	for name, body := range functions {
 		sql += "create function " + name + "(text) " + body + ";\n"
 	}
@@ -81,7 +85,7 @@ func TestSettings_WhatUnreadFunctionsSetOfTheUsersOwnFollowsTheirClient(t *testi
 		pg := rig.NewDatabase(t, name, sql)
 		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: name, Size: 1, Caching: caching})
 		first, second := in.Connect(t, name), in.Connect(t, name)
-		for function := range functions {
+		for _, function := range append(slices.Collect(maps.Keys(functions)), "defaulted") {
 			show := "select coalesce(current_setting('a." + strings.ReplaceAll(function, "letters", "größe") + "', true), 'NULL')"
 			rig.Await(t, "what "+function+" sets to be known", func() bool {
 				rig.Ask(t, first, "select "+function+"('7')")
@@ -111,39 +115,6 @@ func TestSettings_WhatUnreadFunctionsEmptyOfTheUsersOwnFollowsTheirClient(t *tes
 			now := rig.Ask(t, client, "select pg_backend_pid(), coalesce(current_setting('a.b', true), 'NULL')")
 			return !strings.HasPrefix(now, on[1:]) && strings.HasSuffix(now, ",")
 		})
-	}
-}
-
-// A parameter that a function of a superuser's has set, and the user may not set, keeps the server.
-func TestSettings_WhatOnlyAFunctionMaySetKeepsTheServer(t *testing.T) {
-	t.Parallel()
-	const name = "set_by_definer"
-	proxytest.ChangesCluster(t)
-	pg := rig.NewDatabase(t, name, `create function replicates(role text) returns text security definer language sql as
-		$$ select set_config('session_replication_role', role, false) $$`)
-	rig.MakeRoles(t, pg, "ordinary_setter")
-	as := rig.As("ordinary_setter", "")
-	for _, caching := range []bool{false, true} {
-		in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: name, User: "ordinary_setter", Size: 2, Caching: caching})
-		client, other := in.Connect(t, name, as), in.Connect(t, name, as)
-		for _, want := range []string{"replica", "local"} {
-			rig.Ask(t, client, "select replicates('"+want+"')")
-			rig.Ask(t, other, "begin; select 1")
-			if got := rig.Ask(t, client, "show session_replication_role"); got != want {
-				t.Errorf("cache %v: its client reads %q, want %q", caching, got, want)
-			}
-			if got := rig.Ask(t, other, "show session_replication_role"); got != "origin" {
-				t.Errorf("cache %v: somebody else reads %q", caching, got)
-			}
-			rig.Ask(t, other, "commit")
-		}
-		if got := rig.Ask(t, client, "show overdrive.pinned"); !strings.Contains(got, "session_replication_role") {
-			t.Errorf("cache %v: overdrive.pinned is %q", caching, got)
-		}
-		rig.Ask(t, client, "discard all")
-		if got := rig.Ask(t, client, "show overdrive.pinned"); got != "" {
-			t.Errorf("cache %v: behind DISCARD ALL overdrive.pinned is %q", caching, got)
-		}
 	}
 }
 

@@ -43,6 +43,8 @@ type Inventory struct {
 	remembered *readings
 	routines   *routines
 	ownSet     map[string]bool     // see OwnSet
+	ownStrings map[string]bool     // strings in functions that have the form of such a name
+	unnamed    bool                // a function sets one by a name that does not stand in it
 	results    [][][]string        // what it was built of
 	standings  map[uint32]standing // of the relations, by OID
 	objects    map[objectKey]object

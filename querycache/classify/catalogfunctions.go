@@ -11,7 +11,7 @@ import (
 // setFunctionCodeSQL asks for functions that may write: a letter for how the body is read, the functions of the user's that their default arguments
 // call, and the body. Of one with a body that is a tree those that the tree calls are among them. A column that the version of the
 // server does not have is NULL in the row as JSON. There is the definition, too, in which names
-// can be looked for. So there is of a function whose body is not read, since it is too long, or what the function sets for itself may change how.
+// can be looked for, and of one with default arguments. So there is of a function whose body is not read, since it is too long, or what the function sets for itself may change how.
 var setFunctionCodeSQL = withWriting + bounded("oid, kind, calls", `
 SELECT f.oid, f.kind,
        pg_catalog.array_to_string(ARRAY(SELECT d.refobjid FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = f.oid
@@ -19,7 +19,9 @@ SELECT f.oid, f.kind,
        CASE f.kind WHEN 'x' THEN pg_catalog.pg_get_functiondef(f.oid) WHEN 't' THEN f.body ELSE f.prosrc END AS tree
   FROM (SELECT p.oid, p.prosrc, COALESCE(pg_catalog.to_jsonb(p) ->> 'prosqlbody', '') AS body, k.kind
           FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang CROSS JOIN LATERAL pg_catalog.unnest(
-               CASE WHEN NOT (`+readable+`) THEN '{x}' WHEN l.lanname = 'plpgsql' THEN '{p}' WHEN p.prosrc <> '' THEN '{s}' ELSE '{t,x}' END::text[]) AS k(kind)
+               CASE WHEN NOT (`+readable+`) THEN '{x}' WHEN p.prosrc = '' THEN '{t,x}'
+                    WHEN p.pronargdefaults > 0 THEN ARRAY[CASE l.lanname WHEN 'plpgsql' THEN 'p' ELSE 's' END, 'x']
+                    ELSE ARRAY[CASE l.lanname WHEN 'plpgsql' THEN 'p' ELSE 's' END] END::text[]) AS k(kind)
          WHERE `+only("p.oid")+` AND p.oid >= `+firstUserOID+` AND p.oid IN (SELECT oid FROM writing) AND p.prokind IN ('f', 'p')
            AND p.prorettype <> 'pg_catalog.trigger'::regtype AND l.lanname NOT IN ('c', 'internal')) f`)
 

@@ -41,6 +41,7 @@ func build(results [][][]string, before *Inventory) (*Inventory, error) {
 		functionCode: map[uint32]functionCode{},
 		routines:     newRoutines(),
 		ownSet:       map[string]bool{},
+		ownStrings:   map[string]bool{},
 	}
 	load := c.loaders(before.treesOf())
 	for i, rows := range results {

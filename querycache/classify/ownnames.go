@@ -20,16 +20,20 @@ type ownNames struct {
 	unnamed bool     // something is set by a name that does not stand there
 }
 
-// addOwnSet adds the names that the code of a function may set.
+// addOwnSet adds the names that the code of a function may set. What one function sets by a name that does not stand there may have been given it by
+// another.
 func (c *Inventory) addOwnSet(source string) {
 	var found ownNames
 	found.look([]byte(source), 0)
-	if found.unnamed {
-		found.set = append(found.set, found.strings...)
-	}
-	for _, name := range found.set {
-		if len(c.ownSet) < maxOwnSet {
-			c.ownSet[name] = true
+	c.unnamed = c.unnamed || found.unnamed
+	addOwn(c.ownSet, found.set)
+	addOwn(c.ownStrings, found.strings)
+}
+
+func addOwn(to map[string]bool, names []string) {
+	for _, name := range names {
+		if len(to) < maxOwnSet {
+			to[name] = true
 		}
 	}
 }
@@ -40,7 +44,7 @@ func (n *ownNames) look(text []byte, depth int) {
 		for i, t := range s {
 			switch {
 			case t.is("set"):
-				n.setBy(s[i+1:])
+				n.setBy(s[i+1:], depth > 0)
 			case t.name == "set_config" && s.at(i+1).text == "(":
 				if name, ok := s.at(i + 2).content(); !ok || !n.add(&n.set, string(name)) && !isParameter(string(name)) {
 					n.unnamed = true
@@ -53,11 +57,12 @@ func (n *ownNames) look(text []byte, depth int) {
 	}
 }
 
-// setBy looks at what stands behind SET.
-func (n *ownNames) setBy(s statement) {
+// setBy looks at what stands behind SET. Where a string ends there the name is put behind it.
+func (n *ownNames) setBy(s statement, quoted bool) {
 	if s.at(0).is("session", "local") {
 		s = s[1:]
 	}
+	n.unnamed = n.unnamed || quoted && len(s) == 0
 	var name strings.Builder
 	for i, t := range s {
 		switch {
@@ -106,6 +111,8 @@ func (t token) content() ([]byte, bool) {
 		text = bytes.ReplaceAll(text[1:], []byte(`\'`), []byte("''"))
 	case sqlscan.String, sqlscan.Quoted:
 		text = bytes.TrimLeft(text, "nN")
+	case sqlscan.UString:
+		text = text[len("U&"):]
 	case sqlscan.Dollar:
 		tag := bytes.IndexByte(text[1:], '$') + 2
 		if len(text) < 2*tag {

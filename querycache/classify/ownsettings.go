@@ -78,7 +78,13 @@ const (
 
 // OwnSet returns the parameters of the user's own, in lower case and ascending, that functions set, as far as their names stand in the bodies: some may
 // be set that are not among them, and none of them need be. The server tells of no such parameter by itself.
-func (c *Inventory) OwnSet() []string { return slices.Sorted(maps.Keys(c.ownSet)) }
+func (c *Inventory) OwnSet() []string {
+	all := maps.Clone(c.ownSet)
+	if c.unnamed {
+		maps.Copy(all, c.ownStrings)
+	}
+	return slices.Sorted(maps.Keys(all))
+}
 
 // Configures reports whether code of the user's may set parameters.
 func (c *Inventory) Configures() bool { return c.configures }

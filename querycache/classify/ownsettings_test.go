@@ -68,18 +68,25 @@ func TestOwnSet_FindsWhatFunctionsSet(t *testing.T) {
 		"begin perform set_config('work_mem', 'c.d', false), 'e.f'::regclass; end":                                                         "[]",
 		`plpy.execute("select set_config('a.b', '7', false)"); plpy.execute("set c.d = 1")`:                                                "[a.b c.d]",
 		"create function s.f() returns text language sql begin atomic select set_config('a.b'::text, '7'::text, false) as set_config; end": "[a.b]",
+		"begin execute 'set ' || quote_ident('a.b') || ' = ' || quote_literal(t); end":                                                     "[a.b]",
+		"begin perform set_config(U&'a.b', t, false); end":                                                                                 "[a.b]",
 		"begin perform set_config('größe.maß', t, false); end":                                                                             "[größe.maß]",
 	} {
-		c := &Inventory{ownSet: map[string]bool{}}
+		c := &Inventory{ownSet: map[string]bool{}, ownStrings: map[string]bool{}}
 		if c.addOwnSet(body); fmt.Sprint(c.OwnSet()) != want {
 			t.Errorf("%s: got %v, want %s", body, c.OwnSet(), want)
 		}
 	}
-	c := &Inventory{ownSet: map[string]bool{}}
+	c := &Inventory{ownSet: map[string]bool{}, ownStrings: map[string]bool{}}
 	for i := range 2 * maxOwnSet {
 		c.addOwnSet(fmt.Sprintf("set a.b%d = 1", i))
 	}
 	if n := len(c.OwnSet()); n != maxOwnSet {
 		t.Errorf("%d names are remembered", n)
+	}
+	c = &Inventory{ownSet: map[string]bool{}, ownStrings: map[string]bool{}}
+	c.addOwnSet("begin perform sets('a.b', t); end")
+	if c.addOwnSet("begin perform set_config(name, value, false); end"); fmt.Sprint(c.OwnSet()) != "[a.b]" {
+		t.Errorf("of what one function gives another %v is found", c.OwnSet())
 	}
 }

@@ -38,6 +38,7 @@ func (v *Verdict) finish(text []byte) *Verdict {
 		finished.setByCode(v.ownSets)
 	}
 	finished.Locals, finished.OnlySets = localSettings(all)
+	named := !finished.Session.Has(SetsConfig)
 	for _, s := range all {
 		if s.leadsToTemporary() {
 			finished.Session |= TempPath
@@ -55,6 +56,7 @@ func (v *Verdict) finish(text []byte) *Verdict {
 			switch t.kind {
 			case sqlscan.String, sqlscan.Dollar:
 				bits, ddl, shared := blockBits(t.text)
+				named = named && (!bits.Has(SetsConfig) || finished.blockSets(t))
 				finished.Session |= bits
 				finished.DDL = finished.DDL || ddl || shared
 				finished.Shared = finished.Shared || shared
@@ -64,7 +66,23 @@ func (v *Verdict) finish(text []byte) *Verdict {
 			}
 		}
 	}
+	finished.SetsByName = named && finished.Session.Has(SetsConfig)
 	return &finished
+}
+
+// blockSets notes which parameters of the user's own the body of a DO block sets. It returns false if their names do not all stand in it.
+func (v *Verdict) blockSets(body token) bool {
+	content, ok := body.content()
+	if !ok {
+		return false
+	}
+	var names ownNames
+	names.look(content, 0)
+	if names.unnamed || len(names.set) > maxOwnSet {
+		return false
+	}
+	v.Sets = append(slices.Clip(v.Sets), names.set...)
+	return true
 }
 
 // leadsToTemporary reports whether s, taken from the text itself, may set a search_path with the schema of temporary

@@ -86,7 +86,9 @@ type Verdict struct {
 	Session Session
 	Sets    []string // names, in lower case, of the parameters that SET changes for the session
 	Resets  []string // the same for RESET and SET … TO DEFAULT, unless a SET follows in the text; "all" for RESET ALL
-	Kept    []string // those of Sets whose SET stands behind the last RESET ALL
+	// SetsByName tells that what SetsConfig speaks of is known by name: parameters of PostgreSQL's own, of which the server tells, and those of Sets.
+	SetsByName bool
+	Kept       []string // those of Sets whose SET stands behind the last RESET ALL
 
 	Naming
 

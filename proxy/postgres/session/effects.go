@@ -113,6 +113,9 @@ func (s *Session) noteState(v *classify.Verdict) {
 	if pins&pinSetting != 0 && len(v.Sets) > 0 {
 		s.srv.call(pinSetting, strings.Join(v.Sets, ", "))
 	}
+	if len(v.Resets) > 0 && s.pins&pinDenied != 0 {
+		s.relearns()
+	}
 	if pins&shownPins != 0 || s.pins&shownPins != 0 && v.Session.Has(classify.Ends) {
 		s.inquire().state = true
 	}
@@ -194,7 +197,7 @@ func (s *Session) noteCode(srv *ServerConn, v *classify.Verdict) {
 	says := v.Session.Has(classify.SetsConfig) // RESET in a DO block, say, which must end at the client's startup packet
 	switch {
 	case !configures && !says: // as far as words tell, which may lie: it is not worth a question
-	case s.pins&(pinSetting|pinUnseen) != 0 && !says: // the session keeps its server, whatever the answer
+	case s.pins&pinUnseen != 0 && !says: // the session keeps its server, and nobody knows what stands there
 	case says || s.worthAsking(v):
 		s.batch.sweeping = true
 		s.relearns()

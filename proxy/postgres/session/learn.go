@@ -310,6 +310,11 @@ func (s *Session) takeIn(q *inquiry) {
 			has.Set(name, value)
 			continue
 		}
+		if q.all && q.names[name] && !q.set[name] && !strings.Contains(name, ".") && !settings.Has(name, settings.Hidden) { // code has RESET it
+			s.resetOne(want, name)
+			has.Drop(name)
+			continue
+		}
 		if !ok || name == "role" && value == "none" || value == "" && !q.names[name] && s.neverOwned(name) && s.srv.params.owner != s.login.id {
 			want.Drop(name)
 			has.Drop(name)
@@ -331,6 +336,7 @@ func (s *Session) takeIn(q *inquiry) {
 // as if never set, and for the client that is what its startup packet said.
 func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
 	base := s.identity.Base()
+	s.unpin(pinDenied)
 	named := make(map[string]bool, len(q.queue))
 	for _, name := range q.queue {
 		named[name] = true
@@ -344,7 +350,10 @@ func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
 			if now, ok := has.Get(key); ok { // in the server's own spelling
 				want.Set(key, now)
 			}
-		case !settable, !wanted && !s.follows(key):
+		case !settable:
+			s.pin(pinDenied)
+			s.srv.call(pinDenied, key)
+		case !wanted && !s.follows(key):
 			s.pin(pinSetting)
 			s.srv.call(pinSetting, key)
 		default:

@@ -28,6 +28,7 @@ const (
 	pinUnseen
 	pinDoubtful
 	pinName
+	pinDenied
 
 	allPins = 1<<iota - 1
 )
@@ -48,6 +49,7 @@ var pinNames = [...]struct {
 	{pinUnseen, "statement that was not looked into"},
 	{pinDoubtful, "COPY that failed with a Sync under way"},
 	{pinName, "SET or RESET of a parameter whose name may be another for the server"},
+	{pinDenied, "a parameter that code has set and the user may not"},
 }
 
 // shownPins are the reasons that the server shows in its own views, see askStateText. They are asked for when something may have
@@ -106,6 +108,10 @@ func (s *Session) pinsOf(v *classify.Verdict) pinSet {
 		return 0
 	}
 	var pins pinSet
+	configPin := pinSetting
+	if v.SetsByName { // it is asked for
+		configPin = pinUnlearned
+	}
 	for _, effect := range [...]struct {
 		on  classify.Session
 		pin pinSet
@@ -115,7 +121,7 @@ func (s *Session) pinsOf(v *classify.Verdict) pinSet {
 		{classify.HoldCursor, pinHoldCursor},
 		{classify.AdvisoryLock, pinAdvisoryLock},
 		{classify.SQLPrepare, pinPrepare},
-		{classify.SetsConfig, pinSetting},
+		{classify.SetsConfig, configPin},
 		{classify.Load, pinLibrary},
 		{classify.SetSeed, pinSeed},
 		{classify.SessionUnknown, pinUnseen},
