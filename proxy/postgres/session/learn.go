@@ -305,7 +305,7 @@ func (s *Session) takeIn(q *inquiry) {
 	}
 	for _, name := range q.queue {
 		value, ok := q.values[name]
-		if value == "" && q.undone.covers(name) && strings.Contains(name, ".") { // what RESET makes of one of the user's own
+		if value == "" && strings.Contains(name, ".") && (q.undone.covers(name) || s.resetByCode(name)) { // what RESET makes of one of the user's own
 			s.resetOne(want, name)
 			has.Set(name, value)
 			continue
@@ -330,6 +330,13 @@ func (s *Session) takeIn(q *inquiry) {
 		s.params.want, s.srv.params.has = wanted, has.Done()
 	}
 	s.closeInquiry()
+}
+
+// resetByCode says whether code is taken to have RESET a parameter of the user's own that is empty: the startup packet has it, and the code is not known
+// to set it.
+func (s *Session) resetByCode(name string) bool {
+	_, given := s.params.startup.Get(name)
+	return given && !s.params.inquiry.names[name]
 }
 
 // takeSet takes in the parameters that are set in the session, but for those that were asked for by name. The others are
