@@ -53,7 +53,10 @@ func TestSettings_WhatAClientHasNeverSetIsNull(t *testing.T) {
 			}
 			rig.Ask(t, reader, "set role never_set_reader")
 			if s.Caching {
-				rig.Prime(t, reader, "select 1 from t") // until the catalog is known through this role's eyes
+				rig.Await(t, "the catalog to be known through this role's eyes", func() bool {
+					rig.Ask(t, reader, "select 1 from t")
+					return rig.Status(t, reader) != "unsettled"
+				})
 			}
 			for range 3 {
 				if got := rig.Ask(t, reader, "select string_agg(id::text, ',') from t"); got != "1" {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"overdrive/proxy/postgres/session"
 )
 
 // This file says when a keeper looks, and how long it may.
@@ -80,9 +82,10 @@ func (k *Keeper) idle() bool {
 }
 
 // worthwhile reports whether a look is worth a client's connection, should it cost one. Where nothing is cached the catalog only
-// saves questions, and few are asked where little happens; but where none is known, what triggers and views set is not known either.
+// saves questions, and few are asked where little happens; but where none is known, what triggers and views set is not known either,
+// and does not follow whoever changes servers.
 func (k *Keeper) worthwhile(now time.Time) bool {
-	if k.identity.Cache != nil || k.conn != nil || k.identity.Usual.Classifier.Catalog() == nil {
+	if k.identity.Cache != nil || k.conn != nil || k.identity.Mode != session.SessionPooling && k.identity.Usual.Classifier.Catalog() == nil {
 		return true
 	}
 	s := k.given.Pool.Stats()

@@ -18,6 +18,13 @@ func (s *Session) atRest() bool {
 	return s.state == ready && !s.batch.open && s.in.left == 0 && (s.srv == nil || s.srv.atRest())
 }
 
+// rest notes what the client wants while no transaction is open and nothing is to be asked.
+func (s *Session) rest() {
+	if s.srv != nil && s.params.inquiry == nil {
+		s.srv.params.rested = s.params.want
+	}
+}
+
 // restful says whether the client has nothing under way, and has sent nothing more.
 func (s *Session) restful() bool { return s.atRest() && s.in.Len() == 0 && s.begun == 0 }
 

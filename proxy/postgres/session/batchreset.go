@@ -11,9 +11,9 @@ import "overdrive/proxy/postgres/pgwire"
 var setsConfig = &statement{serverName: serverName(0), body: parseSetConfig[pgwire.HeaderLen+1:]}
 
 // returnInBatch gives the server what the RESET of the open batch that it has last been sent has taken too far. The unnamed portal ran it.
-func (s *Session) returnInBatch() {
-	names := s.batch.reset
-	s.batch.reset = nil
+func (s *Session) returnInBatch(r *undone) {
+	names := r.last
+	r.last = nil
 	if s.srv == nil || s.params.startup == nil {
 		return
 	}

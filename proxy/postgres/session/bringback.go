@@ -55,7 +55,5 @@ func (s *Session) resetsEnded() {
 		s.params.inquiry.undone = s.params.resets.take() // which of them holds is for the server to say
 	}
 	s.params.resets.open, s.params.resets.rolledBack = false, false
-	if s.params.inquiry == nil {
-		s.params.rested = s.params.want
-	}
+	s.rest()
 }

@@ -14,7 +14,6 @@ type batch struct {
 	onlyReads bool     // nothing but plain reads is owed
 	copied    bool     // the client has sent parts of a copy
 	discards  bool     // a DISCARD ALL is under way: what follows it waits, in the same batch, too, to know what it leaves
-	reset     []string // the parameters of the last RESET that was sent, until something is parsed or bound behind it
 	naming    bool     // the same of a DEALLOCATE, or of a Parse whose name PREPARE may have taken
 	sweeping  bool     // a statement under way changes more than its own: what follows its batch waits for the outcome
 }
@@ -28,8 +27,8 @@ func (s *Session) message(h pgwire.Header, b []byte) int {
 	if s.names.withheld != "" && h.Type != pgwire.Bind && h.Type != pgwire.Describe {
 		s.acknowledge()
 	}
-	if s.batch.reset != nil && (h.Type == pgwire.Parse || h.Type == pgwire.Bind || h.Type == pgwire.Query) {
-		s.returnInBatch()
+	if r := s.params.resets.undone; r != nil && r.last != nil && (h.Type == pgwire.Parse || h.Type == pgwire.Bind || h.Type == pgwire.Query) {
+		s.returnInBatch(r)
 	}
 	switch h.Type {
 	case pgwire.CopyData, pgwire.CopyDone, pgwire.CopyFail:

@@ -23,7 +23,6 @@ type parameters struct {
 	startup *settings.Set // what RESET returns to
 	want    *settings.Set // what the client has set
 	told    *settings.Set // what the client has been told
-	rested  *settings.Set // want, when last no transaction was open and nothing was to be asked; nil: startup
 	inquiry *inquiry      // what must be asked of the server; nil: nothing
 	resets  resets        // to bring back to startup once the transaction is through
 }
@@ -147,7 +146,7 @@ func (s *Session) forget(r *undone) {
 // closeInquiry ends the inquiry: all is known, or nobody wants to know any more.
 func (s *Session) closeInquiry() {
 	s.params.inquiry = nil
-	s.params.rested = s.params.want
+	s.rest()
 	s.unpin(pinUnlearned)
 }
 
@@ -394,8 +393,8 @@ func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
 func (s *Session) cameDown(key, now string) bool {
 	startup, set := s.params.startup.Get(key)
 	rested := startup
-	if s.params.rested != nil {
-		rested, _ = s.params.rested.Get(key)
+	if at := s.srv.params.rested; at != nil {
+		rested, _ = at.Get(key)
 	}
 	return set && startup != now && rested != now
 }

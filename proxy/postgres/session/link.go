@@ -46,6 +46,7 @@ func (s *Session) hold(srv *ServerConn) {
 	s.queuesNoMore()
 	s.srv, s.errand.applied, s.attempt.leased = srv, nil, true
 	s.errand.fresh, s.errand.novelty = false, notAsked
+	s.rest()
 	srv.holder, srv.voice.spoken = s, false
 }
 

@@ -86,7 +86,7 @@ func (m *marks) begin(v *classify.Verdict) {
 		c.identity.Alterations.announce(m, w)
 	}
 	w.shared = w.shared || v.Shared
-	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && (brought || !v.Atomic && !(v.AtomicInBlock && m.inBlock())) || v.DDL && v.Commits
+	w.blunt = w.blunt || v.Effect == verdict.EffectEverything && (brought && !v.DDL || !v.Atomic && !(v.AtomicInBlock && m.inBlock())) || v.DDL && v.Commits
 }
 
 // bringsCode reports whether DDL of the transaction may have brought code that the catalog does not show: it may reach the database by a connection of

@@ -6,6 +6,7 @@ import (
 
 	"overdrive/proxy/postgres/pgwire"
 	"overdrive/querycache/classify"
+	"overdrive/querycache/verdict"
 )
 
 // This file is about parameters of the user's own, such as app.tenant, that a client has never set. PostgreSQL knows such a parameter
@@ -52,6 +53,11 @@ func (s *Session) ownRead(v *classify.Verdict, text []byte) (names []string, oth
 			names, others = append(names, read...), others || more
 		}
 		names = append(names, v.Needs...)
+		if l := s.lens(); v.Effect != verdict.EffectNone || v.Within || v.Status != verdict.NotAQuery {
+			if l == nil || l.Classifier.Catalog() == nil { // a view or a policy may read one
+				names = s.identity.Owned.add(names)
+			}
+		}
 	}
 	add(v, text)
 	for st := range s.executed(v) {

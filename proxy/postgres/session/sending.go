@@ -96,7 +96,10 @@ func (s *Session) sync(msg []byte) bool {
 		srv.write(msg)
 		return true
 	}
-	s.batch.open, s.batch.skips, s.batch.reset = false, false, nil
+	s.batch.open, s.batch.skips = false, false
+	if r := s.params.resets.undone; r != nil {
+		r.last = nil
+	}
 	if s.batch.inUnit { // an error made the rest of it be dropped
 		s.batch.inUnit, s.attempt.looked = false, false
 		s.giveUpFill()

@@ -77,6 +77,8 @@ type serverParams struct {
 	drawn ID            // who has drawn from sequences last, as currval and lastval tell; 0: nobody
 	// called is what pins the holder, where that has a name: at the last look, and the parameters that it has set since.
 	called map[pinSet]string
+	// rested is what the holder wanted when last no transaction was open and nothing was to be asked; nil: as at its startup.
+	rested *settings.Set
 	// tried is what a text that is run alone, in the batch triedIn, has pinned the holder by: if it fails it has not.
 	tried   pinSet
 	triedIn uint64
