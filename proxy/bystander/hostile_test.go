@@ -38,6 +38,17 @@ func pipelines(texts ...string) func(*testing.T, *bench, *pgconn.PgConn) {
 	}
 }
 
+// ahead returns a write of simple queries, which are sent at once.
+func ahead(texts ...string) func(*testing.T, *bench, *pgconn.PgConn) {
+	return func(t *testing.T, b *bench, _ *pgconn.PgConn) {
+		var all []byte
+		for _, text := range texts {
+			all = append(all, proxytest.Query(text)...)
+		}
+		rig.Converse(t, b.Dial(t, proxytest.Login{User: "postgres", Database: b.database}), all)
+	}
+}
+
 const (
 	counted   = "select count(*) from u"
 	commits   = "create procedure p() language plpgsql as $$ begin insert into u values (1); commit; %s end $$"
@@ -79,6 +90,7 @@ var siblings = []sibling{
 	{"one that comes with the extension, and goes with it", "", sends("begin ;; create extension dblink ;; select " + awayByLink + " ;; rollback"), counted},
 	{"one that is made in C", "", sends("begin ;; create function dbx(text, text) returns text language c as '$libdir/dblink', 'dblink_exec' ;; select " +
 		strings.Replace(awayByLink, "dblink_exec", "dbx", 1) + " ;; rollback"), counted},
+	{"one that is sent ahead", "", ahead("begin", "create extension dblink", "select "+awayByLink, "rollback"), counted},
 	{"one in a DO block", "", sends("begin ;; do $$ begin create extension dblink; perform " + awayByLink + "; end $$ ;; rollback"), counted},
 	{"a function that commits elsewhere and fails", "create extension dblink; create function away() returns int language plpgsql as $$ begin " +
 		"perform dblink_exec('dbname=' || current_database() || ' user=postgres host=127.0.0.1 port=' || current_setting('port'), 'insert into u values (1)'); raise exception 'no'; end $$",

@@ -62,6 +62,10 @@ func TestSettings_WhatABlockSetsFollowsItsClient(t *testing.T) {
 			"do $$ begin reset all; end $$":                                                                                "9MB,Asia/Tokyo,NULL",
 			"do 'begin perform set_config(''app.a'', ''4'', false); end'":                                                  "9MB,Asia/Tokyo,4",
 			"begin; do $$ begin perform set_config('app.a', '5', false); end $$; commit":                                   "9MB,Asia/Tokyo,5",
+			"do $$ begin execute format('set app.%I = %L', 'a', '8'); end $$ /* || */":                                     "9MB,Asia/Tokyo,8",
+			"do $$ begin execute 'set app.' || 'a' || ' = 8'; end $$":                                                      "9MB,Asia/Tokyo,8",
+			"do $$ begin perform set_config('app.' || 'a', '8', false); end $$":                                            "9MB,Asia/Tokyo,8",
+			"do $$ begin set work_mem = '9MB'; execute (select 'set app' || '.a = 8'); end $$":                             "9MB,Asia/Tokyo,8",
 			"do $$ declare n text := 'app.' || 'a'; begin perform set_config(n, '6', false); end $$":                       "9MB,Asia/Tokyo,6",
 			"do $$ declare n text := 'app.' || 'a'; begin perform set_config(n, '7', false); set work_mem = '2MB'; end $$": "2MB,Asia/Tokyo,7",
 		} {

@@ -35,6 +35,7 @@ func TestSettings_AResetInCodeReturnsToTheStartupPacket(t *testing.T) {
 				{"do $$ begin reset " + key + "; end $$"},
 				{"do $$ begin perform set_config('" + key + "', null, false); end $$"},
 				{"begin", "select undo('" + key + "')", "commit"},
+				{"set app.tenant = ''", "select put('work_mem', '5MB')"},
 				{"begin", "select undo('" + key + "')", "rollback"},
 				{"begin", "savepoint a", "select undo_all()", "rollback to a", "commit"},
 				{"set " + key + " = '" + usual + "'", "select undo('work_mem')"},

@@ -143,3 +143,21 @@ func TestSettings_WhatTriggersAndViewsSetFollowsWithoutACache(t *testing.T) {
 		}
 	}
 }
+
+// What somebody makes of a function around the proxy reaches nobody, though nothing is cached and nobody looks at the catalog.
+func TestSettings_WhatAFunctionOfNowSetsReachesNobody(t *testing.T) {
+	t.Parallel()
+	const name = "set_around"
+	pg := rig.NewDatabase(t, name, "create function harmless() returns int language plpgsql as 'begin return 1; end'")
+	in := rig.Start(t, rig.Setup{Upstream: pg.Addr(), Database: name, Size: 1})
+	client, other := in.Connect(t, name), in.Connect(t, name)
+	for begun := time.Now(); time.Since(begun) < 11*time.Second; time.Sleep(200 * time.Millisecond) {
+		if time.Since(begun) > 6*time.Second {
+			pg.ExecIn(name, "create or replace function harmless() returns int language plpgsql as $$ begin perform set_config('work_mem', '5MB', false); return 1; end $$")
+		}
+		rig.Ask(t, client, "select harmless()")
+		if got := rig.Ask(t, other, "show work_mem"); got != "4MB" && time.Since(begun) > 8*time.Second {
+			t.Fatalf("%v later somebody else reads %q", time.Since(begun), got)
+		}
+	}
+}

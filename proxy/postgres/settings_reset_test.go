@@ -249,7 +249,12 @@ func TestSettings_WhatIsSentBehindAResetRunsUnderTheStartupPacket(t *testing.T) 
 				for step, messages := range [][][]byte{
 					batch(named, texts...), batch("", look), {proxytest.Bind("", "kept", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()},
 					append(batch("", texts...)[:4*len(texts)], proxytest.Bind("", "kept", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()),
-					append(batch("", texts...)[:4*len(texts)], proxytest.Query(look)), batch("", "deallocate all"), batch("", texts...), {proxytest.Query(look)},
+					append(batch("", texts...)[:4*len(texts)], proxytest.Query(look)),
+					// The RESET in a portal with a name; a portal that is bound ahead of it and run behind; one that is run twice.
+					{proxytest.Parse("r", texts[0]), proxytest.Bind("p", "r", nil, nil, nil), proxytest.Execute("p", 0), proxytest.Bind("", "kept", nil, nil, nil), proxytest.Execute("", 0), proxytest.Sync()},
+					{proxytest.Bind("p", "kept", nil, nil, nil), proxytest.Bind("", "r", nil, nil, nil), proxytest.Execute("", 0), proxytest.Execute("p", 0), proxytest.Sync()},
+					{proxytest.Bind("", "r", nil, nil, nil), proxytest.Execute("", 0), proxytest.Parse("", look), proxytest.Describe('P', ""), proxytest.Execute("", 0), proxytest.Sync()},
+					{proxytest.Query("rollback")}, batch("", "deallocate all"), batch("", texts...), {proxytest.Query(look)},
 				} {
 					if step == 4 && (slices.Contains(texts, "select nonsense") || slices.Contains(texts, "select 1/0")) {
 						continue // what comes behind the error is skipped, a Query, too

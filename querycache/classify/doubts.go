@@ -11,8 +11,8 @@ type doubt struct {
 	in    uint64
 }
 
-// doubts are those of one state, which never change. Where many come between two looks at the catalog they are put together, so that a statement
-// is judged by few, and where they become too large nothing is known any more.
+// doubts are those of one state, which never change. Where many come between two looks at the catalog the older half is put together, so that a
+// statement is judged by few, and where that becomes too large nothing is known any more.
 type doubts []doubt
 
 const (
@@ -29,11 +29,13 @@ func (d doubts) with(in uint64, touches []*Touch) (doubts, bool) {
 	if len(all) <= maxDoubts {
 		return all, true
 	}
+	older, newer := all[:len(all)/2], all[len(all)/2:]
 	sum := newTouch()
-	for _, one := range all {
+	for _, one := range older {
 		sum.absorb(one.touch)
 	}
-	return doubts{{sum, in}}, sum.size() <= maxTouched
+	sum.tidy()
+	return append(doubts{{sum, older[len(older)-1].in}}, newer...), sum.size() <= maxTouched
 }
 
 // since returns those that have come after a generation.
@@ -57,11 +59,7 @@ func (t *Touch) absorb(other *Touch) {
 	maps.Copy(t.relations, other.relations)
 	maps.Copy(t.names, other.names)
 	maps.Copy(t.code, other.code)
-	for _, prefix := range other.prefixes {
-		if !slices.Contains(t.prefixes, prefix) {
-			t.prefixes = append(t.prefixes, prefix)
-		}
-	}
+	t.prefixes = append(t.prefixes, other.prefixes...)
 	t.triggers, t.blind, t.bends = t.triggers || other.triggers, t.blind || other.blind, t.bends || other.bends
 }
 

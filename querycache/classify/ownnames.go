@@ -2,6 +2,7 @@ package classify
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 
 	"overdrive/querycache/sqlscan"
@@ -9,6 +10,9 @@ import (
 
 // This file looks in the code of functions for the names of parameters of the user's own that it sets. It finds names, and understands nothing: what
 // it takes for one is only asked for, which costs little. So it looks into every string, which may be a text that is run.
+
+// maxOwnStrings bounds the strings that may be such names; most of them are those of relations, which are left out later.
+const maxOwnStrings = 2000
 
 // maxOwnDepth is how deep strings are looked into that stand in strings.
 const maxOwnDepth = 4
@@ -26,13 +30,13 @@ func (c *Inventory) addOwnSet(source string) {
 	var found ownNames
 	found.look([]byte(source), 0)
 	c.unnamed = c.unnamed || found.unnamed
-	addOwn(c.ownSet, found.set)
-	addOwn(c.ownStrings, found.strings)
+	addOwn(c.ownSet, found.set, maxOwnSet)
+	addOwn(c.ownStrings, found.strings, maxOwnStrings)
 }
 
-func addOwn(to map[string]bool, names []string) {
+func addOwn(to map[string]bool, names []string, most int) {
 	for _, name := range names {
-		if len(to) < maxOwnSet {
+		if len(to) < most {
 			to[name] = true
 		}
 	}
@@ -46,37 +50,45 @@ func (n *ownNames) look(text []byte, depth int) {
 			case t.is("set"):
 				n.setBy(s[i+1:], depth > 0)
 			case t.name == "set_config" && s.at(i+1).text == "(":
-				if name, ok := s.at(i + 2).content(); !ok || !n.add(&n.set, string(name)) && !isParameter(string(name)) {
+				name, whole := s[i+2:].firstString()
+				if !whole || !n.add(&n.set, name) && !isParameter(name) {
 					n.unnamed = true
 				}
 			}
-			if inside, ok := t.content(); ok && depth < maxOwnDepth && !n.add(&n.strings, string(inside)) && len(inside) > 0 {
+			inside, ok := t.content()
+			switch {
+			case !ok || n.add(&n.strings, string(inside)):
+			case depth == maxOwnDepth:
+				n.unnamed = true
+			default:
 				n.look(inside, depth+1)
 			}
 		}
 	}
 }
 
-// setBy looks at what stands behind SET. Where a string ends there the name is put behind it.
+// firstString returns the first argument of a call, if that is one string, perhaps with a cast to text.
+func (s statement) firstString() (string, bool) {
+	content, ok := s.at(0).content()
+	behind := s.at(1)
+	if behind.text == "::" && s.at(2).is("text") {
+		behind = s.at(3)
+	}
+	return string(content), ok && behind.text == ","
+}
+
+// setBy looks at what stands behind SET. In a string the name may be put together, unless the value stands behind it.
 func (n *ownNames) setBy(s statement, quoted bool) {
 	if s.at(0).is("session", "local") {
 		s = s[1:]
 	}
-	n.unnamed = n.unnamed || quoted && len(s) == 0
 	var name strings.Builder
-	for i, t := range s {
-		switch {
-		case i%2 == 0 && t.name != "", i%2 == 1 && t.text == ".":
-			name.WriteString(t.name)
-			if t.name == "" {
-				name.WriteByte('.')
-			}
-			continue
-		case i == 0 && t.text == "%": // a text that format makes
-			n.unnamed = true
-		}
-		break
+	end := 0
+	for ; end < len(s) && (end%2 == 0 && s[end].name != "" || end%2 == 1 && s[end].text == "."); end++ {
+		name.WriteString(cmp.Or(s[end].name, "."))
 	}
+	whole := s.at(end).text == "=" || s.at(end).is("to", "from")
+	n.unnamed = n.unnamed || quoted && !whole
 	n.add(&n.set, name.String())
 }
 

@@ -81,7 +81,15 @@ const (
 func (c *Inventory) OwnSet() []string {
 	all := maps.Clone(c.ownSet)
 	if c.unnamed {
-		maps.Copy(all, c.ownStrings)
+		schemas := map[string]bool{}
+		for key := range c.byName {
+			schemas[key.schema] = true
+		}
+		for name := range c.ownStrings {
+			if schema, _, _ := strings.Cut(name, "."); len(all) < maxOwnSet && !schemas[schema] {
+				all[name] = true
+			}
+		}
 	}
 	return slices.Sorted(maps.Keys(all))
 }

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -70,10 +71,14 @@ func (v *Verdict) finish(text []byte) *Verdict {
 	return &finished
 }
 
+// namedExecute is an EXECUTE of a SET whose parameter stands in it.
+var namedExecute = regexp.MustCompile(`(?i)\bexecute(\s*'\s*set\s+(session\s+|local\s+)?[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*\s*(=|\sto\s)([^']|'')*'` +
+	`|\s+format\s*\(\s*'\s*set\s+(session\s+|local\s+)?[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*\s*(=|\sto\s)\s*%L\s*'[^;|]{0,200}\))\s*;`)
+
 // blockSets notes which parameters of the user's own the body of a DO block sets. It returns false if their names do not all stand in it.
 func (v *Verdict) blockSets(body token) bool {
 	content, ok := body.content()
-	if !ok {
+	if !ok || mayHide(string(namedExecute.ReplaceAll(content, []byte("execute 'select';")))) {
 		return false
 	}
 	var names ownNames

@@ -104,8 +104,15 @@ func (w *walker) makesUp(t *Touch, table string) {
 		}
 	}
 	for _, d := range w.doubts {
-		t.prefixes = append(t.prefixes, d.prefixes...)
+		if d.hitsName(table) || slices.ContainsFunc(w.catalog.named(table), d.hits) {
+			t.prefixes = append(t.prefixes, d.prefixes...)
+		}
 	}
+	t.tidy()
+}
+
+// tidy has each prefix stand in t once.
+func (t *Touch) tidy() {
 	slices.Sort(t.prefixes)
 	t.prefixes = slices.Compact(t.prefixes)
 }

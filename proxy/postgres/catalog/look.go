@@ -15,14 +15,8 @@ func (k *Keeper) attend(ctx context.Context) error {
 	defer k.finish()
 	// Before it is known whether somebody is there: who comes later than that must find it so.
 	k.awake.Store(false)
-	idle, worthwhile := k.idle(), k.worthwhile(time.Now())
-	switch {
-	case len(k.identity.Ghosts.List()) > 0:
-	case idle:
+	if unneeded := k.idle() || !k.worthwhile(time.Now()); unneeded && len(k.identity.Ghosts.List()) == 0 {
 		k.rest()
-		return nil
-	case !worthwhile: // what is known still tells behind what to ask for settings
-		k.hangUp()
 		return nil
 	}
 	k.awake.Store(true)

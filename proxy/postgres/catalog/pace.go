@@ -82,10 +82,10 @@ func (k *Keeper) idle() bool {
 }
 
 // worthwhile reports whether a look is worth a client's connection, should it cost one. Where nothing is cached the catalog only
-// saves questions, and few are asked where little happens; but where none is known, what triggers and views set is not known either,
-// and does not follow whoever changes servers.
+// saves questions, and few are asked where little happens; but the first look tells whether there is code that sets parameters, which have to follow whoever
+// changes servers.
 func (k *Keeper) worthwhile(now time.Time) bool {
-	if k.identity.Cache != nil || k.conn != nil || k.identity.Mode != session.SessionPooling && k.identity.Usual.Classifier.Catalog() == nil {
+	if k.identity.Cache != nil || k.conn != nil || k.identity.Mode != session.SessionPooling && k.known == nil {
 		return true
 	}
 	s := k.given.Pool.Stats()

@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/binary"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -96,6 +97,7 @@ func (s *Session) takeState(left shownState) {
 	s.unpin(shownPins &^ (left.pins | pinListen))
 	s.takeChannels(left.channels)
 	s.view.veiled = left.pins&pinTemporary != 0
+	maps.DeleteFunc(s.srv.params.called, func(pin pinSet, _ string) bool { return pin&shownPins != 0 })
 	for pin, name := range left.called {
 		s.srv.call(pin, name)
 	}

@@ -8,14 +8,14 @@ import (
 
 // A batch is what the client has sent since the last Sync, as far as it matters to what comes behind.
 type batch struct {
-	open      bool     // extended messages since the last Sync
-	skips     bool     // after an error of ours: drop everything up to a Sync
-	inUnit    bool     // what is being sent is a unit that the cache was asked for
-	onlyReads bool     // nothing but plain reads is owed
-	copied    bool     // the client has sent parts of a copy
-	discards  bool     // a DISCARD ALL is under way: what follows it waits, in the same batch, too, to know what it leaves
-	naming    bool     // the same of a DEALLOCATE, or of a Parse whose name PREPARE may have taken
-	sweeping  bool     // a statement under way changes more than its own: what follows its batch waits for the outcome
+	open      bool // extended messages since the last Sync
+	skips     bool // after an error of ours: drop everything up to a Sync
+	inUnit    bool // what is being sent is a unit that the cache was asked for
+	onlyReads bool // nothing but plain reads is owed
+	copied    bool // the client has sent parts of a copy
+	discards  bool // a DISCARD ALL is under way: what follows it waits, in the same batch, too, to know what it leaves
+	naming    bool // the same of a DEALLOCATE, or of a Parse whose name PREPARE may have taken
+	sweeping  bool // a statement under way changes more than its own: what follows its batch waits for the outcome
 }
 
 // message deals with one message of the client and returns the bytes used, none if it must wait for more of them or for a
@@ -27,8 +27,8 @@ func (s *Session) message(h pgwire.Header, b []byte) int {
 	if s.names.withheld != "" && h.Type != pgwire.Bind && h.Type != pgwire.Describe {
 		s.acknowledge()
 	}
-	if r := s.params.resets.undone; r != nil && r.last != nil && (h.Type == pgwire.Parse || h.Type == pgwire.Bind || h.Type == pgwire.Query) {
-		s.returnInBatch(r)
+	if r := s.params.resets.undone; r != nil && r.last != nil {
+		s.returnInBatch(r, h.Type)
 	}
 	switch h.Type {
 	case pgwire.CopyData, pgwire.CopyDone, pgwire.CopyFail:

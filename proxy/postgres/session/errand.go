@@ -141,17 +141,17 @@ type argument struct {
 
 // appendRun adds the Bind and the Execute of the unnamed statement, whose results come as bytes.
 func appendRun(b []byte, args ...argument) []byte {
-	return append(appendBind(b, "", args...), runAll...)
+	return append(appendBind(b, "", "", args...), runAll...)
 }
 
-// appendBind adds the Bind of a statement to the unnamed portal, whose results come as bytes.
-func appendBind(b []byte, statement string, args ...argument) []byte {
+// appendBind adds the Bind of a statement to a portal, whose results come as bytes.
+func appendBind(b []byte, portal, statement string, args ...argument) []byte {
 	const counts = 3 * 2
 	size := counts + 2 // one result format
 	for _, a := range args {
 		size += 4 + len(a.text)
 	}
-	b = pgwire.AppendBindHead(b, nil, statement, size)
+	b = pgwire.AppendBindHead(b, []byte(portal), statement, size)
 	b = append(b, 0, 0) // all parameters are texts
 	b = binary.BigEndian.AppendUint16(b, uint16(len(args)))
 	for _, a := range args {

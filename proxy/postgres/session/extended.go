@@ -175,7 +175,7 @@ func (s *Session) execute(msg, body []byte) bool {
 	s.noteText(srv, v)
 	s.noteExecuted(v)
 	s.exchange(owedExecute, forward, msg).statement = st
-	if r := s.params.resets.undone; r != nil && len(portal) == 0 && len(v.Resets) > 0 && !v.Session.Has(classify.DiscardAll) {
+	if r := s.params.resets.undone; r != nil && len(v.Resets) > 0 && !v.Session.Has(classify.DiscardAll) {
 		r.last = v.Resets
 	}
 	s.attempt.fill, s.batch.inUnit = nil, false

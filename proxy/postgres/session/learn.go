@@ -331,18 +331,17 @@ func (s *Session) takeIn(q *inquiry) {
 	s.closeInquiry()
 }
 
-// resetByCode says whether code is taken to have RESET a parameter of the user's own that is empty: the startup packet has it, and the code is not known
-// to set it.
+// resetByCode says whether code is taken to have RESET a parameter of the user's own that is empty: the startup packet has it, it was not empty when
+// the client was last at rest, and nothing that is known to have run sets it.
 func (s *Session) resetByCode(name string) bool {
-	_, given := s.params.startup.Get(name)
-	return given && !s.params.inquiry.names[name]
+	return s.cameDown(name, "") && !s.params.inquiry.names[name]
 }
 
 // takeSet takes in the parameters that are set in the session, but for those that were asked for by name. The others are
 // as if never set, and for the client that is what its startup packet said.
 func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
 	base := s.identity.Base()
-	s.unpin(pinDenied)
+	denied := ""
 	named := make(map[string]bool, len(q.queue))
 	for _, name := range q.queue {
 		named[name] = true
@@ -356,9 +355,9 @@ func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
 			if now, ok := has.Get(key); ok { // in the server's own spelling
 				want.Set(key, now)
 			}
-		case !settable:
-			s.pin(pinDenied)
-			s.srv.call(pinDenied, key)
+		case !settable && !wanted:
+			denied = key
+		case !settable: // the client has set it itself, and is somebody else now, or was granted that
 		case !wanted && !s.follows(key):
 			s.pin(pinSetting)
 			s.srv.call(pinSetting, key)
@@ -366,6 +365,12 @@ func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
 			want.Set(key, value)
 			has.Set(key, value)
 		}
+	}
+	if denied != "" {
+		s.pin(pinDenied)
+		s.srv.call(pinDenied, denied)
+	} else {
+		s.unpin(pinDenied)
 	}
 	for _, known := range []*settings.Set{s.params.want, s.srv.params.has} {
 		for _, it := range known.Items() {

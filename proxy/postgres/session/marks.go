@@ -77,7 +77,7 @@ func (m *marks) begin(v *classify.Verdict) {
 	w := &m.open[last]
 	m.add(w, v)
 	w.batch = c.owed.sent
-	brought := w.bringsCode()
+	brought := slices.ContainsFunc(m.open, mark.bringsCode)
 	w.noteDDL(v)
 	if v.DDL && slices.ContainsFunc(m.open, func(w mark) bool { return w.coded }) {
 		m.add(w, unseenRun) // code that runs behind it is another then
@@ -91,7 +91,7 @@ func (m *marks) begin(v *classify.Verdict) {
 
 // bringsCode reports whether DDL of the transaction may have brought code that the catalog does not show: it may reach the database by a connection of
 // its own, and the rollback takes back the code, but not what it has done there.
-func (w *mark) bringsCode() bool {
+func (w mark) bringsCode() bool {
 	return w.vast || slices.ContainsFunc(w.touches, (*classify.Touch).Code)
 }
 

@@ -21,7 +21,7 @@ type undone struct {
 	kept  map[string]bool // of all: what was SET since
 	in    uint64          // the batch of the last of them
 	all   bool
-	last  []string // of the last RESET in the open batch, until something is parsed or bound behind it
+	last  []string // of the last RESET in the open batch, until something is parsed, bound or run behind it
 
 	repairs  []settings.Setting // to be given the startup value within the transaction, before the next statement
 	repaired map[string]bool    // was given the startup value within the transaction; it is of names, or of all
