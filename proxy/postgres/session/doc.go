@@ -28,7 +28,7 @@
 //	routing   client.go extended.go
 //	cache     cached.go unit.go refresh.go
 //	client    adopt.go batchreset.go prepare.go own.go neverset.go sqlnames.go effects.go lending.go heldbegin.go fitness.go lens.go localnames.go exact.go withheld.go
-//	          bringback.go learn.go askstate.go handover.go returns.go resets.go pins.go
+//	          bringback.go learn.go takein.go askstate.go handover.go returns.go resets.go pins.go
 //	link      ending.go link.go patientask.go cleaner.go errand.go patience.go session.go stains.go encodings.go
 //	          sending.go begun.go lenses.go coalesce.go state.go atrest.go news.go
 //	server    cancelling.go serverconn.go answers.go half.go insertions.go withheldreplies.go leftovers.go strays.go holder.go marks.go underway.go ghosts.go alterations.go

@@ -229,13 +229,6 @@ func (s *Session) addKnown(names []string) []string {
 	return names
 }
 
-// neverOwned says whether a parameter is one of the user's own that the client is not known to have. It may be empty for everybody, because somebody
-// else has set it once on the same server.
-func (s *Session) neverOwned(name string) bool {
-	_, wanted := s.params.want.Get(name)
-	return strings.Contains(name, ".") && !wanted
-}
-
 // learned is the server connection's call: the values of a row that was asked for, borrowed, or nil if the row is too large.
 func (s *Session) learned(row [][]byte) {
 	q := s.params.inquiry
@@ -303,25 +296,7 @@ func (s *Session) takeIn(q *inquiry) {
 		s.takeState(q.left)
 	}
 	for _, name := range q.queue {
-		value, ok := q.values[name]
-		if value == "" && strings.Contains(name, ".") && (q.undone.covers(name) || s.resetByCode(name)) { // what RESET makes of one of the user's own
-			s.resetOne(want, name)
-			has.Set(name, value)
-			continue
-		}
-		if q.all && q.names[name] && !q.set[name] && !strings.Contains(name, ".") && !settings.Has(name, settings.Hidden) { // code has RESET it
-			s.resetOne(want, name)
-			has.Drop(name)
-			continue
-		}
-		if !ok || name == "role" && value == "none" || value == "" && !q.names[name] && s.neverOwned(name) && s.srv.params.owner != s.login.id {
-			want.Drop(name)
-			has.Drop(name)
-			continue
-		}
-		want.Set(name, value)
-		has.Set(name, value)
-		s.identity.Owned.note(name)
+		s.takeNamed(q, name, want, has)
 	}
 	if wanted := want.Done(); q.large || wanted.Bytes() > maxFollowed {
 		s.pin(pinSetting)
@@ -330,79 +305,3 @@ func (s *Session) takeIn(q *inquiry) {
 	}
 	s.closeInquiry()
 }
-
-// resetByCode says whether code is taken to have RESET a parameter of the user's own that is empty: the startup packet has it, it was not empty when
-// the client was last at rest, and nothing that is known to have run sets it.
-func (s *Session) resetByCode(name string) bool {
-	return s.cameDown(name, "") && !s.params.inquiry.names[name]
-}
-
-// takeSet takes in the parameters that are set in the session, but for those that were asked for by name. The others are
-// as if never set, and for the client that is what its startup packet said.
-func (s *Session) takeSet(q *inquiry, want, has *settings.Draft) {
-	base := s.identity.Base()
-	denied := ""
-	named := make(map[string]bool, len(q.queue))
-	for _, name := range q.queue {
-		named[name] = true
-	}
-	for key := range q.set {
-		_, wanted := want.Get(key)
-		value, settable := q.values[key]
-		switch _, reported := base.Find(key); {
-		case named[key], settings.Has(key, settings.Transient):
-		case reported:
-			if now, ok := has.Get(key); ok { // in the server's own spelling
-				want.Set(key, now)
-			}
-		case !settable && !wanted:
-			denied = key
-		case !settable: // the client has set it itself, and is somebody else now, or was granted that
-		case !wanted && !s.follows(key):
-			s.pin(pinSetting)
-			s.srv.call(pinSetting, key)
-		default:
-			want.Set(key, value)
-			has.Set(key, value)
-		}
-	}
-	if denied != "" {
-		s.pin(pinDenied)
-		s.srv.call(pinDenied, denied)
-	} else {
-		s.unpin(pinDenied)
-	}
-	for _, known := range []*settings.Set{s.params.want, s.srv.params.has} {
-		for _, it := range known.Items() {
-			if q.set[it.Key] || named[it.Key] {
-				continue
-			}
-			usual, reported := base.Get(it.Key)
-			now, ok := has.Get(it.Key)
-			undone := now == usual && (q.undone.covers(it.Key) || s.cameDown(it.Key, now))
-			if reported && ok && !undone {
-				if wanted, _ := want.Get(it.Key); wanted == now { // it was never touched, or set to what it was
-					continue
-				}
-			}
-			s.resetOne(want, it.Key)
-			if !reported {
-				has.Drop(it.Key)
-			}
-		}
-	}
-}
-
-// cameDown says whether code has RESET a parameter, which is at the server's own value now and not set in the session: it had another since the
-// last rest of the client, whose startup packet gave it one. What the client had at that value before may never have been set on this server.
-func (s *Session) cameDown(key, now string) bool {
-	startup, set := s.params.startup.Get(key)
-	rested := startup
-	if at := s.srv.params.rested; at != nil {
-		rested, _ = at.Get(key)
-	}
-	return set && startup != now && rested != now
-}
-
-// follows is settings.MayFollow for a name that stands in a text of the client: it must be known what that is for the server.
-func (s *Session) follows(name string) bool { return settings.MayFollow(name) && !s.misnames(name) }

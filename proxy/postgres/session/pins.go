@@ -211,3 +211,6 @@ func (s *Session) misnames(name string) bool {
 
 // PinWords lists what tied sessions to their servers, as verdict.Missed has noted it; empty: nothing did.
 func PinWords(state uint32) string { return pinSet(state).String() }
+
+// follows is settings.MayFollow for a name that stands in a text of the client: it must be known what that is for the server.
+func (s *Session) follows(name string) bool { return settings.MayFollow(name) && !s.misnames(name) }
