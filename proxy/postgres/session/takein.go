@@ -80,7 +80,7 @@ func (s *Session) takeNamed(q *inquiry, name string, want, has *settings.Draft) 
 	value, exists := q.values[name]
 	own := strings.Contains(name, ".")
 	switch {
-	case own && value == "" && (q.undone.covers(name) || s.resetByCode(q, name)): // what RESET makes of it
+	case own && value == "" && q.undone.covers(name): // what RESET makes of it
 		s.resetOne(want, name)
 		has.Set(name, value)
 	case !own && q.all && q.names[name] && !q.set[name] && !settings.Has(name, settings.Hidden): // a SET, and then code that has RESET it
@@ -94,12 +94,6 @@ func (s *Session) takeNamed(q *inquiry, name string, want, has *settings.Draft) 
 		has.Set(name, value)
 		s.identity.Owned.note(name)
 	}
-}
-
-// resetByCode says whether code is taken to have RESET a parameter of the user's own that is empty: the startup packet has it, it was not empty when
-// the client was last at rest, and nothing that is known to have run sets it.
-func (s *Session) resetByCode(q *inquiry, name string) bool {
-	return s.cameDown(name, "") && !q.names[name]
 }
 
 // neverOwned says whether a parameter of the user's own that is empty is taken for one that the client has not set: nothing that is known to have run
