@@ -71,9 +71,11 @@ func (v *Verdict) finish(text []byte) *Verdict {
 	return &finished
 }
 
+// setHead is a pattern of a string that is a SET, from its quote to where the value begins.
+const setHead = `\s*'\s*set\s+(session\s+|local\s+)?[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*\s*(=|\sto\s)`
+
 // namedExecute is an EXECUTE of a SET whose parameter stands in it.
-var namedExecute = regexp.MustCompile(`(?i)\bexecute(\s*'\s*set\s+(session\s+|local\s+)?[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*\s*(=|\sto\s)([^']|'')*'` +
-	`|\s+format\s*\(\s*'\s*set\s+(session\s+|local\s+)?[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*\s*(=|\sto\s)\s*%L\s*'[^;|]{0,200}\))\s*;`)
+var namedExecute = regexp.MustCompile(`(?i)\bexecute(` + setHead + `([^']|'')*'|\s+format\s*\(` + setHead + `\s*%L\s*'[^;|]{0,200}\))\s*;`)
 
 // blockSets notes which parameters of the user's own the body of a DO block sets. It returns false if their names do not all stand in it.
 func (v *Verdict) blockSets(body token) bool {
